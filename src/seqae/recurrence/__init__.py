@@ -1,0 +1,163 @@
+"""The kernel boundary: everything else calls these functions and knows nothing of how they are computed.
+
+Each call goes to cuDNN for tensors on a CUDA device, to the native kernel for CPU tensors where it is built, and to
+the reference otherwise. SEQAE_KERNEL=name forces one; active_kernel() tells which runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import KernelUnavailable
+from ..ragged import Ragged
+from .cell import Cell, Constant, Readout, State, Weights
+from .fused import VALUE_LOSSES, AdamState, observed_counts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "VALUE_LOSSES",
+    "AdamState",
+    "Cell",
+    "Constant",
+    "Readout",
+    "State",
+    "Weights",
+    "active_kernel",
+    "adam_step",
+    "gather",
+    "mean_loss",
+    "observed_counts",
+    "recur",
+    "recur_feedback",
+    "recur_state",
+]
+
+
+def recur(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> tuple[Ragged, State]:
+    """One recurrent layer over a ragged batch, differentiable in everything.
+
+    inputs: per step, a Ragged of tensor values (n_rows, input_size); or Constant vectors (n_sequences, input_size).
+    state: before the first step, zeros where None. reverse: from each sequence's last step to its first.
+    Returns the outputs back to back in the order of the inputs, also in reverse: hidden states (n_steps, hidden_size),
+    or with a readout its values (n_steps, n_channels); and the state after each sequence's own last step.
+    """
+    return _implementation(weights.hidden).recur(cell, inputs, weights, state, reverse=reverse, readout=readout)
+
+
+def recur_state(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+) -> State:
+    """The final state alone: as recur(), without the cost of writing what each step puts out."""
+    return _implementation(weights.hidden).recur_state(cell, inputs, weights, state, reverse=reverse)
+
+
+def recur_feedback(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+) -> Ragged:
+    """A stack of layers that runs on its own output: x(0) = first, x(t+1) = y(t) = readout of the top layer's h(t).
+
+    first: (n_sequences, n_channels); states: one per layer. Differentiable in everything.
+    Returns y back to back, values (n_steps, n_channels).
+    """
+    return _implementation(first).recur_feedback(cell, first, lengths, layers, states, readout)
+
+
+def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
+    """The sequences back to back, scaled: (values - centre) / scale; what was not observed is 0.
+
+    sequences: tensor values (n_rows, n_channels); centre, scale: (n_channels,). Not differentiable.
+    """
+    return _implementation(centre).gather(sequences, centre, scale)
+
+
+def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
+    """The mean loss of all observed values, or the mean over sequences of each one's mean. Returns a scalar.
+
+    kind: a name in VALUE_LOSSES. prediction, target: back to back, values (n_steps, n_channels).
+    A sequence without an observed value counts as 0. Differentiable in the prediction.
+    """
+    return _implementation(prediction.values).mean_loss(kind, prediction, target, per_sequence=per_sequence)
+
+
+def adam_step(
+    parameters: Tensor,
+    gradient: Tensor,
+    state: AdamState,
+    *,
+    learning_rate: float,
+    weight_decay: float = 0.0,
+    max_norm: float | None = None,
+) -> float:
+    """One Adam update in place (Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019).
+
+    parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first, and is zero afterwards.
+    Returns the gradient's norm before that; where it is not finite, nothing is updated.
+    """
+    return _implementation(parameters).adam_step(
+        parameters, gradient, state, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=max_norm
+    )
+
+
+def active_kernel() -> str:
+    """What runs on CPU tensors: "avx512", "avx2", "neon" or "scalar" (native), or "reference" (plain PyTorch).
+
+    Raises KernelUnavailable if SEQAE_KERNEL names one that cannot run here.
+    """
+    return _active_kernel(os.environ.get("SEQAE_KERNEL", ""))
+
+
+@cache
+def _active_kernel(forced: str) -> str:
+    names = [*_native_kernels(), "reference"]
+    if not forced:
+        return names[0]
+    if forced not in names:
+        raise KernelUnavailable(f"SEQAE_KERNEL is {forced!r}, but this machine can run only: {', '.join(names)}")
+    return forced
+
+
+@cache
+def _native_kernels() -> tuple[str, ...]:
+    """Instruction sets that are built in and run on this machine, best first; none without the compiled kernel."""
+    if importlib.util.find_spec("seqae._native") is None:
+        return ()
+    return importlib.import_module("seqae._native").kernels()
+
+
+def _implementation(tensor: Tensor) -> ModuleType:
+    if tensor.is_cuda:
+        return _module("cudnn")
+    return _module("reference" if active_kernel() == "reference" else "native")
+
+
+@cache
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name}")

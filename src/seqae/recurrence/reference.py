@@ -1,0 +1,159 @@
+"""The definition of correct: recurrent layers over ragged batches in plain PyTorch.
+
+Sequences are taken longest first, so that those still running at step t are the first n_running(t) rows: a finished
+sequence keeps its state because nothing touches it, and no padding exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..ragged import Ragged, starts_of
+from .cell import Cell, Constant, Readout, State, Weights
+from .fused import adam_step, gather, mean_loss
+
+__all__ = ["adam_step", "gather", "mean_loss", "recur", "recur_feedback", "recur_state"]
+
+
+def recur(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> tuple[Ragged, State]:
+    """See seqae.recurrence.recur."""
+    order = longest_first(inputs.lengths)
+    lengths = inputs.lengths[order]
+    project = _step_inputs(inputs, weights, order, reverse)
+    now = tuple(part[order] for part in state) if state is not None else zero_state(cell, weights, len(order))
+    steps = []
+    for t, n_running in running(lengths):
+        new = cell_step(cell, project(t, n_running), tuple(part[:n_running] for part in now), weights)
+        steps.append(new[0])
+        now = tuple(torch.cat([part, old[n_running:]]) for part, old in zip(new, now, strict=True))
+    hidden = torch.cat(steps) if steps else weights.hidden.new_zeros(0, weights.hidden_size)
+    outputs = hidden[time_major_rows(lengths, order, reverse)]  # (n_steps, hidden_size)
+    if readout is not None:
+        outputs = torch.nn.functional.linear(outputs, readout.weight, readout.bias)
+    return back_to_back(outputs, inputs.lengths), tuple(part[_inverse(order)] for part in now)
+
+
+def recur_state(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+) -> State:
+    """See seqae.recurrence.recur_state."""
+    return recur(cell, inputs, weights, state, reverse=reverse)[1]
+
+
+def recur_feedback(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+) -> Ragged:
+    """See seqae.recurrence.recur_feedback."""
+    order = longest_first(lengths)
+    x = first[order]
+    now = [tuple(part[order] for part in state) for state in states]
+    steps = []
+    for _, n_running in running(lengths[order]):
+        x = x[:n_running]
+        for k, weights in enumerate(layers):
+            now[k] = cell_step(cell, _project(x, weights), tuple(part[:n_running] for part in now[k]), weights)
+            x = now[k][0]
+        x = torch.nn.functional.linear(x, readout.weight, readout.bias)
+        steps.append(x)
+    outputs = torch.cat(steps) if steps else first.new_zeros(0, first.shape[1])
+    return back_to_back(outputs[time_major_rows(lengths[order], order, reverse=False)], lengths)
+
+
+def cell_step(cell: Cell, projected: Tensor, state: State, weights: Weights) -> State:
+    """One step of the cell. projected: (n, G * hidden_size), W_ih x + b_ih. Returns the new state."""
+    activate = torch.tanh if cell.activation == "tanh" else torch.relu
+    h = state[0]
+    recurrent = torch.nn.functional.linear(h, weights.hidden, weights.hidden_bias)
+    if cell.kind == "lstm":
+        i, f, g, o = (projected + recurrent).chunk(4, dim=1)
+        c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * activate(g)
+        return torch.sigmoid(o) * activate(c), c
+    x_r, x_z, x_n = projected.chunk(3, dim=1)
+    h_r, h_z, h_n = recurrent.chunk(3, dim=1)
+    z = torch.sigmoid(x_z + h_z)
+    n = activate(x_n + torch.sigmoid(x_r + h_r) * h_n)
+    return ((1 - z) * n + z * h,)
+
+
+def zero_state(cell: Cell, weights: Weights, n_sequences: int) -> State:
+    """The state before the first step where none is given."""
+    return tuple(weights.hidden.new_zeros(n_sequences, weights.hidden_size) for _ in range(cell.n_states))
+
+
+def longest_first(lengths: np.ndarray) -> np.ndarray:
+    """Indices of the sequences from the longest to the shortest, ties in order."""
+    return np.argsort(-lengths, kind="stable")
+
+
+def running(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Each step t with the number of sequences that have it. lengths: (n_sequences,) descending."""
+    n_steps = int(lengths.max(initial=0))
+    return zip(range(n_steps), np.searchsorted(-lengths, -np.arange(n_steps)).tolist(), strict=True)
+
+
+def time_major_rows(lengths: np.ndarray, order: np.ndarray, reverse: bool) -> np.ndarray:
+    """For each step in Ragged order, its row among steps stored by time, longest sequence first.
+
+    lengths: (n_sequences,) descending; order: which sequence each is. Returns (n_steps,) int64.
+    """
+    counts = np.array([n for _, n in running(lengths)], np.int64)
+    time_starts = starts_of(counts)
+    rank = _inverse(order)
+    own_lengths = lengths[rank]
+    steps = np.arange(own_lengths.sum()) - np.repeat(starts_of(own_lengths), own_lengths)
+    if reverse:
+        steps = np.repeat(own_lengths, own_lengths) - 1 - steps
+    return time_starts[steps] + np.repeat(rank, own_lengths)
+
+
+def back_to_back(values: Tensor, lengths: np.ndarray) -> Ragged:
+    """A Ragged of steps that already lie in Ragged order."""
+    return Ragged.view(values, starts_of(lengths), lengths)
+
+
+def _step_inputs(
+    inputs: Ragged | Constant, weights: Weights, order: np.ndarray, reverse: bool
+) -> Callable[[int, int], Tensor]:
+    """A function of (t, n_running) that gives the projected inputs of step t."""
+    if isinstance(inputs, Constant):
+        projected = _project(inputs.vectors[order], weights)
+        return lambda t, n_running: projected[:n_running]
+    starts, lengths, values = inputs.starts[order], inputs.lengths[order], inputs.values
+
+    def at(t: int, n_running: int) -> Tensor:
+        steps = lengths[:n_running] - 1 - t if reverse else t
+        return _project(values[starts[:n_running] + steps], weights)
+
+    return at
+
+
+def _project(x: Tensor, weights: Weights) -> Tensor:
+    return torch.nn.functional.linear(x, weights.input, weights.input_bias)
+
+
+def _inverse(order: np.ndarray) -> np.ndarray:
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(order))
+    return inverse
