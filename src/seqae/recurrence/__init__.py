@@ -35,6 +35,7 @@ __all__ = [
     "active_kernel",
     "adam_step",
     "gather",
+    "linear",
     "mean_loss",
     "observed_counts",
     "recur",
@@ -96,6 +97,14 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     sequences: tensor values (n_rows, n_channels); centre, scale: (n_channels,). Not differentiable.
     """
     return _implementation(centre).gather(sequences, centre, scale)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """y = weight x + bias for each row on its own: its bits do not depend on the other rows. Differentiable.
+
+    x: (n, input_size); weight: (output_size, input_size); bias: (output_size,). Returns (n, output_size).
+    """
+    return _implementation(x).linear(x, weight, bias)
 
 
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:

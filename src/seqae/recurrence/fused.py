@@ -47,6 +47,11 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     return Ragged.view(values, starts_of(sequences.lengths), sequences.lengths, observed)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """y = weight x + bias. x: (n, input_size); weight: (output_size, input_size). Returns (n, output_size)."""
+    return functional.linear(x, weight, bias)
+
+
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
     """The mean loss of all observed values, or the mean over sequences of each one's mean. Returns a scalar.
 

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ..ragged import Ragged, starts_of
 from .cell import Cell, Constant, Readout, State, Weights
-from .fused import adam_step, gather, mean_loss
+from .fused import adam_step, gather, linear, mean_loss
 
-__all__ = ["adam_step", "gather", "mean_loss", "recur", "recur_feedback", "recur_state"]
+__all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
 
 
 def recur(

@@ -1,0 +1,93 @@
+"""Which sequences go together: seeded, length-bucketed batches of indices, and loading them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .ragged import Ragged
+from .recurrence import gather
+from .scaling import Scaling
+
+if TYPE_CHECKING:
+    import torch
+
+BUCKET_BATCHES = 64
+INFERENCE_SEQUENCES = 1024
+INFERENCE_STEPS = 1 << 17
+
+
+def shuffled_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
+    """Every sequence once, in batches of similar length, in an order that (seed, epoch) alone decides.
+
+    The sequences are shuffled, sorted by length within buckets of 64 batches, cut, and the batches shuffled.
+    lengths: (n_sequences,). Returns index vectors of batch_size, the last ones of a bucket perhaps smaller.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    shuffled = rng.permutation(len(lengths))
+    bucket_size = batch_size * BUCKET_BATCHES
+    batches = []
+    for first in range(0, len(shuffled), bucket_size):
+        bucket = shuffled[first : first + bucket_size]
+        bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
+        batches += np.split(bucket, range(batch_size, len(bucket), batch_size))
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def ordered_batches(lengths: np.ndarray) -> list[np.ndarray]:
+    """Every sequence once, longest first, in batches whose memory is bounded: for inference."""
+    order = np.argsort(-lengths, kind="stable")
+    batches, first = [], 0
+    while first < len(order):
+        longest = max(int(lengths[order[first]]), 1)
+        size = max(1, min(INFERENCE_SEQUENCES, INFERENCE_STEPS // longest))
+        batches.append(order[first : first + size])
+        first += size
+    return batches
+
+
+def to_tensors(sequences: Ragged) -> Ragged:
+    """The same sequences with values as CPU tensors that share their memory."""
+    observed = None if sequences.observed is None else _as_tensor(sequences.observed)
+    return Ragged.view(_as_tensor(sequences.values), sequences.starts, sequences.lengths, observed)
+
+
+class BatchLoader:
+    """Scaled batches of one data set, on one device."""
+
+    def __init__(self, sequences: Ragged, scaling: Scaling, device: torch.device | str = "cpu") -> None:
+        self._sequences = to_tensors(sequences)
+        self._centre = _as_tensor(scaling.centre)
+        self._scale = _as_tensor(scaling.scale)
+        self._device = device
+        self._is_on_cpu = str(device) == "cpu"
+
+    def __len__(self) -> int:
+        return len(self._sequences)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(n_sequences,) int64, in steps."""
+        return self._sequences.lengths
+
+    def load(self, indices: np.ndarray) -> Ragged:
+        """The chosen sequences, scaled and back to back, values (n_steps, n_channels) float32 on the device."""
+        batch = gather(self._sequences[indices], self._centre, self._scale)
+        return batch if self._is_on_cpu else _to_device(batch, self._device)
+
+
+def _to_device(batch: Ragged, device: torch.device | str) -> Ragged:
+    observed = None if batch.observed is None else batch.observed.to(device)
+    return Ragged.view(batch.values.to(device), batch.starts, batch.lengths, observed)
+
+
+def _as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
+    import torch
+
+    if isinstance(array, torch.Tensor):
+        return array.detach().cpu()
+    with warnings.catch_warnings():  # a read-only array or memory map: it is never written to
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))
