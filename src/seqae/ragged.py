@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from .checking import as_counts, as_list, as_steps, as_tokens, to_numpy
+from .checking import as_counts, as_numbers, as_tokens, check_sequences, join, to_numpy
 from .errors import InvalidParameter, InvalidSequence
 
 if TYPE_CHECKING:
@@ -68,34 +68,16 @@ class Ragged:
         """Sequences from arrays in memory.
 
         X: a Ragged; a list (or object array) of (n_i, n_channels) arrays, or of (n_i,) arrays with one channel;
-            or one (n_sequences, n_steps, n_channels) array. NumPy arrays, nested lists and tensors are all taken.
+            or one (n_sequences, n_steps, n_channels) array. NumPy arrays, nested lists and tensors are all taken;
+            a C-ordered float32 array is not copied, a memory map included.
         missing: "error" refuses NaN; "mask" takes NaN as not observed.
 
-        Raises InvalidSequence naming sequence, step and channel.
+        Raises InvalidSequence naming sequence, step and channel; InvalidParameter for another `missing`.
         """
         if isinstance(X, Ragged):
             return X
-        if missing not in ("error", "mask"):
-            raise InvalidParameter(f"missing must be 'error' or 'mask', got {missing!r}")
-        arrays = as_list(X)
-        if len(arrays) == 0:
-            raise InvalidSequence("X holds no sequences; pass at least one")
-        parts = [as_steps(array, i, missing) for i, array in enumerate(arrays)]
-        n_channels = parts[0].shape[1]
-        for i, part in enumerate(parts):
-            if part.shape[1] != n_channels:
-                raise InvalidSequence(
-                    f"sequence {i} must have {n_channels} channels as sequence 0 has, got {part.shape[1]}; "
-                    "every sequence is (n_steps, n_channels) with the same channels"
-                )
-        lengths = np.array([len(part) for part in parts], np.int64)
-        values = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0])
-        if missing == "error":
-            return cls.back_to_back(values, lengths)
-        observed = ~np.isnan(values)
-        return cls.back_to_back(
-            np.where(observed, values, np.float32(0)), lengths, None if observed.all() else observed
-        )
+        values, lengths = join(X)
+        return cls._checked(values, starts_of(lengths), lengths, missing)
 
     @classmethod
     def from_tokens(cls, X: Sequence[Any]) -> Ragged:
@@ -116,35 +98,42 @@ class Ragged:
         lengths: Any = None,
         padding_value: float | None = None,
         side: Literal["post", "pre"] = "post",
+        missing: Literal["error", "mask"] = "error",
     ) -> Ragged:
         """Sequences from an array that was padded to one length; only whole padded steps at the named side are cut.
 
         array: (n_sequences, n_steps, n_channels). Give either `lengths` (n_sequences,) or the `padding_value`.
         side: "post" if the padding follows the data, "pre" if it comes first.
+        missing: as in from_any; the padding itself may be anything.
 
         Raises InvalidParameter unless exactly one of lengths and padding_value is given; InvalidSequence for a wrong
         shape, for lengths outside 1..n_steps, and for a sequence that is padding throughout.
         """
         if (lengths is None) == (padding_value is None):
             raise InvalidParameter("from_padded needs exactly one of lengths=... and padding_value=...")
-        if side not in ("post", "pre"):
-            raise InvalidParameter(f"side must be 'post' or 'pre', got {side!r}")
-        padded = to_numpy(array)
+        _check_choice("side", side, ("post", "pre"))
+        padded = as_numbers(array, "a padded array")
         if padded.ndim != 3:
             raise InvalidSequence(f"a padded array must be (n_sequences, n_steps, n_channels), got {padded.shape}")
         if lengths is None:
             lengths = _unpadded_lengths(padded, padding_value, side)
-        lengths = as_counts(lengths, "lengths")
+        lengths = _checked_lengths(lengths, padded)
         n_sequences, n_steps, n_channels = padded.shape
-        if lengths.shape != (n_sequences,):
-            raise InvalidSequence(f"lengths must have shape ({n_sequences},), got {lengths.shape}")
-        if bad := [i for i, length in enumerate(lengths) if not 1 <= length <= n_steps]:
-            raise InvalidSequence(f"sequence {bad[0]} has length {lengths[bad[0]]}; it must lie in 1..{n_steps}")
-        firsts = np.zeros(n_sequences, np.int64) if side == "post" else n_steps - lengths
-        for i, (first, length) in enumerate(zip(firsts, lengths, strict=True)):
-            as_steps(padded[i, first : first + length], i, "error")
-        flat = np.ascontiguousarray(padded, np.float32).reshape(-1, n_channels)
-        return cls(flat, np.arange(n_sequences) * n_steps + firsts, lengths)
+        firsts = 0 if side == "post" else n_steps - lengths
+        starts = np.arange(n_sequences, dtype=np.int64) * n_steps + firsts
+        return cls._checked(padded.reshape(-1, n_channels), starts, lengths, missing)
+
+    @classmethod
+    def _checked(cls, values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, missing: str) -> Ragged:
+        """values: (n_rows, n_channels) in any real dtype; starts: ascending, and no overlaps."""
+        _check_choice("missing", missing, ("error", "mask"))
+        check_sequences(values, starts, lengths, allow_nan=missing == "mask")
+        with np.errstate(over="ignore", invalid="ignore"):  # padding may be too large for float32
+            values = np.ascontiguousarray(values, np.float32)
+        is_nan = np.isnan(values) if missing == "mask" else np.False_
+        if not is_nan.any():
+            return cls(values, starts, lengths)
+        return cls(np.where(is_nan, np.float32(0), values), starts, lengths, ~is_nan)
 
     # -- looking at it ---------------------------------------------------------------------------------------------
 
@@ -175,7 +164,8 @@ class Ragged:
         if isinstance(index, int | np.integer):
             start = self.starts[index]
             return self.values[start : start + self.lengths[index]]
-        index = index if isinstance(index, slice) else np.asarray(index)
+        if not isinstance(index, slice):
+            index = np.asarray(index) if len(index) else np.zeros(0, np.int64)
         return Ragged.view(self.values, self.starts[index], self.lengths[index], self.observed)
 
     def __iter__(self) -> Iterator[Any]:
@@ -212,24 +202,25 @@ class Ragged:
         than `length` gives none. Raises InvalidParameter unless length and stride are 1 or more.
         """
         for name, count in (("length", length), ("stride", stride)):
-            if not isinstance(count, int | np.integer) or count < 1:
+            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
                 raise InvalidParameter(f"{name} must be a whole number of at least 1, got {count!r}")
-        starts = [
-            start + _window_offsets(n, length, stride) for start, n in zip(self.starts, self.lengths, strict=True)
-        ]
-        joined = np.concatenate(starts) if starts else np.zeros(0, np.int64)
-        return Ragged.view(self.values, joined, np.full(len(joined), length, np.int64), self.observed)
+        room = self.lengths - length  # where the last window of each sequence starts
+        counts = np.where(room < 0, 0, -(-room // stride) + 1)
+        ordinals = np.arange(counts.sum()) - np.repeat(starts_of(counts), counts)
+        offsets = np.minimum(ordinals * stride, np.repeat(room, counts))
+        starts = np.repeat(self.starts, counts) + offsets
+        return Ragged.view(self.values, starts, np.full(len(starts), length, np.int64), self.observed)
 
     def to_padded(
         self, *, padding_value: float = 0.0, side: Literal["post", "pre"] = "post"
     ) -> tuple[np.ndarray, np.ndarray]:
         """The padded array (n_sequences, longest, n_channels) and the lengths (n_sequences,)."""
-        if side not in ("post", "pre"):
-            raise InvalidParameter(f"side must be 'post' or 'pre', got {side!r}")
+        _check_choice("side", side, ("post", "pre"))
         longest = int(self.lengths.max(initial=0))
         padded = np.full((len(self), longest, *self.values.shape[1:]), padding_value, to_numpy(self.values[:0]).dtype)
-        for row, sequence, length in zip(padded, self, self.lengths, strict=True):
-            (row[:length] if side == "post" else row[longest - length :])[...] = to_numpy(sequence)
+        columns, lengths = np.arange(longest), self.lengths[:, None]
+        is_data = columns < lengths if side == "post" else columns >= longest - lengths  # (n_sequences, longest)
+        padded[is_data] = to_numpy(self.values[self.step_indices()])
         return padded, self.lengths.copy()
 
 
@@ -244,11 +235,9 @@ def windows(series: Any, length: int, stride: int = 1) -> Ragged:
     return Ragged.from_any([series]).windows(length, stride)
 
 
-def _window_offsets(n_steps: int, length: int, stride: int) -> np.ndarray:
-    if n_steps < length:
-        return np.zeros(0, np.int64)
-    offsets = np.arange(0, n_steps - length + 1, stride, dtype=np.int64)
-    return offsets if offsets[-1] == n_steps - length else np.append(offsets, n_steps - length)
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InvalidParameter(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
 
 
 def _check_within(starts: np.ndarray, lengths: np.ndarray, n_rows: int) -> None:
@@ -260,15 +249,27 @@ def _check_within(starts: np.ndarray, lengths: np.ndarray, n_rows: int) -> None:
         )
 
 
-def _unpadded_lengths(padded: np.ndarray, padding_value: Any, side: str) -> np.ndarray:
-    is_data = ~(np.isnan(padded) if padding_value != padding_value else padded == padding_value).all(axis=2)
-    if side == "pre":
-        is_data = is_data[:, ::-1]
-    lengths = padded.shape[1] - np.argmax(is_data[:, ::-1], axis=1) if padded.shape[1] else np.zeros(len(padded), int)
-    empty = ~is_data.any(axis=1)
-    if empty.any():
-        i = int(np.argmax(empty))
-        raise InvalidSequence(
-            f"sequence {i} holds only the padding value {padding_value}; leave it out, or pass lengths="
-        )
+def _checked_lengths(lengths: Any, padded: np.ndarray) -> np.ndarray:
+    lengths = as_counts(lengths, "lengths")
+    n_sequences, n_steps, _ = padded.shape
+    if 0 in padded.shape:
+        raise InvalidSequence(f"a padded array must have sequences, steps and channels, got shape {padded.shape}")
+    if lengths.shape != (n_sequences,):
+        raise InvalidSequence(f"lengths must have shape ({n_sequences},), one per sequence, got {lengths.shape}")
+    is_outside = (lengths < 1) | (lengths > n_steps)
+    if is_outside.any():
+        i = int(np.argmax(is_outside))
+        raise InvalidSequence(f"sequence {i} has length {lengths[i]}; it must lie in 1..{n_steps}, the padded length")
     return lengths
+
+
+def _unpadded_lengths(padded: np.ndarray, padding_value: Any, side: str) -> np.ndarray:
+    is_padding = np.isnan(padded) if padding_value != padding_value else padded == padding_value
+    is_data = ~np.all(is_padding, axis=2)  # (n_sequences, n_steps)
+    if not is_data.any(axis=-1).all():
+        raise InvalidSequence(
+            f"sequence {int(np.argmin(is_data.any(axis=-1)))} holds only the padding value {padding_value}; "
+            "leave it out, or pass lengths="
+        )
+    seen_from_padding = is_data if side == "pre" else is_data[:, ::-1]
+    return padded.shape[1] - np.argmax(seen_from_padding, axis=1)
