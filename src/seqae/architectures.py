@@ -54,7 +54,9 @@ def as_architecture(architecture: str | Architecture) -> Architecture:
     if isinstance(architecture, Architecture):
         return architecture
     if architecture not in PRESETS:
-        raise InvalidParameter(f"architecture must be an Architecture or one of {', '.join(PRESETS)}, got {architecture!r}")
+        raise InvalidParameter(
+            f"architecture must be an Architecture or one of {', '.join(PRESETS)}, got {architecture!r}"
+        )
     return PRESETS[architecture]
 
 

@@ -77,7 +77,7 @@ class Ragged:
         if isinstance(X, Ragged):
             return X
         values, lengths = join(X)
-        return cls._checked(values, starts_of(lengths), lengths, missing)
+        return cls.checked(values, starts_of(lengths), lengths, missing)
 
     @classmethod
     def from_tokens(cls, X: Sequence[Any]) -> Ragged:
@@ -121,11 +121,15 @@ class Ragged:
         n_sequences, n_steps, n_channels = padded.shape
         firsts = 0 if side == "post" else n_steps - lengths
         starts = np.arange(n_sequences, dtype=np.int64) * n_steps + firsts
-        return cls._checked(padded.reshape(-1, n_channels), starts, lengths, missing)
+        return cls.checked(padded.reshape(-1, n_channels), starts, lengths, missing)
 
     @classmethod
-    def _checked(cls, values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, missing: str) -> Ragged:
-        """values: (n_rows, n_channels) in any real dtype; starts: ascending, and no overlaps."""
+    def checked(cls, values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, missing: str) -> Ragged:
+        """A Ragged of raw numbers: each value of each sequence is looked at, then all become float32.
+
+        values: (n_rows, n_channels) in any real dtype; starts: ascending, and sequences that do not overlap.
+        missing: as in from_any. Raises as from_any does.
+        """
         _check_choice("missing", missing, ("error", "mask"))
         check_sequences(values, starts, lengths, allow_nan=missing == "mask")
         with np.errstate(over="ignore", invalid="ignore"):  # padding may be too large for float32

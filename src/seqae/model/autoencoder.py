@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..architectures import Architecture
+from ..architectures import Architecture, as_architecture
 from ..errors import InvalidParameter
 from ..ragged import Ragged
 from ..recurrence import Cell
@@ -35,12 +35,13 @@ class Autoencoder(nn.Module):
 
 
 def build(
-    architecture: Architecture, cell: str, *, n_channels: int, latent_size: int, hidden_size: int, n_layers: int
+    architecture: str | Architecture, cell: str, *, n_channels: int, latent_size: int, hidden_size: int, n_layers: int
 ) -> Autoencoder:
     """The module that an architecture describes, its parameters all zero.
 
     Raises InvalidParameter if there is no projection and the encoder's final state does not have latent_size values.
     """
+    architecture = as_architecture(architecture)
     recurrent = Cell(cell, architecture.activation)  # pyright: ignore[reportArgumentType]
     encoder_sizes = architecture.encoder_sizes or (hidden_size,) * n_layers
     decoder_sizes = architecture.decoder_sizes or encoder_sizes[::-1]

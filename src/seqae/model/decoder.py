@@ -25,6 +25,7 @@ class Decoder(nn.Module):
             RecurrentLayer(cell, input_size, size) for input_size, size in zip(input_sizes, sizes, strict=False)
         )
         self.head = LinearMap(sizes[-1], n_channels)
+        self.n_channels = n_channels
 
     def forward(self, latent: Tensor, lengths: np.ndarray) -> Ragged:
         """latent: (n_sequences, latent_size); lengths: (n_sequences,) int64, in steps.

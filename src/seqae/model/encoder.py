@@ -32,9 +32,9 @@ class Encoder(nn.Module):
 
     def forward(self, sequences: Ragged) -> Tensor:
         """sequences: scaled, values (n_rows, n_channels). Returns (n_sequences, latent_size)."""
-        *lower, top = self.layers
-        for layer in lower:
-            sequences = _join([direction(sequences)[0] for direction in layer])
+        *lower, top = (list(layer.children()) for layer in self.layers)
+        for directions in lower:
+            sequences = _join([direction(sequences)[0] for direction in directions])
         finals = [direction.final_state(sequences)[0] for direction in top]
         vectors = torch.cat(finals, dim=1) if len(finals) > 1 else finals[0]
         return vectors if self.projection is None else self.projection(vectors)

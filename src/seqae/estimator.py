@@ -1,0 +1,269 @@
+"""SequenceAutoencoder: sequences of any length to vectors and back, as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+
+from .architectures import Architecture
+from .batching import BatchLoader
+from .errors import InvalidParameter, ModelFileError, NotFitted
+from .inference import by_step, decode, encode, losses_of, reconstruct, sums_by_sequence
+from .inputs import take, take_latent, take_lengths
+from .losses import Loss, as_loss
+from .model import Autoencoder, Decoder, Encoder
+from .parameters import check_choice, check_count, check_fraction, check_optional_count, check_positive
+from .persistence import KIND, Fitted, build_for, pack, unpack
+from .ragged import Ragged
+from .saving import ModelFile, write_model_file
+from .scaling import Scaling, fit_scaling, identity_scaling
+from .training import History, ProgressBar, Settings, train
+
+
+class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Turns sequences of any length into vectors of one size, and back, with a recurrent autoencoder.
+
+    Wherever X stands, it is a list of (n_i, n_channels) arrays, one (n_sequences, n_steps, n_channels) array, a Ragged,
+    what seqae.read() returned, a data frame, or the path of a file. Data that cannot be used raises InvalidSequence or
+    UnreadableFile, naming sequence, step and channel.
+
+    Parameters:
+    architecture: a name in seqae.architectures.PRESETS, or an Architecture for finer choices.
+    latent_size: values of a vector.
+    hidden_size, n_layers: units of a recurrent layer, and layers on each side.
+    cell: "lstm" or "gru".
+    loss: "mse", "mae", "huber", "bce" (values in 0..1), or a Loss to choose also how it is reduced.
+    scale: whether each channel is centred and scaled first.
+    max_epochs, batch_size, learning_rate: of training; batch_size counts sequences.
+    validation_fraction: the part of the sequences that is held out to decide which epoch was best; 0 holds out none.
+    patience: epochs without a better validation loss before training stops; None never stops early.
+    device: "auto" takes a CUDA device where there is one; else what torch calls it: "cpu", "cuda", "cuda:1".
+    random_state: an int makes the run reproducible to the bit.
+    callbacks: see seqae.training.train; a Checkpoint makes the run resumable.
+    verbose: "auto" shows a progress bar on a terminal, False is quiet.
+
+    Learnt by fit: model_ with encoder_ and decoder_ (modules that share weights, and take scaled sequences), scaling_,
+    history_, n_channels_, channel_names_.
+    """
+
+    model_: Autoencoder
+    history_: History
+
+    def __init__(
+        self,
+        architecture: str | Architecture = "repeat",
+        *,
+        latent_size: int = 32,
+        hidden_size: int = 64,
+        n_layers: int = 1,
+        cell: Literal["lstm", "gru"] = "lstm",
+        loss: str | Loss = "mse",
+        scale: bool = True,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        learning_rate: float = 5e-3,
+        validation_fraction: float = 0.1,
+        patience: int | None = 20,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        callbacks: Sequence[Any] = (),
+        verbose: bool | Literal["auto"] = "auto",
+    ) -> None:
+        self.architecture = architecture
+        self.latent_size = latent_size
+        self.hidden_size = hidden_size
+        self.n_layers = n_layers
+        self.cell = cell
+        self.loss = loss
+        self.scale = scale
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.device = device
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    # -- learning --------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from the sequences of X; y is ignored. Raises TrainingDiverged if the loss stops being finite."""
+        loss, settings = as_loss(self.loss), self._settings()
+        fraction = check_fraction("validation_fraction", self.validation_fraction)
+        is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
+        fabric = _fabric(self.device)
+        source = take(X)
+        loss.check_target(source.ragged)
+        training, validation = _split(source.ragged, fraction, settings.seed)
+        scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
+        model = build_for(self._checked_parameters(), training.n_channels)
+        model.initialise(settings.seed)
+        fabric.to_device(model)
+        history = train(
+            model,
+            loss,
+            BatchLoader(training, scaling, fabric.device),
+            None if validation is None else BatchLoader(validation, scaling, fabric.device),
+            settings,
+            fabric=fabric,
+            callbacks=self._callbacks(),
+        )
+        self._learn(model, scaling, history, source.channel_names)
+        return self
+
+    def _learn(self, model: Autoencoder, scaling: Scaling, history: History, channel_names: tuple[str, ...]) -> None:
+        self.model_, self.scaling_, self.history_ = model, scaling, history
+        self.n_channels_, self.channel_names_ = len(scaling.centre), channel_names
+
+    def _settings(self) -> Settings:
+        return Settings(
+            max_epochs=check_count("max_epochs", self.max_epochs),
+            batch_size=check_count("batch_size", self.batch_size),
+            learning_rate=check_positive("learning_rate", self.learning_rate),
+            patience=check_optional_count("patience", self.patience),
+            seed=int(check_random_state(self.random_state).randint(2**31)),
+        )
+
+    def _checked_parameters(self) -> dict[str, Any]:
+        """The parameters that describe the model."""
+        check_choice("cell", self.cell, ("lstm", "gru"))
+        for name in ("latent_size", "hidden_size", "n_layers"):
+            check_count(name, getattr(self, name))
+        return self.get_params(deep=False)
+
+    def _callbacks(self) -> tuple[Any, ...]:
+        check_choice("verbose", self.verbose, (True, False, "auto"))
+        return (*self.callbacks, ProgressBar()) if self.verbose else tuple(self.callbacks)
+
+    # -- using -----------------------------------------------------------------------------------------------------
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The latent vector of each sequence. Returns (n_sequences, latent_size) float32, in order."""
+        return encode(self.encoder_, self._loader(X), self.latent_size)
+
+    def inverse_transform(self, Z: Any, lengths: Any) -> Ragged:
+        """A sequence for each vector, in the units of the data.
+
+        Z: (n_sequences, latent_size). lengths: (n_sequences,) whole numbers of at least 1, or one for all.
+        """
+        decoder = self.decoder_
+        latent = take_latent(Z, self.latent_size)
+        counts = take_lengths(lengths, len(latent))
+        return self._unscaled(decode(decoder, as_loss(self.loss), latent, counts))
+
+    def reconstruct(self, X: Any) -> Ragged:
+        """Each sequence through its vector and back, in the units of the data; the lengths of X."""
+        return self._unscaled(reconstruct(self._fitted(), as_loss(self.loss), self._loader(X)))
+
+    def reconstruction_error(
+        self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
+    ) -> np.ndarray | Ragged:
+        """The mean loss of what was observed, in scaled units, of each sequence, step, channel or value.
+
+        Returns (n_sequences,) for "sequence", (n_sequences, n_channels) for "channel"; for "step" a Ragged with one
+        channel, for "value" one with the channels of X. NaN where nothing was observed.
+        """
+        check_choice("per", per, ("sequence", "step", "channel", "value"))
+        loader = self._loader(X)
+        losses = losses_of(self._fitted(), as_loss(self.loss), loader)
+        if per in ("step", "value"):
+            return by_step(losses, loader.lengths, n_columns=1 if per == "step" else self.n_channels_)
+        sums, counts = sums_by_sequence(losses, len(loader), self.n_channels_)
+        if per == "sequence":
+            sums, counts = sums.sum(axis=1), counts.sum(axis=1)
+        return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus the mean loss of each sequence: higher is more normal. Returns (n_sequences,) float64."""
+        return -np.asarray(self.reconstruction_error(X))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean of score_samples, for grid search: higher is better; y is ignored."""
+        return float(np.mean(self.score_samples(X)))
+
+    @property
+    def encoder_(self) -> Encoder:
+        """The module from scaled sequences to vectors."""
+        return self._fitted().encoder
+
+    @property
+    def decoder_(self) -> Decoder:
+        """The module from vectors to scaled sequences."""
+        return self._fitted().decoder
+
+    def _fitted(self) -> Autoencoder:
+        if not self.__sklearn_is_fitted__():
+            raise NotFitted("this SequenceAutoencoder is not fitted; call fit() first, or load() a saved one")
+        return self.model_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "model_" in vars(self)
+
+    def _loader(self, X: Any) -> BatchLoader:
+        model = self._fitted()
+        return BatchLoader(take(X, self.n_channels_).ragged, self.scaling_, next(model.parameters()).device)
+
+    def _unscaled(self, scaled: Ragged) -> Ragged:
+        return Ragged.view(self.scaling_.undo(scaled.values), scaled.starts, scaled.lengths)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent_size
+
+    # -- keeping ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that was learnt to one safetensors file, for seqae.load()."""
+        write_model_file(path, self.to_model_file())
+
+    def to_model_file(self) -> ModelFile:
+        """All that was learnt, as the content of a file; without callbacks and verbose, which belong to a process."""
+        model = self._fitted()
+        parameters = self.get_params(deep=False)
+        del parameters["callbacks"], parameters["verbose"]
+        if not isinstance(self.random_state, int | np.integer):
+            parameters["random_state"] = None
+        return pack(Fitted(parameters, model, self.scaling_, self.history_, self.channel_names_))
+
+    @classmethod
+    def from_model_file(cls, file: ModelFile) -> Self:
+        """The estimator that to_model_file() was called on. Raises ModelFileError if it is something else."""
+        if file.kind != KIND:
+            raise ModelFileError(f"the file holds a {file.kind}, not an autoencoder")
+        fitted = unpack(file)
+        self = cls(**fitted.parameters)
+        self._learn(fitted.model, fitted.scaling, fitted.history, fitted.channel_names)
+        return self
+
+
+def _fabric(device: str) -> Fabric:
+    """Where to compute. Raises InvalidParameter for a device that is not here."""
+    try:
+        wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}") from error
+    if wanted.type not in ("cpu", "cuda"):
+        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+    if wanted.type == "cpu":
+        return Fabric(accelerator="cpu", devices=1)
+    if (wanted.index or 0) >= torch.cuda.device_count():
+        raise InvalidParameter(f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
+    return Fabric(accelerator="cuda", devices=[wanted.index or 0])
+
+
+def _split(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:
+    """Training and held-out sequences; at least one is held out if there are two and a fraction is asked for."""
+    n_held_out = min(max(1, round(fraction * len(sequences))), len(sequences) - 1) if fraction else 0
+    if n_held_out == 0:
+        return sequences, None
+    shuffled = np.random.default_rng([seed, 0]).permutation(len(sequences))
+    return sequences[np.sort(shuffled[n_held_out:])], sequences[np.sort(shuffled[:n_held_out])]

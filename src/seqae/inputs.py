@@ -1,0 +1,91 @@
+"""What an estimator takes: anything that can be read, checked before any work starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .checking import as_counts, check_finite, to_numpy
+from .errors import InvalidParameter, InvalidSequence
+from .ragged import Ragged
+from .reading import Source, read
+
+CHECKED_STEPS = 1 << 18
+MAX_DECODED_STEPS = 2**31
+
+
+def take(X: Any, n_channels: int | None = None) -> Source:
+    """X as sequences of at least one step, finite float32 values, and the channels that fit() saw.
+
+    n_channels: None while fitting. Raises InvalidSequence naming sequence, step and channel.
+    """
+    source = X if isinstance(X, Source) else read(X)
+    sequences = source.ragged
+    if len(sequences) == 0:
+        raise InvalidSequence("X holds no sequences; pass at least one")
+    if sequences.is_tokens:
+        raise InvalidSequence("X holds tokens; this architecture takes vectors of (n_steps, n_channels)")
+    if not sequences.lengths.all():
+        i = int(np.argmin(sequences.lengths))
+        raise InvalidSequence(f"sequence {i} has no steps; drop it, or give it at least one step")
+    if n_channels is not None and sequences.n_channels != n_channels:
+        raise InvalidSequence(
+            f"X must have {n_channels} channels as fit() saw, got {sequences.n_channels}; choose the same channels"
+        )
+    if isinstance(X, Ragged):
+        _check_values(sequences)
+    return replace(source, ragged=_as_float32(sequences))
+
+
+def take_latent(Z: Any, latent_size: int) -> np.ndarray:
+    """Latent vectors, checked. Returns (n_sequences, latent_size) float32."""
+    latent = to_numpy(Z)
+    if latent.dtype.kind not in "iuf":
+        raise InvalidSequence(f"Z must hold real numbers, got dtype {latent.dtype}")
+    if latent.ndim != 2 or latent.shape[1] != latent_size:
+        raise InvalidSequence(f"Z must be (n_sequences, {latent_size}) as transform() gives, got shape {latent.shape}")
+    is_finite = np.isfinite(latent)
+    if not is_finite.all():
+        i, k = (int(index) for index in np.argwhere(~is_finite)[0])
+        raise InvalidSequence(f"vector {i}, value {k} is {latent[i, k]}; every value of Z must be finite")
+    return np.ascontiguousarray(latent, np.float32)
+
+
+def take_lengths(lengths: Any, n_sequences: int) -> np.ndarray:
+    """How long each decoded sequence is to be; one number serves for all. Returns (n_sequences,) int64."""
+    counts = as_counts(lengths, "lengths")
+    if counts.ndim == 0:
+        counts = np.full(n_sequences, counts)
+    if counts.shape != (n_sequences,):
+        raise InvalidParameter(
+            f"lengths must have one number for each of the {n_sequences} vectors, got {counts.shape}"
+        )
+    if n_sequences and counts.min() < 1:
+        i = int(np.argmin(counts))
+        raise InvalidParameter(f"lengths[{i}] is {counts[i]}; a sequence has at least one step")
+    if (n_sequences and counts.max() > MAX_DECODED_STEPS) or counts.sum() > MAX_DECODED_STEPS:
+        raise InvalidParameter(
+            f"lengths ask for {int(counts.astype(object).sum())} steps, more than {MAX_DECODED_STEPS}; "
+            "decode fewer at a time"
+        )
+    return counts
+
+
+def _check_values(sequences: Ragged) -> None:
+    """A Ragged made by hand may hold anything; look at it some steps at a time."""
+    for i, sequence in enumerate(sequences):
+        for first in range(0, len(sequence), CHECKED_STEPS):
+            chunk = to_numpy(sequence[first : first + CHECKED_STEPS])
+            if sequences.observed is not None:
+                start = sequences.starts[i] + first
+                chunk = np.where(to_numpy(sequences.observed[start : start + len(chunk)]), chunk, np.float32(0))
+            check_finite(chunk, i, first_step=first)
+
+
+def _as_float32(sequences: Ragged) -> Ragged:
+    values = to_numpy(sequences.values)
+    if values.dtype == np.float32:
+        return sequences
+    return Ragged.view(values.astype(np.float32), sequences.starts, sequences.lengths, sequences.observed)

@@ -1,0 +1,21 @@
+"""Whatever seqae saved, by the path of its file."""
+
+from __future__ import annotations
+
+import os
+
+from .errors import ModelFileError
+from .estimator import SequenceAutoencoder
+from .persistence import KIND
+from .saving import read_model_file
+
+
+def load(path: str | os.PathLike[str]) -> SequenceAutoencoder:
+    """The estimator that was saved to path. Runs no code from the file.
+
+    Raises ModelFileError for a file that is missing, damaged, of another kind, or from a newer version.
+    """
+    file = read_model_file(path)
+    if file.kind != KIND:
+        raise ModelFileError(f"{os.fspath(path)} holds a {file.kind}, not a model")
+    return SequenceAutoencoder.from_model_file(file)

@@ -1,0 +1,42 @@
+"""Checks of what users pass as settings: one line that says what must hold and what came."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+from .errors import InvalidParameter
+
+
+def check_count(name: str, value: Any, *, least: int = 1) -> int:
+    """A whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InvalidParameter(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def check_optional_count(name: str, value: Any) -> int | None:
+    """None, or a whole number of at least 1."""
+    return None if value is None else check_count(name, value)
+
+
+def check_positive(name: str, value: Any) -> float:
+    """A finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
+        raise InvalidParameter(f"{name} must be a number above 0, got {value!r}")
+    return float(value)
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """A number from 0 up to, but not including, 1."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
+        raise InvalidParameter(f"{name} must be a number from 0 to below 1, got {value!r}")
+    return float(value)
+
+
+def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
+    """One of the choices."""
+    if value not in choices:
+        raise InvalidParameter(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value

@@ -1,0 +1,89 @@
+"""A fitted autoencoder as the content of a model file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from .architectures import Architecture
+from .errors import ModelFileError, SeqaeError
+from .losses import Loss
+from .model import Autoencoder, build
+from .saving import ModelFile
+from .scaling import Scaling
+from .training import Epoch, History
+
+KIND = "autoencoder"
+_MODEL = "model."
+_VALUES = {"architecture": Architecture, "loss": Loss}  # parameters that are a name or a frozen value
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What fit() leaves behind. parameters: of the estimator, with architecture and loss as they were given."""
+
+    parameters: Mapping[str, Any]
+    model: Autoencoder
+    scaling: Scaling
+    history: History
+    channel_names: tuple[str, ...]
+
+
+def pack(fitted: Fitted) -> ModelFile:
+    """The file's content. Raises ModelFileError for a parameter that no file can hold."""
+    tensors = {_MODEL + name: tensor.detach().cpu().numpy() for name, tensor in fitted.model.state_dict().items()}
+    tensors |= {"scaling.centre": fitted.scaling.centre, "scaling.scale": fitted.scaling.scale}
+    config = {
+        "parameters": {name: _to_json(name, value) for name, value in fitted.parameters.items()},
+        "history": asdict(fitted.history),
+        "channel_names": list(fitted.channel_names),
+    }
+    return ModelFile(KIND, config, tensors)
+
+
+def unpack(file: ModelFile) -> Fitted:
+    """What pack() was given. Raises ModelFileError if the parts do not fit together."""
+    try:
+        return _unpack(file)
+    except (SeqaeError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"the model file does not fit together ({reason}); save the model again") from error
+
+
+def _unpack(file: ModelFile) -> Fitted:
+    parameters = {name: _from_json(name, value) for name, value in file.config["parameters"].items()}
+    scaling = Scaling(file.tensors["scaling.centre"], file.tensors["scaling.scale"])
+    weights = {
+        name.removeprefix(_MODEL): torch.from_numpy(np.array(tensor))
+        for name, tensor in file.tensors.items()
+        if name.startswith(_MODEL)
+    }
+    with torch.device("meta"):  # sizes in a damaged file must not allocate anything
+        model = build_for(parameters, len(scaling.centre))
+    model.load_state_dict(weights, assign=True)
+    saved = file.config["history"]
+    history = History(tuple(Epoch(**epoch) for epoch in saved["epochs"]), saved["best_epoch"], saved["stopped_by"])
+    return Fitted(parameters, model, scaling, history, tuple(file.config["channel_names"]))
+
+
+def build_for(parameters: Mapping[str, Any], n_channels: int) -> Autoencoder:
+    """The module that an estimator's parameters describe."""
+    sizes = {name: parameters[name] for name in ("latent_size", "hidden_size", "n_layers")}
+    return build(parameters["architecture"], parameters["cell"], n_channels=n_channels, **sizes)
+
+
+def _to_json(name: str, value: Any) -> Any:
+    if name in _VALUES:
+        return value if isinstance(value, str) else asdict(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _from_json(name: str, value: Any) -> Any:
+    if name not in _VALUES or isinstance(value, str):
+        return value
+    lists_as_tuples = {key: tuple(part) if isinstance(part, list) else part for key, part in value.items()}
+    return _VALUES[name](**lists_as_tuples)

@@ -1,0 +1,202 @@
+"""The training loop, on Lightning Fabric."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from ..batching import BatchLoader, ordered_batches, shuffled_batches
+from ..errors import TrainingDiverged
+from ..losses import Loss
+from ..model import Autoencoder
+from ..recurrence import AdamState, adam_step
+from .checkpoint import Checkpoint, Run
+from .flat import FlatParameters
+from .history import Epoch, History, StopReason
+
+WARM_UP = 0.02
+FINAL_RATE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to train. patience: epochs without a better monitored loss before stopping; None never stops early.
+
+    learning_rate: the highest; it rises over the first 2 % of the updates and falls on a cosine to 1 % (Loshchilov &
+    Hutter 2017, 1608.03983). max_norm: longest gradient (Pascanu et al. 2013, 1211.5063).
+    """
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int | None
+    seed: int
+    max_norm: float = 1.0
+
+
+class StopTraining(Exception):
+    """A callback raises this to end training after the current epoch; the best weights are kept."""
+
+
+def train(
+    model: Autoencoder,
+    loss: Loss,
+    training: BatchLoader,
+    validation: BatchLoader | None,
+    settings: Settings,
+    *,
+    fabric: Fabric,
+    callbacks: Sequence[Any] = (),
+) -> History:
+    """Train model in place and leave it with the best weights, or with the last ones if nothing is monitored.
+
+    The monitored loss is the validation loss; without validation sequences it is the training loss, and is looked at
+    only if there is a patience. callbacks: objects with any of on_train_start(n_epochs, n_batches, n_done),
+    on_batch_end(), on_epoch_end(epoch), on_train_end(); a Checkpoint makes the run resumable. Ctrl-C ends
+    training and keeps the best so far.
+
+    Raises TrainingDiverged if the loss or its gradient is not finite; the model then has the best weights so far.
+    """
+    with FlatParameters(model) as flat:
+        return _Trainer(model, loss, training, validation, settings, fabric, callbacks, flat).run()
+
+
+class _Trainer:
+    """One run: the loop's fixed parts and the state that changes from epoch to epoch."""
+
+    def __init__(
+        self,
+        model: Autoencoder,
+        loss: Loss,
+        training: BatchLoader,
+        validation: BatchLoader | None,
+        settings: Settings,
+        fabric: Fabric,
+        callbacks: Sequence[Any],
+        flat: FlatParameters,
+    ) -> None:
+        self._model, self._loss, self._settings, self._fabric, self._flat = model, loss, settings, fabric, flat
+        self._training, self._validation = training, validation
+        self._callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
+        self._checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+        self._keeps_best = validation is not None or settings.patience is not None
+        moments = AdamState(torch.zeros_like(flat.values), torch.zeros_like(flat.values))
+        self._state = Run(flat.values, flat.values.clone(), moments, [])
+        self._n_batches = len(shuffled_batches(training.lengths, settings.batch_size, seed=0, epoch=0))
+
+    def run(self) -> History:
+        identity = self._identity()
+        for checkpoint in self._checkpoints:
+            checkpoint.resume(self._state, identity)
+        self._call("on_train_start", self._settings.max_epochs, self._n_batches, len(self._state.epochs))
+        try:
+            return self._epochs(identity)
+        finally:
+            if self._keeps_best and self._state.best_epoch:
+                self._flat.values.copy_(self._state.best)
+            self._call("on_train_end")
+
+    def _epochs(self, identity: dict[str, Any]) -> History:
+        reason: StopReason = "patience" if self._is_out_of_patience() else "max_epochs"
+        try:
+            while len(self._state.epochs) < self._settings.max_epochs and reason == "max_epochs":
+                epoch = self._epoch(len(self._state.epochs) + 1)
+                self._record(epoch)
+                for checkpoint in self._checkpoints:
+                    checkpoint.save(self._state, identity)
+                self._call("on_epoch_end", epoch)
+                if self._is_out_of_patience():
+                    reason = "patience"
+        except StopTraining:
+            reason = "callback"
+        except KeyboardInterrupt:
+            if not self._state.epochs:
+                raise
+            reason = "interrupt"
+        return History(tuple(self._state.epochs), self._state.best_epoch, reason)
+
+    def _epoch(self, number: int) -> Epoch:
+        started = time.perf_counter()
+        settings = self._settings
+        total, n_steps, rate = 0.0, 0, 0.0
+        batches = shuffled_batches(self._training.lengths, settings.batch_size, seed=settings.seed, epoch=number)
+        for indices in batches:
+            batch = self._training.load(indices)
+            loss = self._loss.mean(self._model(batch), batch)
+            self._fabric.backward(loss)
+            rate = self._learning_rate()
+            norm = adam_step(
+                self._flat.values,
+                self._flat.gradient,
+                self._state.moments,
+                learning_rate=rate,
+                max_norm=settings.max_norm,
+            )
+            value = float(loss.detach())
+            if not (math.isfinite(value) and math.isfinite(norm)):
+                raise TrainingDiverged(_diverged(number, value, norm, settings.learning_rate))
+            total += value * batch.n_steps
+            n_steps += batch.n_steps
+            if self._callbacks:
+                self._call("on_batch_end")
+        validation_loss = None if self._validation is None else self._mean_loss(self._validation)
+        return Epoch(number, total / n_steps, validation_loss, rate, time.perf_counter() - started)
+
+    @torch.no_grad()
+    def _mean_loss(self, loader: BatchLoader) -> float:
+        """The loss of all sequences, each batch weighing as many steps as it holds."""
+        total, n_steps = 0.0, 0
+        for indices in ordered_batches(loader.lengths):
+            batch = loader.load(indices)
+            total += float(self._loss.mean(self._model(batch), batch)) * batch.n_steps
+            n_steps += batch.n_steps
+        return total / n_steps
+
+    def _record(self, epoch: Epoch) -> None:
+        state = self._state
+        state.epochs.append(epoch)
+        if not self._keeps_best:
+            state.best_epoch = epoch.number
+        elif not state.best_epoch or epoch.monitored_loss < state.epochs[state.best_epoch - 1].monitored_loss:
+            state.best_epoch = epoch.number
+            state.best.copy_(state.parameters)
+
+    def _is_out_of_patience(self) -> bool:
+        patience = self._settings.patience
+        return patience is not None and len(self._state.epochs) - self._state.best_epoch >= patience
+
+    def _learning_rate(self) -> float:
+        n_updates = self._settings.max_epochs * self._n_batches
+        done = self._state.moments.n_updates / n_updates
+        warm_up = min(1.0, (self._state.moments.n_updates + 1) / max(1.0, WARM_UP * n_updates))
+        cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+        return self._settings.learning_rate * warm_up * cosine
+
+    def _identity(self) -> dict[str, Any]:
+        """What decides the weights beside the state: settings, loss, the start, the order of the data."""
+        start = hashlib.sha256(self._flat.values.detach().cpu().numpy().tobytes())
+        first = self._training.load(np.arange(min(len(self._training), 16)))
+        start.update(first.values.cpu().numpy().tobytes())
+        start.update(self._training.lengths.tobytes())
+        return {**asdict(self._settings), **asdict(self._loss), "data and initial weights": start.hexdigest()}
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for callback in self._callbacks:
+            method = getattr(callback, hook, None)
+            if method is not None:
+                method(*arguments)
+
+
+def _diverged(number: int, loss: float, norm: float, learning_rate: float) -> str:
+    return (
+        f"training diverged in epoch {number}: the loss is {loss}, its gradient's norm {norm}; lower learning_rate "
+        f"(it is {learning_rate:g}), or use scale=True if it was off"
+    )
