@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .recurrence import active_kernel
     from .training import Checkpoint
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Architecture",
     "Checkpoint",

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import __version__
 from .errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np
         raise ModelFileError(f"{target} is damaged: its header cannot be read; save the model again") from error
     if not isinstance(file_format, int) or file_format > FORMAT_VERSION:
         raise ModelFileError(
-            f"{target} has format {file_format}, but seqae {version('seqae')} reads up to {FORMAT_VERSION}; upgrade seqae"
+            f"{target} has format {file_format}, but seqae {__version__} reads up to {FORMAT_VERSION}; upgrade seqae"
         )
     return ModelFile(kind, config, tensors)
 
@@ -115,7 +116,8 @@ def _digest(text: str, tensors: Mapping[str, np.ndarray]) -> str:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: version(name) for name in ("seqae", "torch", "numpy")}
+    own = {"python": platform.python_version(), "seqae": __version__}
+    return own | {name: version(name) for name in ("torch", "numpy")}
 
 
 def _one_line(error: Exception) -> str:
