@@ -66,10 +66,7 @@ def as_numbers(array: Any, name: str) -> np.ndarray:
     try:
         array = to_numpy(array)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise InvalidSequence(
-            f"{name} must be an array of numbers, with the same channels at every step; "
-            f"got a {type(array).__name__} that is none ({str(error).splitlines()[0]})"
-        ) from error
+        raise InvalidSequence(f"{name} must be an array of numbers; {_why_no_array(array, error)}") from error
     if array.dtype.kind in "iufb":
         return array
     if array.dtype.kind == "O":
@@ -136,7 +133,8 @@ def unusable_rows(values: np.ndarray, *, allow_nan: bool = False) -> np.ndarray:
         return np.zeros(0, np.int64)
     with np.errstate(invalid="ignore"):
         low, high = values.min(), values.max()
-    if low >= -MAX_MAGNITUDE and high <= MAX_MAGNITUDE:  # false for NaN
+    limit = _limit(values.dtype)
+    if low >= -limit and high <= limit:  # false for NaN
         return np.zeros(0, np.int64)
     return np.flatnonzero(~_is_usable(values, allow_nan).all(axis=1))
 
@@ -159,8 +157,14 @@ def unusable(place: str, value: Any) -> InvalidSequence:
 
 
 def _is_usable(values: np.ndarray, allow_nan: bool) -> np.ndarray:
-    is_usable = (values >= -MAX_MAGNITUDE) & (values <= MAX_MAGNITUDE)
+    limit = _limit(values.dtype)
+    is_usable = (values >= -limit) & (values <= limit)
     return is_usable | np.isnan(values) if allow_nan else is_usable
+
+
+def _limit(dtype: np.dtype) -> float:
+    """MAX_MAGNITUDE, or the largest finite value of a type that ends before it, as float16 does."""
+    return min(MAX_MAGNITUDE, float(np.finfo(dtype).max)) if dtype.kind == "f" else MAX_MAGNITUDE
 
 
 def _block(X: Any) -> np.ndarray | list[Any]:
@@ -205,6 +209,17 @@ def _check_same_channels(parts: list[np.ndarray]) -> None:
                 f"sequence {i} must have {n_channels} channels as sequence 0 has, got {part.shape[1]}; "
                 "every sequence is (n_steps, n_channels) with the same channels"
             )
+
+
+def _why_no_array(array: Any, error: Exception) -> str:
+    """The first step that has other channels than step 0; what NumPy says if it is something else."""
+    if isinstance(array, list | tuple):
+        sizes = [np.size(step) if isinstance(step, list | tuple | np.ndarray) else None for step in array]
+        for step, size in enumerate(sizes):
+            if size != sizes[0]:
+                counts = ["no list" if n is None else f"{n} values" for n in (size, sizes[0])]
+                return f"step {step} is {counts[0]}, but step 0 is {counts[1]}: give every step the same channels"
+    return f"got a {type(array).__name__} that cannot be made one ({' '.join(str(error).split())})"
 
 
 def _numbers_of_objects(array: np.ndarray, name: str) -> np.ndarray:

@@ -1,0 +1,155 @@
+"""Files by their extension: found, opened, and named in every message."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidParameter, InvalidSequence, SeqaeError, UnreadableFile
+from .archives import read_npy, read_npz
+from .jsonl import read_jsonl
+from .separated import read_csv
+from .source import Layout, Source
+from .table import source_of_table
+from .ts import read_ts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ZIP, _PARQUET, _ARROW, _NPY, _GZIP = b"PK\x03\x04", b"PAR1", b"ARROW1", b"\x93NUMPY", b"\x1f\x8b"
+_SIGNATURES = {
+    _ZIP: "a zip archive (NPZ and Excel files are)",
+    _PARQUET: "a Parquet file",
+    _ARROW: "an Arrow file",
+    _NPY: "an NPY file",
+    _GZIP: "gzip-compressed",
+    b"\x89HDF": "an HDF5 file",
+    b"%PDF": "a PDF document",
+    b"SQLite format 3": "an SQLite database",
+    b"<!doctype": "an HTML page",
+    b"<html": "an HTML page",
+    b"<?xml": "an XML document",
+}
+_STREAM = b""  # an Arrow stream and plain text start with no signature of their own
+
+
+def source_of_file(path: str | os.PathLike[str], layout: Layout) -> Source:
+    """The sequences of a file.
+
+    Raises UnreadableFile for a file that is absent, damaged, empty or of an unknown kind; InvalidSequence and
+    InvalidParameter as for a table in memory. Every message starts with the file's name.
+    """
+    path = Path(path).expanduser()
+    with _translated(path):
+        _check_exists(path)
+        kind, reader = _reader(path)
+        _check_signature(path, kind)
+        return reader(path, layout)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Name the file in our own errors, and turn those of other libraries into ours."""
+    import pyarrow as pa
+
+    foreign = (pa.ArrowException, OSError, ValueError, EOFError, KeyError, NotImplementedError, MemoryError)
+    try:
+        yield
+    except (InvalidSequence, InvalidParameter, UnreadableFile) as error:
+        raise type(error)(f"{path}: {error}") from error
+    except SeqaeError:
+        raise
+    except (*foreign, zipfile.BadZipFile, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = " ".join(reason.split()) or type(error).__name__
+        raise UnreadableFile(
+            f"{path}: cannot be read, it may be damaged or cut short; copy or export it again ({reason})"
+        ) from error
+
+
+def _check_exists(path: Path) -> None:
+    if path.is_dir():
+        raise UnreadableFile("is a folder; pass one of the files in it")
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise UnreadableFile(f"there is no such file, nor a folder {path.parent}; check the path")
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
+        raise UnreadableFile(
+            f"there is no such file; did you mean {near[0]}?" if near else "there is no such file; check the path"
+        )
+    if path.stat().st_size == 0:
+        raise UnreadableFile("is empty; write it again")
+
+
+def _reader(path: Path) -> tuple[str, Callable[[Path, Layout], Source]]:
+    """The kind of a file and what reads it; CSV, TSV, JSON Lines and .ts may be compressed."""
+    name = path.name.lower()
+    compressed = name.endswith(".gz")
+    kind = name.removesuffix(".gz").rpartition(".")[2]
+    readers = _TEXT_READERS if compressed else _TEXT_READERS | _BINARY_READERS
+    if kind not in readers:
+        known = ", ".join(f".{name}" for name in sorted(_TEXT_READERS | _BINARY_READERS))
+        raise UnreadableFile(f"has no known extension; known are {known}, and .gz after those of text")
+    return kind, readers[kind]
+
+
+def _check_signature(path: Path, kind: str) -> None:
+    """Refuse a file that starts as one of another kind does, whatever it is called."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    plain = head.lstrip().lower()
+    found = next((start for start in _SIGNATURES if head.startswith(start) or plain.startswith(start)), _STREAM)
+    own = {"npz": (_ZIP,), "npy": (_NPY,), "parquet": (_PARQUET,), "pq": (_PARQUET,)}
+    own |= dict.fromkeys(("arrow", "feather", "ipc"), (_ARROW, _STREAM))
+    if found not in ((_GZIP,) if path.suffix.lower() == ".gz" else own.get(kind, (_STREAM,))):
+        raise UnreadableFile(
+            f"is {_SIGNATURES.get(found, 'something else')} and no {path.suffix} file; "
+            "give it the extension it should have, or export it again"
+        )
+
+
+def _read_parquet(path: Path, layout: Layout) -> Source:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return source_of_table(file.read(), layout)
+
+
+def _read_arrow(path: Path, layout: Layout) -> Source:
+    table = _arrow_table(path)
+    table.validate(full=True)  # offsets of a damaged file could point outside of it
+    return source_of_table(table, layout)
+
+
+def _arrow_table(path: Path) -> pa.Table:
+    import pyarrow as pa
+
+    mapped = pa.memory_map(str(path))
+    if mapped.read(6) == b"ARROW1":
+        return pa.ipc.open_file(mapped).read_all()
+    mapped.seek(0)
+    return pa.ipc.open_stream(mapped).read_all()
+
+
+_TEXT_READERS: dict[str, Callable[[Path, Layout], Source]] = {
+    "csv": read_csv,
+    "tsv": read_csv,
+    "jsonl": read_jsonl,
+    "ndjson": read_jsonl,
+    "ts": read_ts,
+}
+_BINARY_READERS: dict[str, Callable[[Path, Layout], Source]] = {
+    "parquet": _read_parquet,
+    "pq": _read_parquet,
+    "arrow": _read_arrow,
+    "feather": _read_arrow,
+    "ipc": _read_arrow,
+    "npz": read_npz,
+    "npy": read_npy,
+}

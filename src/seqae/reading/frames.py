@@ -1,0 +1,84 @@
+"""Data frames of any library as Arrow tables, through narwhals: no data frame library is required."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidParameter, InvalidSequence
+from .grouping import Grouping
+from .source import Layout, Source
+from .table import check_columns, source_of_groups, without_index
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def to_table(X: Any) -> pa.Table | None:
+    """The frame or series X as an Arrow table; None if it is neither.
+
+    Raises InvalidSequence for columns of mixed types and for two columns of one name.
+    """
+    import narwhals as nw
+    import pyarrow as pa
+
+    if isinstance(X, pa.RecordBatch):
+        return pa.Table.from_batches([X])
+    try:
+        frame = nw.from_native(X, pass_through=True, allow_series=True)
+        if isinstance(frame, nw.LazyFrame):
+            frame = frame.collect()
+        if isinstance(frame, nw.Series):
+            frame = frame.alias(frame.name or "value").to_frame()
+        return frame.to_arrow() if isinstance(frame, nw.DataFrame) else None
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidSequence(
+            f"the data frame cannot be read: {reason}; give every column one name and type"
+        ) from error
+
+
+def source_of_frames(frames: Sequence[Any], layout: Layout) -> Source | None:
+    """The Source of a list of data frames, each of them one sequence; None if the first is no data frame.
+
+    Raises InvalidSequence if they do not all have the columns of the first, in any order.
+    """
+    first = to_table(frames[0])
+    if first is None:
+        return None
+    if layout.id is not None or layout.wide:
+        raise InvalidParameter("in a list of data frames each is one sequence; leave id= and wide= out, or join them")
+    names = without_index(first, layout).column_names
+    tables = [_like(names, frame, i) for i, frame in enumerate(frames)]
+    lengths = np.array([table.num_rows for table in tables], np.int64)
+    table = _joined(tables)
+    check_columns(table, layout)
+    return source_of_groups(table, layout, Grouping(np.arange(len(tables)), lengths))
+
+
+def _like(names: list[str], frame: Any, i: int) -> pa.Table:
+    table = to_table(frame)
+    if table is None:
+        raise InvalidSequence(f"sequence {i} must be a data frame as sequence 0 is, got a {type(frame).__name__}")
+    if missing := [name for name in names if name not in table.column_names]:
+        raise InvalidSequence(
+            f"sequence {i} has no column {missing[0]!r} as sequence 0 has; its columns are not the same"
+        )
+    extra = [name for name in without_index(table, Layout()).column_names if name not in names]
+    if extra:
+        raise InvalidSequence(f"sequence {i} has a column {extra[0]!r} that sequence 0 has not; drop it")
+    if table.num_rows == 0:
+        raise InvalidSequence(f"sequence {i} has no steps; drop it, or give it at least one step")
+    return table.select(names)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        return pa.concat_tables([table.replace_schema_metadata() for table in tables], promote_options="permissive")
+    except pa.ArrowException as error:
+        reason = " ".join(str(error).split())
+        raise InvalidSequence(f"the data frames' columns differ in type: {reason}") from error

@@ -1,0 +1,80 @@
+"""JSON Lines: one object per line, which is a sequence with all its values, or one step of a long table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
+from .source import Layout, Source, source_of_arrays
+from .table import source_of_table
+from .text import decode, read_bytes
+
+_VALUES = "values"
+_ID = "id"
+
+
+def read_jsonl(path: Path, layout: Layout) -> Source:
+    """Sequences `{"id": ..., "values": [[...], ...]}`, or steps `{"id": ..., "time": ..., "x": ..., "y": ...}`.
+
+    Which of the two it is, the first line decides: it has a list called "values" or it has not. The id of a sequence is
+    called "id" unless id= says otherwise. null and NaN are missing.
+
+    Raises UnreadableFile naming the line that is no JSON object.
+    """
+    objects = list(_objects(decode(read_bytes(path))))
+    if isinstance(objects[0][1].get(_VALUES), list):
+        return _sequences(objects, layout)
+    return source_of_table(_table(objects), layout)
+
+
+def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects with their lines, counted from 1; empty lines are passed over."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            raise UnreadableFile(f"line {number} is no valid JSON ({reason}); mend or drop that line") from error
+        if not isinstance(value, dict):
+            raise UnreadableFile(f"line {number} must be an object in braces, got {line.strip()[:40]}")
+        yield number, value
+
+
+def _sequences(objects: list[tuple[int, dict[str, Any]]], layout: Layout) -> Source:
+    if layout.time is not None or layout.wide:
+        raise InvalidParameter("time= and wide= need one step or one row per line; here each line is a whole sequence")
+    for number, value in objects:
+        if not isinstance(value.get(_VALUES), list):
+            raise InvalidSequence(f"line {number} must have a list {_VALUES!r} as the first line has")
+    source = source_of_arrays([value[_VALUES] for _, value in objects], replace(layout, id=None))
+    name = layout.id or (_ID if _ID in objects[0][1] else None)
+    if name is None:
+        return source
+    for number, value in objects:
+        if value.get(name) is None:
+            raise InvalidSequence(f"line {number} has no {name!r}; every sequence needs one, or none")
+    ids = _column([value[name] for _, value in objects], name)
+    return replace(source, ids=ids.to_numpy(zero_copy_only=False), id_name=name)
+
+
+def _table(objects: list[tuple[int, dict[str, Any]]]) -> Any:
+    import pyarrow as pa
+
+    names = list(dict.fromkeys(name for _, value in objects for name in value))
+    return pa.table({name: _column([value.get(name) for _, value in objects], name) for name in names})
+
+
+def _column(values: list[Any], name: str) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidSequence(f"{name!r} must be of one type throughout; make its values alike ({reason})") from error

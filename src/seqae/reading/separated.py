@@ -1,0 +1,97 @@
+"""CSV and its relatives with tabs or semicolons, through pyarrow."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidSequence, UnreadableFile
+from .source import Layout, Source
+from .table import source_of_table
+from .text import decode, read_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BLOCK_SIZE = 1 << 24  # bytes; no row may be longer
+
+
+def read_csv(path: Path, layout: Layout) -> Source:
+    """A table with a header line. An id column is text unless every id is a plain integer, so that 007 stays 007.
+
+    Raises UnreadableFile naming the line that is no UTF-8, has too few or too many fields, or is no header.
+    """
+    data = read_bytes(path)
+    first_line = data[: data.find(b"\n")] if b"\n" in data else data
+    delimiter = _delimiter(decode(first_line))
+    header = next(csv.reader([decode(first_line)], delimiter=delimiter))
+    _check_header(header)
+    table = _parse(data, delimiter, len(header), layout.id)
+    return source_of_table(table, layout)
+
+
+def _parse(data: bytes, delimiter: str, n_columns: int, id_name: str | None) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_SIZE),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter,
+                newlines_in_values=b'"' in data,
+                ignore_empty_lines=n_columns > 1,  # in a single column an empty line is a missing value
+            ),
+            convert_options=arrow_csv.ConvertOptions(column_types=None if id_name is None else {id_name: pa.string()}),
+        )
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise UnreadableFile(_fault(decode(data), delimiter, error)) from error
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        decode(data)  # names the byte that is no UTF-8
+    return _with_natural_ids(table, id_name)
+
+
+def _delimiter(first_line: str) -> str:
+    """The delimiter that occurs most often in the header."""
+    return max(",;\t|", key=first_line.count)
+
+
+def _check_header(header: list[str]) -> None:
+    """A first line of measurements would be lost as names; steps that are numbered in order are names."""
+    try:
+        numbers = [float(name) for name in header]
+    except ValueError:
+        return
+    if [number - numbers[0] for number in numbers] != list(range(len(numbers))):
+        shown = ", ".join(header[:4]) + (", ..." if len(header) > 4 else "")
+        raise UnreadableFile(f"line 1 must name the columns, got the numbers {shown}; put a line of names above it")
+
+
+def _fault(text: str, delimiter: str, error: Exception) -> str:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    n_columns = len(next(rows))
+    for row in rows:
+        if row and len(row) != n_columns:
+            return f"line {rows.line_num} must have {n_columns} fields as line 1 has, got {len(row)}; mend that line"
+    return f"is no valid CSV; export it again ({' '.join(str(error).split())})"
+
+
+def _with_natural_ids(table: pa.Table, id_name: str | None) -> pa.Table:
+    """Ids as integers if all of them are written as such."""
+    import pyarrow as pa
+
+    if id_name is None or table.column_names.count(id_name) != 1:
+        return table
+    texts = table[id_name]
+    if (row := texts.index("").as_py()) >= 0:
+        raise InvalidSequence(f"row {row} has no {id_name!r}; fill it in or drop the row")
+    try:
+        integers = texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return table
+    if not integers.cast(pa.string()).equals(texts):
+        return table
+    return table.set_column(table.column_names.index(id_name), id_name, integers)

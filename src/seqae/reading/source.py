@@ -1,0 +1,101 @@
+"""What reading returns, and what it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..checking import as_numbers
+from ..errors import InvalidParameter, InvalidSequence
+from ..ragged import Ragged
+
+ORDINAL = "sequence"
+"""The name of the ids where the data has none; they are then 0, 1, 2, ..."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Source:
+    """Sequences as they were read, with the names that belong on every result made from them.
+
+    ragged: the sequences.
+    ids: (n_sequences,), in the type they came in (text as an object array); 0, 1, 2, ... where there were none.
+    times: one per row of ragged.values, numbers or datetime64 (UTC where the data had a time zone); None without any.
+    channel_names: (n_channels,).
+    id_name, time_name: the columns that ids and times came from; time_name is None without times.
+    """
+
+    ragged: Ragged
+    ids: np.ndarray
+    times: np.ndarray | None
+    channel_names: tuple[str, ...]
+    id_name: str = ORDINAL
+    time_name: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.ragged)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The arguments of read(): which columns mean what.
+
+    Raises InvalidParameter where they contradict each other.
+    """
+
+    id: str | None = None
+    time: str | None = None
+    channels: tuple[str, ...] | None = None
+    wide: bool = False
+    missing: Literal["error", "mask"] = "error"
+
+    def __post_init__(self) -> None:
+        if self.missing not in ("error", "mask"):
+            raise InvalidParameter(f"missing must be 'error' or 'mask', got {self.missing!r}")
+        if self.wide and self.time is not None:
+            raise InvalidParameter("a wide table has one row per sequence and no time column; drop time= or wide=True")
+        if self.channels is not None and not self.channels:
+            raise InvalidParameter("channels must name at least one column, got none")
+        named = [name for name in (self.id, self.time, *(self.channels or ())) if name is not None]
+        for name in named:
+            if named.count(name) > 1:
+                raise InvalidParameter(f"column {name!r} is named twice among id=, time= and channels=; name it once")
+
+
+def source_of_arrays(X: object, layout: Layout) -> Source:
+    """The Source of whatever Ragged.from_any takes; with wide=True, of one (n_sequences, n_steps) array of a channel.
+
+    Raises InvalidParameter for id= and time=, which need named columns.
+    """
+    for name, column in (("id", layout.id), ("time", layout.time)):
+        if column is not None:
+            raise InvalidParameter(
+                f"{name}={column!r} names a column, but X is {type(X).__name__} without named columns; "
+                f"pass a data frame or a table, or leave {name} out"
+            )
+    ragged = _wide(X, layout) if layout.wide else Ragged.from_any(X, missing=layout.missing)
+    return numbered(ragged, layout.channels)
+
+
+def numbered(ragged: Ragged, channel_names: tuple[str, ...] | None = None) -> Source:
+    """The Source of sequences without ids. channel_names: (n_channels,); made up if None.
+
+    Raises InvalidParameter if there are not as many names as channels.
+    """
+    names = default_names(ragged) if channel_names is None else channel_names
+    if len(names) != ragged.n_channels:
+        raise InvalidParameter(f"channels names {len(names)} channels, but the sequences have {ragged.n_channels}")
+    return Source(ragged, np.arange(len(ragged)), None, names)
+
+
+def default_names(ragged: Ragged) -> tuple[str, ...]:
+    """Names for channels that have none."""
+    return ("token",) if ragged.is_tokens else tuple(f"channel_{k}" for k in range(ragged.n_channels))
+
+
+def _wide(X: object, layout: Layout) -> Ragged:
+    rows = as_numbers(X, "X")
+    if rows.ndim != 2:
+        raise InvalidSequence(f"with wide=True an array must be (n_sequences, n_steps), got shape {rows.shape}")
+    return Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.missing)

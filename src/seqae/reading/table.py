@@ -1,0 +1,159 @@
+"""A table with named columns as sequences: long (one row per step) or wide (one row per sequence)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..checking import unusable, unusable_channel, unusable_rows
+from ..errors import InvalidParameter, InvalidSequence
+from ..ragged import Ragged
+from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing
+from .source import ORDINAL, Layout, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def source_of_table(table: pa.Table, layout: Layout) -> Source:
+    """The sequences of a table.
+
+    Raises InvalidParameter for a column that does not exist, InvalidSequence for what stands in the columns.
+    """
+    table = without_index(table, layout)
+    check_columns(table, layout)
+    return _wide(table, layout) if layout.wide else _long(table, layout)
+
+
+def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Source:
+    """The sequences of a long table whose rows are grouped already; layout.id is not looked at."""
+    names = channel_columns(table, layout)
+    times = None if layout.time is None else arranged_times(table[layout.time], layout.time, grouping)
+    values = matrix(table, names, np.float32, grouping)
+    _check_values(values, table, names, layout, grouping)
+    ragged = Ragged.view(values, grouping.starts, grouping.lengths)
+    if layout.missing == "mask" and (is_nan := np.isnan(values)).any():
+        ragged = Ragged.view(np.where(is_nan, np.float32(0), values), ragged.starts, ragged.lengths, ~is_nan)
+    return Source(ragged, grouping.ids, times, names, grouping.id_name, layout.time)
+
+
+def check_columns(table: pa.Table, layout: Layout) -> None:
+    """Raise unless every column has a name of its own, the named ones exist, and there are rows."""
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise InvalidSequence(f"column {name!r} occurs twice; give every column a name of its own")
+    for name in (layout.id, layout.time, *(layout.channels or ())):
+        if name is not None and name not in table.column_names:
+            raise InvalidParameter(f"there is no column {name!r}; {_suggestion(name, table.column_names)}")
+    if table.num_rows == 0:
+        raise InvalidSequence("the table has no rows; it needs at least one")
+
+
+def channel_columns(table: pa.Table, layout: Layout) -> tuple[str, ...]:
+    """The columns that hold values: those named, or all but id and time."""
+    names = layout.channels or tuple(name for name in table.column_names if name not in (layout.id, layout.time))
+    if not names:
+        raise InvalidSequence("no column is left to be a channel; the table needs one besides id and time")
+    if "" in names:
+        raise InvalidSequence(
+            "a column has no name, as an index written to CSV has none; "
+            "name the channels with channels=[...], or write the file without its index"
+        )
+    return names
+
+
+def matrix(table: pa.Table, names: Iterable[str], dtype: type, grouping: Grouping | None = None) -> np.ndarray:
+    """Columns side by side, (n_rows, n_columns), arranged; missing is NaN. One float32 column may stay where it is."""
+    names = tuple(names)
+    columns = (_numeric(table[name], name).to_numpy() for name in names)
+    if grouping is not None:
+        columns = (grouping.arrange(column) for column in columns)
+    with np.errstate(over="ignore"):  # checked afterwards, where the table tells what it was
+        if len(names) == 1:
+            return np.ascontiguousarray(next(columns)[:, None], dtype)
+        values = np.empty((table.num_rows, len(names)), dtype)
+        for k, column in enumerate(columns):
+            values[:, k] = column
+    return values
+
+
+def without_index(table: pa.Table, layout: Layout) -> pa.Table:
+    """The table without the columns that pandas added for its index, except those that the layout names."""
+    metadata = table.schema.pandas_metadata or {}
+    named = (layout.id, layout.time, *(layout.channels or ()))
+    index = [name for name in metadata.get("index_columns", ()) if isinstance(name, str) and name not in named]
+    return table.drop_columns([name for name in index if name in table.column_names])
+
+
+def _long(table: pa.Table, layout: Layout) -> Source:
+    grouping = one_series(table.num_rows) if layout.id is None else group(table[layout.id], layout.id)
+    return source_of_groups(table, layout, grouping)
+
+
+def _wide(table: pa.Table, layout: Layout) -> Source:
+    rows = matrix(table, channel_columns(table, layout), np.float64)  # (n_sequences, n_steps)
+    ragged = Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.missing)
+    if layout.id is None:
+        return Source(ragged, np.arange(len(ragged)), None, ("value",))
+    ids = decoded(table[layout.id])
+    refuse_missing(ids, layout.id)
+    return Source(ragged, ids.to_numpy(), None, ("value",), layout.id)
+
+
+def _check_values(
+    values: np.ndarray, table: pa.Table, names: tuple[str, ...], layout: Layout, grouping: Grouping
+) -> None:
+    allow_nan = layout.missing == "mask"
+    for place in unusable_rows(values, allow_nan=allow_nan)[:1]:
+        name = names[unusable_channel(values[place], allow_nan=allow_nan)]
+        sequence, row = grouping.sequence(place), grouping.row(place)
+        where = f"step {place - grouping.starts[sequence]}, channel {name!r}"
+        if grouping.id_name != ORDINAL or len(grouping.ids) > 1:
+            where = f"{grouping.name(sequence)}, {where}"
+        raise unusable(f"{where} (row {row})", table[name][row].as_py())
+
+
+def _numeric(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """The column in a type that NumPy has, with null where a value is missing."""
+    import pyarrow as pa
+
+    column = decoded(column)
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return column
+    if pa.types.is_boolean(kind):
+        return column.cast(pa.uint8())
+    if pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        return column.cast(pa.float64())
+    raise InvalidSequence(_not_numeric(column, name))
+
+
+def _not_numeric(column: pa.ChunkedArray, name: str) -> str:
+    remedy = "channels are numbers: pass it as id= or time=, name the channels with channels=[...], or mend the value"
+    for row, value in enumerate(column):
+        text = value.as_py()
+        if text is not None and not _is_number(text):
+            shown = repr(text) if isinstance(text, str) else str(text)
+            shown = shown if len(shown) <= 40 else shown[:37] + "..."
+            return f"column {name!r}, row {row} is {shown}, of type {column.type}; {remedy}"
+    return f"column {name!r} holds {column.type} instead of numbers; {remedy}"
+
+
+def _is_number(text: object) -> bool:
+    try:
+        float(text)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _suggestion(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = near or [other for other in names if other.lower() == name.lower()]
+    if near:
+        return f"did you mean {near[0]!r}?"
+    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+    return f"the columns are {shown}"

@@ -1,0 +1,41 @@
+"""The bytes of a text file, and the line at which it goes wrong."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from ..errors import UnreadableFile
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file as UTF-8, decompressed if its name ends in .gz, without a byte order mark.
+
+    Raises UnreadableFile if it is empty, or plainly no UTF-8.
+    """
+    data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UnreadableFile("is UTF-16, which starts with the bytes ff fe or fe ff; save it as UTF-8")
+    if b"\0" in data[:1024]:
+        at = data.index(b"\0")
+        raise UnreadableFile(f"is no text: byte {at}, in line {line_of(data, at)}, is zero; save it as UTF-8 text")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        raise UnreadableFile("is empty; write it again")
+    return data
+
+
+def decode(data: bytes) -> str:
+    """The text of UTF-8 bytes. Raises UnreadableFile naming the first byte that is none, and its line."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"line {line_of(data, error.start)} is not UTF-8: byte {error.start} of the file is "
+            f"{data[error.start]:#04x} (in Latin-1, {chr(data[error.start])!r}); save it as UTF-8"
+        ) from error
+
+
+def line_of(data: bytes, position: int) -> int:
+    """The line, counted from 1, that a byte is in."""
+    return data.count(b"\n", 0, position) + 1
