@@ -38,7 +38,7 @@ def read_npz(path: Path, layout: Layout) -> Source:
 
     Raises UnreadableFile if neither is there, and InvalidSequence for lengths that do not fit.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if {"values", "lengths"} <= set(archive.files):
             return _ragged_source(archive, layout)
         n_axes = 2 if layout.wide else 3

@@ -97,9 +97,10 @@ def check_increasing(times: np.ndarray, name: str, grouping: Grouping) -> None:
     before, after = plain(times[place]), plain(times[place + 1])
     rows = f"rows {grouping.row(place)} and {grouping.row(place + 1)}"
     where = f"{grouping.name(grouping.sequence(place))}: {name}"
+    unless = "; or pass id= if the rows are of several sequences" if grouping.id_name == ORDINAL else ""
     if before == after:
-        raise InvalidSequence(f"{where} is {before} in both of {rows}; keep one row per time, or number the steps anew")
-    raise InvalidSequence(f"{where} falls from {before} to {after} in {rows}; sort the table by {name} within each id")
+        raise InvalidSequence(f"{where} is {before} in both of {rows}; keep one row per time{unless}")
+    raise InvalidSequence(f"{where} falls from {before} to {after} in {rows}; sort the table by {name}{unless}")
 
 
 def decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
