@@ -201,12 +201,14 @@ def test_truncated_files(tmp_path, kind):
         assert_refused(write(tmp_path / f"cut.{kind}", whole[:n]), UnreadableFile, "is |cannot be read", **arguments)
 
 
-@pytest.mark.parametrize("kind", ["parquet", "feather", "arrow", "npz"])
+@pytest.mark.parametrize("kind", ["parquet", "feather", "arrow", "npz", "npy"])
 def test_flipped_bytes_are_read_or_refused(tmp_path, kind):
     """No byte may bring down the process or show a traceback of another library."""
     path = tmp_path / f"whole.{kind}"
     if kind == "npz":
         np.savez(path, values=np.arange(6.0).reshape(3, 2), lengths=[2, 1])
+    elif kind == "npy":
+        np.save(path, np.ones((2, 3, 4)))
     else:
         write_long_table(path)
     whole = path.read_bytes()
@@ -214,7 +216,7 @@ def test_flipped_bytes_are_read_or_refused(tmp_path, kind):
         damaged = bytearray(whole)
         damaged[at] ^= 0xFF
         with contextlib.suppress(UnreadableFile, InvalidSequence, InvalidParameter):
-            read(write(tmp_path / f"flipped.{kind}", bytes(damaged)), id=None if kind == "npz" else "id")
+            read(write(tmp_path / f"flipped.{kind}", bytes(damaged)), id=None if kind.startswith("np") else "id")
 
 
 def test_parquet_of_pandas_leaves_its_index_out(tmp_path):

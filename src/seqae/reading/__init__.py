@@ -47,7 +47,8 @@ def read(
         from .files import source_of_file
 
         return source_of_file(X, layout)
-    return _source_of_table(X, layout) or source_of_arrays(X, layout)
+    source = _source_of_table(X, layout)
+    return source_of_arrays(X, layout) if source is None else source
 
 
 def _source_of_table(X: Any, layout: Layout) -> Source | None:

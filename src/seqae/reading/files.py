@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -58,14 +59,14 @@ def _translated(path: Path) -> Iterator[None]:
     """Name the file in our own errors, and turn those of other libraries into ours."""
     import pyarrow as pa
 
-    foreign = (pa.ArrowException, OSError, ValueError, EOFError, KeyError, NotImplementedError, MemoryError)
+    foreign = (pa.ArrowException, OSError, ValueError, EOFError, KeyError, RuntimeError, OverflowError, MemoryError)
     try:
         yield
     except (InvalidSequence, InvalidParameter, UnreadableFile) as error:
         raise type(error)(f"{path}: {error}") from error
     except SeqaeError:
         raise
-    except (*foreign, zipfile.BadZipFile, zlib.error) as error:
+    except (*foreign, zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = " ".join(reason.split()) or type(error).__name__
         raise UnreadableFile(
