@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .atomic import unfinished
 from .errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -44,10 +44,8 @@ def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
     data = save(dict(model.tensors), metadata)
     target = Path(path)
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            file.write(data)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, target)
+        with unfinished(target) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
         raise ModelFileError(f"{target} cannot be written: {error.strerror}; choose a folder that exists") from error
 

@@ -1,0 +1,78 @@
+"""Oracles: the equations as plain NumPy loops, one sequence, one step, one unit at a time where it helps reading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(
+    x: Array, weights: Sequence[Array], state: tuple[Array, Array] | None = None, *, relu: bool = False
+) -> tuple[Array, tuple[Array, Array]]:
+    """One sequence through one LSTM layer. x: (n_steps, input_size); weights: W_ih, W_hh, b_ih, b_hh (i f g o)."""
+    w_ih, w_hh, b_ih, b_hh = weights
+    size = w_hh.shape[1]
+    activate = (lambda v: np.maximum(v, 0)) if relu else np.tanh
+    h, c = (np.zeros(size), np.zeros(size)) if state is None else state
+    outputs = np.zeros((len(x), size))
+    for t, step in enumerate(x):
+        i, f, g, o = np.split(w_ih @ step + b_ih + w_hh @ h + b_hh, 4)
+        c = sigmoid(f) * c + sigmoid(i) * activate(g)
+        h = sigmoid(o) * activate(c)
+        outputs[t] = h
+    return outputs, (h, c)
+
+
+def gru(
+    x: Array, weights: Sequence[Array], state: tuple[Array] | None = None, *, relu: bool = False
+) -> tuple[Array, tuple[Array]]:
+    """One sequence through one GRU layer; the reset gate acts after the product (r z n)."""
+    w_ih, w_hh, b_ih, b_hh = weights
+    size = w_hh.shape[1]
+    activate = (lambda v: np.maximum(v, 0)) if relu else np.tanh
+    h = np.zeros(size) if state is None else state[0]
+    outputs = np.zeros((len(x), size))
+    for t, step in enumerate(x):
+        x_r, x_z, x_n = np.split(w_ih @ step + b_ih, 3)
+        h_r, h_z, h_n = np.split(w_hh @ h + b_hh, 3)
+        z = sigmoid(x_z + h_z)
+        n = activate(x_n + sigmoid(x_r + h_r) * h_n)
+        h = (1 - z) * n + z * h
+        outputs[t] = h
+    return outputs, (h,)
+
+
+def value_loss(kind: str, prediction: float, target: float) -> float:
+    error = prediction - target
+    if kind == "mse":
+        return error**2
+    if kind == "mae":
+        return abs(error)
+    if kind == "huber":
+        return 0.5 * error**2 if abs(error) <= 1 else abs(error) - 0.5
+    p = 1 / (1 + np.exp(-prediction))
+    return -(target * np.log(p) + (1 - target) * np.log(1 - p))
+
+
+def mean_loss(
+    kind: str, predictions: Sequence[Array], targets: Sequence[Array], observed: Sequence[Array], *, per_sequence: bool
+) -> float:
+    """Loops over every value. predictions, targets, observed: one (n_i, n_channels) array per sequence."""
+    means, total, count = [], 0.0, 0
+    for prediction, target, is_observed in zip(predictions, targets, observed, strict=True):
+        losses = [
+            value_loss(kind, prediction[index], target[index])
+            for index in np.ndindex(target.shape)
+            if is_observed[index]
+        ]
+        total += sum(losses)
+        count += len(losses)
+        means.append(sum(losses) / max(len(losses), 1))
+    return float(np.mean(means)) if per_sequence else total / max(count, 1)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from seqae import Loss, Ragged
+from seqae.batching import to_tensors
+from seqae.errors import InvalidParameter, InvalidSequence
+from seqae.losses import as_loss
+
+from .conftest import make_ragged
+from .naive import value_loss
+
+
+@pytest.mark.parametrize("kind", ["mse", "mae", "huber", "bce"])
+def test_of_values_is_the_formula(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    prediction, target = 3 * rng.normal(size=(9, 2)), rng.uniform(size=(9, 2))
+    losses = Loss(kind).of_values(torch.from_numpy(prediction), torch.from_numpy(target))
+    expected = [
+        [value_loss(kind, p, t) for p, t in zip(*rows, strict=True)] for rows in zip(prediction, target, strict=True)
+    ]
+    np.testing.assert_allclose(losses, expected, rtol=1e-10)
+
+
+def test_reduction_weighs_steps_or_sequences() -> None:
+    prediction, target = make_ragged([1, 9], 1), make_ragged([1, 9], 1)
+    prediction.values[0] = target.values[0] + 3
+    pair = to_tensors(prediction), to_tensors(target)
+    assert float(Loss("mse", "step").mean(*pair)) == pytest.approx(0.9)
+    assert float(Loss("mse", "sequence").mean(*pair)) == pytest.approx(4.5)
+
+
+def test_bce_needs_values_from_0_to_1_and_is_not_scaled() -> None:
+    values = np.array([[0.5], [2.0]], np.float32)
+    with pytest.raises(InvalidSequence, match=r"needs values from 0 to 1, got 2\.0 in channel 0"):
+        Loss("bce").check_target(Ragged.back_to_back(values, np.array([2])))
+    assert not Loss("bce").takes_scaled
+    assert float(Loss("bce").to_data(torch.zeros(1))) == 0.5
+
+
+@pytest.mark.parametrize(("kind", "per"), [("mes", "step"), ("mse", "steps"), ("", "step")])
+def test_unknown_names_are_refused(kind: str, per: str) -> None:
+    with pytest.raises(InvalidParameter, match="must be"):
+        Loss(kind, per)
+
+
+def test_a_name_is_a_loss_per_step() -> None:
+    assert as_loss("mae") == Loss("mae", "step")
+    assert as_loss(loss := Loss("mse", "sequence")) is loss

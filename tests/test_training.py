@@ -1,0 +1,212 @@
+"""Same seed, same bits; stopped early with the best weights; killed and resumed; interrupted; diverged."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqae import Checkpoint, Ragged, SequenceAutoencoder
+from seqae.errors import InvalidParameter, TrainingDiverged
+from seqae.training import Epoch, ProgressBar, StopTraining
+from seqae.training.flat import FlatParameters
+
+from .conftest import make_waves
+
+SMALL: dict[str, Any] = {
+    "latent_size": 3,
+    "hidden_size": 4,
+    "max_epochs": 6,
+    "batch_size": 8,
+    "random_state": 1,
+    "verbose": False,
+}
+
+
+def weights_of(ae: SequenceAutoencoder) -> np.ndarray:
+    return np.concatenate([parameter.detach().numpy().ravel() for parameter in ae.model_.parameters()])
+
+
+class At:
+    """Raises an error at the end of an epoch."""
+
+    def __init__(self, epoch: int, error: BaseException) -> None:
+        self.epoch, self.error = epoch, error
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        if epoch.number == self.epoch:
+            raise self.error
+
+
+def test_same_seed_same_bits_whatever_the_global_state(waves: list[np.ndarray]) -> None:
+    first = SequenceAutoencoder(**SMALL).fit(waves)
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002 (global state must not matter)
+    second = SequenceAutoencoder(**SMALL).fit(waves)
+    np.testing.assert_array_equal(weights_of(first), weights_of(second))
+    assert [e.training_loss for e in first.history_.epochs] == [e.training_loss for e in second.history_.epochs]
+    other = SequenceAutoencoder(**SMALL | {"random_state": 2}).fit(waves)
+    assert not np.array_equal(weights_of(first), weights_of(other))
+
+
+def test_the_global_random_state_is_left_alone(waves: list[np.ndarray]) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    SequenceAutoencoder(**SMALL).fit(waves)
+    assert torch.rand(1) == expected
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_thread_count_does_not_matter(waves: list[np.ndarray], n_threads: int) -> None:
+    before = torch.get_num_threads()
+    expected = weights_of(SequenceAutoencoder(**SMALL).fit(waves))
+    try:
+        torch.set_num_threads(n_threads)
+        np.testing.assert_array_equal(weights_of(SequenceAutoencoder(**SMALL).fit(waves)), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_training_learns(waves: list[np.ndarray]) -> None:
+    ae = SequenceAutoencoder(**SMALL | {"max_epochs": 60, "hidden_size": 16, "latent_size": 8}).fit(waves)
+    losses = [epoch.training_loss for epoch in ae.history_.epochs]
+    assert losses[-1] < 0.4 * losses[0]
+
+
+def test_early_stopping_restores_the_best_weights(waves: list[np.ndarray]) -> None:
+    ae = SequenceAutoencoder(**SMALL | {"max_epochs": 200, "patience": 3, "learning_rate": 0.1}).fit(waves)
+    history = ae.history_
+    assert history.stopped_by == "patience"
+    assert len(history.epochs) == history.best_epoch + 3
+    best = min(history.epochs, key=lambda epoch: epoch.monitored_loss)
+    assert history.best == best
+    replayed = SequenceAutoencoder(**SMALL | {"max_epochs": 200, "patience": 3, "learning_rate": 0.1})
+    replayed.set_params(callbacks=[At(history.best_epoch, StopTraining())]).fit(waves)
+    np.testing.assert_array_equal(weights_of(ae), weights_of(replayed))
+
+
+def test_without_validation_and_patience_all_epochs_count(waves: list[np.ndarray]) -> None:
+    ae = SequenceAutoencoder(**SMALL | {"validation_fraction": 0, "patience": None}).fit(waves)
+    assert len(ae.history_.epochs) == ae.history_.best_epoch == 6
+    assert ae.history_.stopped_by == "max_epochs"
+    assert ae.history_.epochs[0].validation_loss is None
+
+
+def test_keyboard_interrupt_keeps_the_best_so_far(waves: list[np.ndarray]) -> None:
+    ae = SequenceAutoencoder(**SMALL, callbacks=[At(3, KeyboardInterrupt())]).fit(waves)
+    assert ae.history_.stopped_by == "interrupt"
+    assert len(ae.history_.epochs) == 3
+    assert ae.transform(waves).shape == (40, 3)
+
+
+def test_divergence_is_named(waves: list[np.ndarray]) -> None:
+    ae = SequenceAutoencoder(**SMALL | {"learning_rate": 1e30})
+    with pytest.raises(TrainingDiverged, match="diverged in epoch .* lower learning_rate"):
+        ae.fit(waves)
+
+
+@pytest.mark.parametrize("killed_after", [1, 4])
+def test_resumed_run_has_the_same_bits(waves: list[np.ndarray], tmp_path: Path, killed_after: int) -> None:
+    whole = SequenceAutoencoder(**SMALL).fit(waves)
+    checkpoint = Checkpoint(tmp_path / "run.ckpt")
+    with pytest.raises(RuntimeError, match="killed"):
+        SequenceAutoencoder(**SMALL, callbacks=[checkpoint, At(killed_after, RuntimeError("killed"))]).fit(waves)
+    resumed = SequenceAutoencoder(**SMALL, callbacks=[checkpoint]).fit(waves)
+    np.testing.assert_array_equal(weights_of(whole), weights_of(resumed))
+    assert [e.training_loss for e in whole.history_.epochs] == [e.training_loss for e in resumed.history_.epochs]
+
+
+KILLED = """
+import sys
+from seqae import Checkpoint, SequenceAutoencoder
+from tests.conftest import make_waves
+from tests.test_training import SMALL, At
+
+class Kill(BaseException):
+    pass
+
+class KillInBatch:
+    n_batches = 0
+    def on_batch_end(self):
+        self.n_batches += 1
+        if self.n_batches == int(sys.argv[2]):
+            import os, signal
+            os.kill(os.getpid(), signal.SIGKILL)
+
+SequenceAutoencoder(**SMALL, callbacks=[Checkpoint(sys.argv[1]), KillInBatch()]).fit(make_waves(40, seed=0))
+"""
+
+
+@pytest.mark.parametrize("killed_at_batch", [2, 13])
+def test_killed_in_the_middle_of_an_epoch(waves: list[np.ndarray], tmp_path: Path, killed_at_batch: int) -> None:
+    path = tmp_path / "run.ckpt"
+    root = Path(__file__).parents[1]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(killed_at_batch)], cwd=root, check=False)
+    assert killed.returncode == -9
+    resumed = SequenceAutoencoder(**SMALL, callbacks=[Checkpoint(path)]).fit(waves)
+    np.testing.assert_array_equal(weights_of(SequenceAutoencoder(**SMALL).fit(waves)), weights_of(resumed))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"batch_size": 9}, "batch_size"), ({"random_state": 3}, "seed"), ({"hidden_size": 5}, "weights")],
+)
+def test_a_checkpoint_of_another_run_is_refused(
+    waves: list[np.ndarray], tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "run.ckpt")
+    SequenceAutoencoder(**SMALL, callbacks=[checkpoint]).fit(waves)
+    with pytest.raises(InvalidParameter, match=f"another run.*{named}"):
+        SequenceAutoencoder(**SMALL | change, callbacks=[checkpoint]).fit(waves)
+
+
+def test_a_model_file_is_no_checkpoint(waves: list[np.ndarray], tmp_path: Path) -> None:
+    SequenceAutoencoder(**SMALL).fit(waves).save(tmp_path / "m.seqae")
+    with pytest.raises(InvalidParameter, match="holds a autoencoder, not a checkpoint"):
+        SequenceAutoencoder(**SMALL, callbacks=[Checkpoint(tmp_path / "m.seqae")]).fit(waves)
+
+
+def test_flat_parameters_share_memory_then_let_go() -> None:
+    module = torch.nn.Linear(3, 2)
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    with FlatParameters(module) as flat:
+        module(torch.ones(1, 3)).sum().backward()
+        assert flat.gradient.tolist() == [1.0] * 8
+        flat.values.mul_(2)
+        assert torch.equal(module.weight, 2 * before[0])
+    assert module.weight.grad is None
+    flat.values.zero_()
+    assert torch.equal(module.bias, 2 * before[1])
+
+
+def test_progress_is_silent_where_there_is_no_terminal(
+    waves: list[np.ndarray], capfd: pytest.CaptureFixture[str]
+) -> None:
+    SequenceAutoencoder(**SMALL | {"verbose": "auto"}).fit(waves)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_shows_epochs_and_losses() -> None:
+    from rich.console import Console
+
+    console = Console(force_terminal=True, width=100, record=True)
+    bar = ProgressBar(console)
+    bar.on_train_start(10, 5, 2)
+    bar.on_batch_end()
+    bar.on_epoch_end(Epoch(3, 0.5, 0.25, 0.1, 1.0))
+    bar.on_train_end()
+    text = console.export_text()
+    assert "3/10" in text
+    assert "0.2500" in text
+
+
+def test_a_last_batch_of_one_sequence_trains() -> None:
+    waves = make_waves(9, seed=1)
+    ae = SequenceAutoencoder(**SMALL | {"validation_fraction": 0, "patience": None}).fit(Ragged.from_any(waves))
+    assert np.isfinite(ae.history_.best.training_loss)
