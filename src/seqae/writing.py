@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .atomic import unfinished
 from .checking import to_numpy
 from .errors import InvalidParameter, InvalidSequence
 from .ragged import Ragged
