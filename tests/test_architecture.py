@@ -29,7 +29,7 @@ LAYERS = [
     {"estimator"},
     {"interop", "tasks", "baselines"},
     {"loading"},
-    {"plots", "demo"},
+    {"plots", "demo", "bench"},
     {"report"},
     {"serve"},
     {"cli"},

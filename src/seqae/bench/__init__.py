@@ -1,0 +1,6 @@
+"""How fast seqae is beside its peers, on this machine, as ratios within one run."""
+
+from .machine import Machine, describe_machine
+from .table import SIZES, Ratio, Size, measure
+
+__all__ = ["SIZES", "Machine", "Ratio", "Size", "describe_machine", "measure"]

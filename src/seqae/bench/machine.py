@@ -1,0 +1,50 @@
+"""The machine, and how fast it multiplies large matrices: what a kernel can hope for."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..recurrence import active_kernel
+
+MATRIX_SIZE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """n_threads: that torch uses; kernel: the active one; matrix_rate: float32 operations per second."""
+
+    processor: str
+    n_threads: int
+    kernel: str
+    torch_version: str
+    matrix_rate: float
+
+
+def describe_machine() -> Machine:
+    """The machine this process runs on."""
+    return Machine(_processor(), torch.get_num_threads(), active_kernel(), torch.__version__, matrix_rate())
+
+
+def matrix_rate(n_repeats: int = 8) -> float:
+    """The best float32 rate of a large matrix product, in operations per second."""
+    a, b = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE).unbind()
+    best = float("inf")
+    for _ in range(n_repeats):
+        started = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - started)
+    return 2 * MATRIX_SIZE**3 / best
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
