@@ -1,0 +1,325 @@
+"""AnomalyDetector: what does not look like the normal data it was fitted on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+
+from ..errors import InvalidParameter, InvalidSequence, NotFitted
+from ..estimator import SequenceAutoencoder
+from ..inputs import take
+from ..parameters import check_choice, check_count, check_fraction
+from ..ragged import Ragged
+from ..reading import Source
+from ..saving import ModelFile, write_model_file
+from .detection import Detection
+from .finding import find_intervals
+from .fitting import fit_scorer, fit_sensors, training_windows
+from .judging import Judge, learn_judge
+from .labels import anomalous_sequences, anomalous_steps
+from .progress import tracked
+from .scorer import Scorer, Series
+from .scores import as_names
+from .splitting import split_sequences, split_series
+from .thresholds import FBeta, FromScoredData, Threshold, as_threshold
+from .windowing import choose_window
+
+
+class AnomalyDetector(BaseEstimator):
+    """Finds sequences, or steps of long series, that an autoencoder of normal data does not reproduce.
+
+    Part of the normal data is held out: training never sees it, and what is usual, mu and S of the Mahalanobis score,
+    and the threshold come from it. Errors are measured by what is usual for their channel, so that none outweighs.
+
+    Parameters:
+    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: one with its defaults); wrapped as
+        sklearn.frozen.FrozenEstimator(ae) a fitted one is kept as it is, and X of fit() must then be new to it.
+    window: None judges whole sequences; a number of steps judges every step of long series, through windows of so many
+        steps that never span a gap in the times; "auto" takes the series' period.
+    stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
+    score: one of the following, or a tuple of them, which are joined as the mean of log(part / its held-out median).
+        "error": mean over channels of |x - x'|, each in units of its held-out root mean square.
+        "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
+        "latent": distance of a window's vector to the nearest of a normal one.
+        "linear": as "error", of the principal components of whole windows, which need one length.
+        "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
+        "auto" is ("error", "latent", "linear"), without "linear" for whole sequences of different lengths.
+    threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", a Threshold, a number, or None for none.
+    baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same.
+    held_out_fraction: of the normal data; whole sequences, or the end of a long series after a gap of one window.
+    random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
+    verbose: "auto" shows a progress bar on a terminal, False is quiet.
+
+    Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score), offset_ = -threshold_,
+    judge_, held_out_scores_, n_channels_, channel_names_.
+    """
+
+    scorer_: Scorer
+    autoencoder_: SequenceAutoencoder | None
+    held_out_scores_: np.ndarray
+
+    def __init__(
+        self,
+        autoencoder: Any = None,
+        *,
+        window: int | Literal["auto"] | None = None,
+        stride: int = 1,
+        score: str | tuple[str, ...] = "auto",
+        threshold: str | float | Threshold | None = "quantile",
+        baseline: Literal["pca"] | None = None,
+        held_out_fraction: float = 0.2,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | Literal["auto"] = "auto",
+    ) -> None:
+        self.autoencoder = autoencoder
+        self.window = window
+        self.stride = stride
+        self.score = score
+        self.threshold = threshold
+        self.baseline = baseline
+        self.held_out_fraction = held_out_fraction
+        self.random_state = random_state
+        self.verbose: bool | Literal["auto"] = verbose
+
+    # -- learning --------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn what is normal.
+
+        X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for sequences that are
+        anomalous: nothing but an "fbeta" threshold is learnt from them. Raises InvalidSequence or InvalidParameter.
+        """
+        threshold = as_threshold(self.threshold)
+        stride, fraction = self._checked()
+        source = take(X)
+        is_anomaly = anomalous_sequences(y, len(source))
+        normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
+        window = self._window(normal.ragged)
+        names = self._names(normal.ragged, window)
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        if window is None:
+            split = split_sequences(normal, fraction, seed)
+        else:
+            split = split_series(normal, fraction, seed, window)
+        windows = training_windows(split.training, window, stride)
+        autoencoder = None if self.baseline else self._fitted_autoencoder(windows, seed)
+        fitted = fit_scorer(names, fit_sensors(names, autoencoder, windows), split, window, stride)
+        self.scorer_, self.held_out_scores_ = fitted.scorer, fitted.held_out_scores
+        self.autoencoder_, self.window_ = autoencoder, window
+        self.n_channels_, self.channel_names_ = source.ragged.n_channels, source.channel_names
+        self._learn_judge(threshold, Series(source.ragged[np.flatnonzero(is_anomaly)], source.times))
+        return self
+
+    def fit_threshold(self, X: Any, y: Any = None) -> Self:
+        """Learn the threshold anew, from data that the detector was not fitted on; the scores stay as they are.
+
+        y: None if all of X is normal; else labels, 1 for anomalous: (n_sequences,) for whole sequences, one vector per
+        series for windows. Only an "fbeta" threshold looks at what is labelled anomalous, the others leave it out.
+        """
+        threshold = as_threshold(self.threshold)
+        source = self._take(X)
+        lengths = source.ragged.lengths
+        is_anomaly = anomalous_sequences(y, len(lengths)) if self.window_ is None else anomalous_steps(y, lengths)
+        scores = _joined(self.anomaly_score(source))
+        is_known = np.isfinite(scores)
+        normal, anomalous = scores[is_known & ~is_anomaly], scores[is_known & is_anomaly]
+        judge = learn_judge(threshold, normal, anomalous, is_labelled=y is not None)
+        self._set_judge(replace(judge, digest=_digest(source.ragged)))
+        return self
+
+    def _learn_judge(self, threshold: Threshold | float | None, anomalous: Series) -> None:
+        """From the held-out normal scores, and where labels are needed those of anomalous sequences."""
+        found = np.zeros(0)
+        if isinstance(threshold, FBeta) and len(anomalous.ragged) and self.window_ is None:
+            found = self._scores(Source(anomalous.ragged, np.arange(len(anomalous.ragged)), None, self.channel_names_))
+        self._set_judge(learn_judge(threshold, self.held_out_scores_, found, is_labelled=len(found) > 0))
+
+    def _set_judge(self, judge: Judge) -> None:
+        self.judge_, self.threshold_ = judge, judge.limit
+
+    def _checked(self) -> tuple[int, float]:
+        check_choice("baseline", self.baseline, (None, "pca"))
+        check_choice("verbose", self.verbose, (True, False, "auto"))
+        fraction = check_fraction("held_out_fraction", self.held_out_fraction)
+        if not fraction:
+            raise InvalidParameter(
+                "held_out_fraction must be above 0: the threshold needs data that training never saw"
+            )
+        return check_count("stride", self.stride), fraction
+
+    def _window(self, normal: Ragged) -> int | None:
+        if not len(normal):
+            raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
+        if self.window is None:
+            return None
+        return choose_window(normal) if self.window == "auto" else check_count("window", self.window, least=2)
+
+    def _names(self, normal: Ragged, window: int | None) -> tuple[str, ...]:
+        if self.score != "auto":
+            names = as_names(self.score)
+            if self.baseline and not {"error", "mahalanobis", "latent"}.issuperset(names):
+                raise InvalidParameter(f"baseline='pca' has the scores 'error', 'mahalanobis', 'latent', got {names}")
+            return names
+        if self.baseline:
+            return ("error",)
+        is_equal = window is not None or normal.lengths.min() == normal.lengths.max()
+        return ("error", "latent", "linear") if is_equal else ("error", "latent")
+
+    def _fitted_autoencoder(self, windows: Ragged, seed: int) -> SequenceAutoencoder:
+        given = SequenceAutoencoder(verbose=self.verbose) if self.autoencoder is None else self.autoencoder
+        if isinstance(given, FrozenEstimator):
+            return given.estimator
+        if not isinstance(given, SequenceAutoencoder):
+            raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, got {given!r}")
+        copy = cast(SequenceAutoencoder, clone(given))
+        if copy.random_state is None and self.random_state is not None:
+            copy.set_params(random_state=seed)
+        return copy.fit(windows)
+
+    # -- scoring ---------------------------------------------------------------------------------------------------
+
+    def anomaly_score(self, X: Any) -> Any:
+        """Higher is more anomalous: (n_sequences,), or with windows a list of (n_steps,), one for each series."""
+        source = self._take(X)
+        return self._scores(source) if self.window_ is None else self._score_list(source)
+
+    def score_samples(self, X: Any) -> Any:
+        """Minus anomaly_score: higher is more normal."""
+        return _each(np.negative, self.anomaly_score(X))
+
+    def decision_function(self, X: Any) -> Any:
+        """score_samples - offset_: below 0 is anomalous."""
+        scores = self.anomaly_score(self._judged(X))
+        limit = self._judge().limit_for(_joined(scores))
+        return _each(lambda score: limit - score, scores)
+
+    def predict(self, X: Any) -> Any:
+        """-1 for what is anomalous, 1 for the rest; what was not observed at all counts as normal.
+
+        Raises InvalidParameter if the threshold was fitted on X itself.
+        """
+        return _each(lambda score: np.where(score < 0, -1, 1), self.decision_function(X))
+
+    def fit_predict(self, X: Any, y: Any = None) -> Any:
+        """fit() and predict() of the same data. Raises InvalidParameter unless the threshold is "scored" by name."""
+        if not isinstance(as_threshold(self.threshold), FromScoredData):
+            raise InvalidParameter(
+                "fit_predict() judges the data that the threshold is fitted on; predict() other data, "
+                "or ask for it by name: threshold='scored'"
+            )
+        return self.fit(X, y).predict(X)
+
+    def detect(self, X: Any) -> Detection:
+        """Scores of all steps and the intervals above the threshold; a sequence that is judged whole is one interval.
+
+        Without a threshold there are no intervals. Raises InvalidParameter if the threshold was fitted on X itself.
+        """
+        source = self._judged(X)
+        limit = self._detection_limit(source)
+        return find_intervals(self.scorer_, source, self._read(source), limit)
+
+    def _detection_limit(self, source: Source) -> float:
+        judge = self._judge()
+        if judge.threshold is None:
+            return float("inf")
+        return judge.limit_for(_joined(self.anomaly_score(source)) if judge.is_joint else np.zeros(0))
+
+    def _judge(self) -> Judge:
+        """What was learnt, or, where the threshold was set after fit(), what the held-out scores say about it."""
+        self._fitted()
+        threshold = as_threshold(self.threshold)
+        if threshold == self.judge_.threshold:
+            return self.judge_
+        return learn_judge(threshold, self.held_out_scores_, np.zeros(0), is_labelled=False)
+
+    @property
+    def offset_(self) -> float:
+        """decision_function is score_samples minus this; where that depends on the data, minus another for them."""
+        return -self._judge().single_limit
+
+    def _judged(self, X: Any) -> Source:
+        source = self._take(X)
+        digest = self._judge().digest
+        if digest is not None and digest == _digest(source.ragged):
+            raise InvalidParameter(
+                "the threshold was fitted on these very data; judge others, or ask for it by name: threshold='scored'"
+            )
+        return source
+
+    def _take(self, X: Any) -> Source:
+        self._fitted()
+        return take(X, self.n_channels_)
+
+    def _read(self, source: Source) -> Iterator[tuple[np.ndarray, Ragged]]:
+        series = Series(source.ragged, source.times)
+        with tracked(self.verbose, lambda: self.scorer_.n_units(series)) as track:
+            yield from self.scorer_.read(series, track)
+
+    def _scores(self, source: Source) -> np.ndarray:
+        """Of whole sequences, (n_sequences,)."""
+        scores = np.empty(len(source))
+        for indices, columns in self._read(source):
+            scores[indices] = self.scorer_.sequence_scores(columns)
+        return scores
+
+    def _score_list(self, source: Source) -> list[np.ndarray]:
+        """Of steps, one vector per series."""
+        scores: list[np.ndarray] = [np.zeros(0)] * len(source)
+        for indices, columns in self._read(source):
+            steps = self.scorer_.step_scores(columns.values)
+            for i, part in zip(indices, np.split(steps, columns.starts[1:]), strict=True):
+                scores[i] = part
+        return scores
+
+    def _fitted(self) -> Scorer:
+        if not self.__sklearn_is_fitted__():
+            raise NotFitted("this AnomalyDetector is not fitted; call fit() first, or load() a saved one")
+        return self.scorer_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "scorer_" in vars(self)
+
+    # -- keeping ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that was learnt, the autoencoder included, to one safetensors file, for seqae.load()."""
+        write_model_file(path, self.to_model_file())
+
+    def to_model_file(self) -> ModelFile:
+        """All that was learnt, as the content of a file; without verbose, which belongs to a process."""
+        from .keeping import pack_detector
+
+        self._fitted()
+        return pack_detector(self)
+
+    @classmethod
+    def from_model_file(cls, file: ModelFile) -> AnomalyDetector:
+        """The detector that to_model_file() was called on. Raises ModelFileError if it is something else."""
+        from .keeping import unpack_detector
+
+        return unpack_detector(file)
+
+
+def _each(function: Callable[[np.ndarray], np.ndarray], scores: Any) -> Any:
+    """Of an array, or of each array in a list."""
+    return [function(part) for part in scores] if isinstance(scores, list) else function(scores)
+
+
+def _joined(scores: Any) -> np.ndarray:
+    return np.concatenate(scores) if isinstance(scores, list) else scores
+
+
+def _digest(sequences: Ragged) -> str:
+    """Of all values and lengths."""
+    digest = hashlib.sha256(sequences.lengths.tobytes())
+    for values in sequences:
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,109 @@
+"""What a detector found, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..ragged import Ragged, starts_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Steps start..end-1 of one sequence, all above the threshold.
+
+    peak: the step with the highest score, which is score. times: None where the data had none.
+    shares: what part each channel has in the interval's error, in units of its usual error; they add up to 1.
+    """
+
+    id: Any
+    start: int
+    end: int
+    peak: int
+    score: float
+    shares: tuple[float, ...]
+    start_time: Any = None
+    end_time: Any = None  # of the last step
+    peak_time: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """Scores of every step, and the intervals that lie above the threshold.
+
+    ids: (n_sequences,); scores: a Ragged with one channel, float64, NaN where nothing was observed.
+    thresholds: (n_sequences,); times: (n_steps,) as the scores stand, or None.
+    sequence_scores: (n_sequences,), where whole sequences were judged; thresholds are then for them; else None.
+    """
+
+    ids: np.ndarray
+    scores: Ragged
+    thresholds: np.ndarray
+    intervals: tuple[Interval, ...]
+    channel_names: tuple[str, ...]
+    times: np.ndarray | None = None
+    sequence_scores: np.ndarray | None = None
+    id_name: str = "sequence"
+    time_name: str | None = None
+
+    @property
+    def is_anomaly(self) -> np.ndarray:
+        """Of whole sequences (n_sequences,) bool where they were judged; else of steps (n_steps,)."""
+        if self.sequence_scores is not None:
+            return self.sequence_scores > self.thresholds
+        return self.scores.values[:, 0] > np.repeat(self.thresholds, self.scores.lengths)
+
+    def to_columns(self, rows: Literal["step", "sequence", "interval"] = "interval") -> dict[str, Any]:
+        """Columns by name, (n_rows,) each, for writing.write_table."""
+        if rows == "step":
+            return self._of_steps()
+        return self._of_sequences() if rows == "sequence" else self._of_intervals()
+
+    def to_frame(self, rows: Literal["step", "sequence", "interval"] = "interval") -> pa.Table:
+        """One row per interval, step or sequence, as a pyarrow Table: `.to_pandas()` or polars.from_arrow() go on."""
+        import pyarrow as pa
+
+        return pa.table({name: pa.array(column) for name, column in self.to_columns(rows).items()})
+
+    def _of_steps(self) -> dict[str, Any]:
+        lengths = self.scores.lengths
+        steps = np.arange(self.scores.n_steps) - np.repeat(starts_of(lengths), lengths)
+        when = {} if self.times is None else {self.time_name or "time": self.times}
+        scores, limits = self.scores.values[:, 0], np.repeat(self.thresholds, lengths)
+        is_anomaly = self.is_anomaly if self.sequence_scores is None else np.repeat(self.is_anomaly, lengths)
+        columns = {"step": steps} | when | {"score": scores, "threshold": limits, "is_anomaly": is_anomaly}
+        return {self.id_name: np.repeat(self.ids, lengths)} | columns
+
+    def _of_sequences(self) -> dict[str, Any]:
+        """The sequence's own score where sequences were judged, else its highest step's."""
+        scores = self.sequence_scores
+        if scores is None:
+            highest = [np.max(values, initial=-np.inf, where=~np.isnan(values)) for values in self.scores]
+            scores = np.array(highest)
+        columns = {"score": scores, "threshold": self.thresholds, "is_anomaly": scores > self.thresholds}
+        return {self.id_name: self.ids} | columns
+
+    def _of_intervals(self) -> dict[str, Any]:
+        found = self.intervals
+        columns: dict[str, Any] = {self.id_name: _like(self.ids, [interval.id for interval in found])}
+        for name in ("start", "end", "peak"):
+            columns[name] = np.array([getattr(interval, name) for interval in found], np.int64)
+        if self.times is not None:
+            for name in ("start_time", "end_time", "peak_time"):
+                columns[name] = _like(self.times, [getattr(interval, name) for interval in found])
+        columns["score"] = np.array([interval.score for interval in found], np.float64)
+        for k, channel in enumerate(self.channel_names):
+            columns[f"share_{channel}"] = np.array([interval.shares[k] for interval in found], np.float64)
+        return columns
+
+
+def _like(array: np.ndarray, values: list[Any]) -> np.ndarray:
+    result = np.empty(len(values), array.dtype)
+    for k, value in enumerate(values):
+        result[k] = value
+    return result

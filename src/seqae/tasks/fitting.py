@@ -1,0 +1,85 @@
+"""From normal data to a Scorer: models on the training part, what is usual on the held-out part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..estimator import SequenceAutoencoder
+from ..ragged import Ragged
+from .linear import fit_linear
+from .neighbours import fit_neighbours
+from .scorer import Scorer, Series, columns_for
+from .scores import KINDS, fit_mean_error, fit_part, with_typical
+from .sensors import LATENT, LINEAR, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
+from .splitting import Split
+from .windowing import split_at_gaps
+
+TRAINING_WINDOWS = 4096
+"""Long series are trained on about as many windows, evenly spaced, and at most `stride` apart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A scorer, and the scores of the held-out part: of sequences, or of steps where there are windows; (n,)."""
+
+    scorer: Scorer
+    held_out_scores: np.ndarray
+
+
+def training_windows(training: Series, window: int | None, stride: int) -> Ragged:
+    """The sequences to train on: whole ones, or windows of the parts between gaps that are long enough."""
+    if window is None:
+        return training.ragged
+    segments = split_at_gaps(training.ragged, training.times).ragged
+    segments = segments[np.flatnonzero(segments.lengths >= window)]
+    n_windows = int(np.sum(segments.lengths - window + 1))
+    return segments.windows(window, max(stride, n_windows // TRAINING_WINDOWS, 1))
+
+
+def fit_sensors(names: tuple[str, ...], autoencoder: SequenceAutoencoder | None, windows: Ragged) -> tuple[Sensor, ...]:
+    """The models that the parts of a score look at.
+
+    autoencoder: fitted; None is the linear baseline. windows: what it was trained on.
+    """
+    kinds = {kind for name in names for kind in KINDS[name]} | {RECONSTRUCTION}
+    if autoencoder is None:
+        linear = fit_linear(windows)
+        return (_with_memory(LinearSensor(linear, None, _ordered(kinds - {LINEAR})), windows),)
+    sensors: list[Sensor] = [_with_memory(AutoencoderSensor(autoencoder, None, _ordered(kinds - {LINEAR})), windows)]
+    if LINEAR in kinds:
+        sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
+    return tuple(sensors)
+
+
+def fit_scorer(
+    names: tuple[str, ...], sensors: tuple[Sensor, ...], split: Split, window: int | None, stride: int
+) -> Fitted:
+    """What is usual, from the held-out part."""
+    scorer = Scorer(sensors, (), window, stride)
+    batches = [columns for _, columns in scorer.read(split.held_out)]
+    values = np.concatenate([columns.values for columns in batches])
+    lengths = np.concatenate([columns.lengths for columns in batches])
+    columns = Ragged.back_to_back(values, lengths)
+    parts = tuple(fit_part(name, columns_for(name, values, sensors)) for name in names)
+    channels = fit_mean_error(columns_for("error", values, sensors))
+    scorer = replace(scorer, parts=parts, channels=channels)
+    part_scores = scorer.sequence_part_scores(columns) if window is None else scorer.part_scores(values)
+    parts = tuple(with_typical(part, scores) for part, scores in zip(parts, part_scores, strict=True))
+    scorer = replace(scorer, parts=parts)
+    scores = scorer.sequence_scores(columns) if window is None else scorer.step_scores(values)
+    return Fitted(scorer, scores[np.isfinite(scores)])
+
+
+def _with_memory(sensor: Sensor, windows: Ragged) -> Sensor:
+    """The sensor, remembering the latent vectors of normal windows if it is asked for distances from them."""
+    if LATENT not in sensor.kinds:
+        return sensor
+    size = 1024
+    latent = [sensor.latent(windows[first : first + size]) for first in range(0, len(windows), size)]
+    return replace(sensor, neighbours=fit_neighbours(np.concatenate(latent)))
+
+
+def _ordered(kinds: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(kinds, key=[RECONSTRUCTION, "prediction", LATENT, LINEAR].index))

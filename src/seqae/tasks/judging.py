@@ -1,0 +1,62 @@
+"""A threshold together with what it learnt: what scores are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InvalidSequence, NotFitted
+from .thresholds import Conformal, FBeta, FromScoredData, Threshold
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """limit: what was learnt, None where nothing could be; held_out: (n,) normal scores.
+
+    digest: of the data that fit_threshold() was given; None after fit().
+    """
+
+    threshold: Threshold | float | None
+    limit: float | None
+    held_out: np.ndarray
+    digest: str | None = None
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the limit depends on the scores that are judged together."""
+        return isinstance(self.threshold, Conformal | FromScoredData)
+
+    @property
+    def single_limit(self) -> float:
+        """The limit for a score that is judged alone. Raises NotFitted where none was learnt."""
+        if self.limit is not None:
+            return self.limit
+        if isinstance(self.threshold, FBeta):
+            raise NotFitted("threshold 'fbeta' has no limit yet: call fit_threshold(X, y) with labelled data")
+        raise NotFitted(f"threshold={self.threshold!r} gives no limit here; choose another, or use score_samples()")
+
+    def limit_for(self, scores: np.ndarray) -> float:
+        """The limit for scores, (n,), that are judged together."""
+        if isinstance(self.threshold, FromScoredData):
+            return self.threshold.limit(scores[np.isfinite(scores)])
+        if isinstance(self.threshold, Conformal):
+            return self.threshold.joint_limit(self.held_out, scores)
+        return self.single_limit
+
+
+def learn_judge(
+    threshold: Threshold | float | None, normal: np.ndarray, anomalous: np.ndarray, *, is_labelled: bool
+) -> Judge:
+    """normal, anomalous: finite scores. Only FBeta looks at the anomalous ones; without labels it learns nothing."""
+    if threshold is None or isinstance(threshold, FromScoredData):
+        return Judge(threshold, None, normal)
+    if isinstance(threshold, int | float):
+        return Judge(threshold, float(threshold), normal)
+    if isinstance(threshold, FBeta):
+        labels = np.concatenate([np.zeros(len(normal), bool), np.ones(len(anomalous), bool)])
+        scores = np.concatenate([normal, anomalous])
+        return Judge(threshold, threshold.limit(scores, labels) if is_labelled else None, normal)
+    if not len(normal):
+        raise InvalidSequence("there are no normal scores to learn the threshold from; label some data as normal")
+    return Judge(threshold, threshold.limit(normal), normal)

@@ -1,0 +1,137 @@
+"""A fitted detector as the content of a model file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+from ..errors import ModelFileError, SeqaeError
+from ..estimator import SequenceAutoencoder
+from ..saving import ModelFile
+from .judging import Judge
+from .linear import LinearModel
+from .neighbours import Neighbours
+from .scorer import Scorer
+from .scores import Mahalanobis, MeanError, Part
+from .sensors import AutoencoderSensor, LinearSensor, Sensor
+from .thresholds import as_threshold, threshold_from_json, threshold_to_json
+
+if TYPE_CHECKING:
+    from .detect import AnomalyDetector
+
+KIND = "detector"
+_PARAMETERS = ("window", "stride", "score", "baseline", "held_out_fraction", "random_state")
+
+
+def pack_detector(detector: AnomalyDetector) -> ModelFile:
+    """The file's content: the autoencoder's own, under a prefix, and what the detector learnt beside it."""
+    scorer = detector.scorer_
+    tensors: dict[str, np.ndarray] = {
+        "held_out_scores": detector.held_out_scores_,
+        "judge.held_out": detector.judge_.held_out,
+    }
+    inner = None if detector.autoencoder_ is None else detector.autoencoder_.to_model_file()
+    if inner is not None:
+        tensors |= {f"autoencoder.{name}": array for name, array in inner.tensors.items()}
+    config = {
+        "parameters": {name: _plain(getattr(detector, name)) for name in _PARAMETERS},
+        "threshold": threshold_to_json(as_threshold(detector.threshold)),
+        "limit": detector.judge_.limit,
+        "digest": detector.judge_.digest,
+        "window": detector.window_,
+        "stride": scorer.stride,
+        "n_channels": detector.n_channels_,
+        "channel_names": list(detector.channel_names_),
+        "autoencoder": None if inner is None else dict(inner.config),
+        "sensors": [_pack_sensor(sensor, f"sensor{k}.", tensors) for k, sensor in enumerate(scorer.sensors)],
+        "parts": [_pack_part(part, f"part{k}.", tensors) for k, part in enumerate(scorer.parts)],
+    }
+    if scorer.channels is not None:
+        tensors["channels.typical"] = scorer.channels.typical
+    return ModelFile(KIND, config, tensors)
+
+
+def unpack_detector(file: ModelFile) -> AnomalyDetector:
+    """The detector that pack_detector() was given. Raises ModelFileError if it is something else, or damaged."""
+    if file.kind != KIND:
+        raise ModelFileError(f"the file holds a {file.kind}, not a detector")
+    try:
+        return _unpack(file.config, file.tensors)
+    except (SeqaeError, KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"the model file does not fit together ({reason}); save the detector again") from error
+
+
+def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> AnomalyDetector:
+    from .detect import AnomalyDetector
+
+    autoencoder = None
+    if config["autoencoder"] is not None:
+        inner = ModelFile("autoencoder", config["autoencoder"], _below("autoencoder.", tensors))
+        autoencoder = SequenceAutoencoder.from_model_file(inner)
+    parameters = dict(config["parameters"])
+    if isinstance(parameters["score"], list):
+        parameters["score"] = tuple(parameters["score"])
+    given = None if autoencoder is None else FrozenEstimator(autoencoder)
+    detector = AnomalyDetector(given, threshold=threshold_from_json(config["threshold"]), **parameters)
+    sensors = tuple(
+        _unpack_sensor(saved, _below(f"sensor{k}.", tensors), autoencoder) for k, saved in enumerate(config["sensors"])
+    )
+    parts = tuple(_unpack_part(saved, _below(f"part{k}.", tensors)) for k, saved in enumerate(config["parts"]))
+    channels = MeanError(tensors["channels.typical"]) if "channels.typical" in tensors else None
+    detector.scorer_ = Scorer(sensors, parts, config["window"], config["stride"], channels)
+    detector.autoencoder_, detector.window_ = autoencoder, config["window"]
+    judge = Judge(as_threshold(detector.threshold), config["limit"], tensors["judge.held_out"], config["digest"])
+    detector.judge_, detector.threshold_ = judge, judge.limit
+    detector.held_out_scores_ = tensors["held_out_scores"]
+    detector.n_channels_, detector.channel_names_ = config["n_channels"], tuple(config["channel_names"])
+    return detector
+
+
+def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    if isinstance(sensor, LinearSensor):
+        tensors |= {f"{prefix}linear.{name}": array for name, array in sensor.model.to_tensors().items()}
+    scale = None
+    if sensor.neighbours is not None:
+        tensors[f"{prefix}neighbours"] = sensor.neighbours.vectors
+        scale = sensor.neighbours.scale
+    return {"is_linear": isinstance(sensor, LinearSensor), "kinds": list(sensor.kinds), "scale": scale}
+
+
+def _unpack_sensor(
+    saved: Mapping[str, Any], tensors: dict[str, np.ndarray], autoencoder: SequenceAutoencoder | None
+) -> Sensor:
+    neighbours = None if saved["scale"] is None else Neighbours(tensors["neighbours"], float(saved["scale"]))
+    kinds = tuple(saved["kinds"])
+    if saved["is_linear"]:
+        return LinearSensor(LinearModel.from_tensors(_below("linear.", tensors)), neighbours, kinds)
+    if autoencoder is None:
+        raise ModelFileError("its autoencoder is missing")
+    return AutoencoderSensor(autoencoder, neighbours, kinds)
+
+
+def _pack_part(part: Part, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    if isinstance(part.model, MeanError):
+        tensors[f"{prefix}typical"] = part.model.typical
+    else:
+        tensors |= {f"{prefix}mean": part.model.mean, f"{prefix}whitener": part.model.whitener}
+    return {"name": part.name, "typical": part.typical}
+
+
+def _unpack_part(saved: Mapping[str, Any], tensors: dict[str, np.ndarray]) -> Part:
+    model = MeanError(tensors["typical"]) if "typical" in tensors else Mahalanobis(tensors["mean"], tensors["whitener"])
+    return Part(saved["name"], model, float(saved["typical"]))
+
+
+def _below(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def _plain(value: Any) -> Any:
+    """JSON values only; a random generator is left out."""
+    if isinstance(value, np.random.RandomState):
+        return None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,140 @@
+"""Principal components of whole windows: the linear autoencoder that every detector has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..batching import BatchLoader
+from ..errors import InvalidSequence
+from ..ragged import Ragged
+from ..recurrence import linear
+from ..scaling import Scaling, fit_scaling
+
+KEPT_VARIANCE = 0.95
+MOST_WINDOWS = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearModel:
+    """Principal components of windows of one length, all channels side by side.
+
+    mean: (length * n_channels,); basis: (n_components, length * n_channels), orthonormal rows;
+    variances: (n_components,) of the coefficients; noise: variance left per value. All float32, in scaled units.
+    """
+
+    scaling: Scaling
+    mean: np.ndarray
+    basis: np.ndarray
+    variances: np.ndarray
+    noise: float
+
+    @property
+    def n_channels(self) -> int:
+        """Values of one step."""
+        return len(self.scaling.centre)
+
+    @property
+    def length(self) -> int:
+        """Steps of a window."""
+        return len(self.mean) // self.n_channels
+
+    def read(self, windows: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """Error of every value, and the coefficients of every window, each computed for its window alone.
+
+        windows: in the units of the data, of any lengths; a window that is shorter than `length` is taken as the first
+        steps of one, longer ones as several. Returns (n_steps, n_channels) absolute, scaled, NaN where not observed;
+        and (n_windows, n_components).
+        """
+        batch = BatchLoader(windows, self.scaling).load(np.arange(len(windows)))
+        errors = np.empty((batch.n_steps, self.n_channels), np.float32)
+        coefficients = np.zeros((len(batch), len(self.basis)), np.float32)
+        for length in np.unique(batch.lengths):
+            which = np.flatnonzero(batch.lengths == length)
+            rows = batch.starts[which, None] + np.arange(length)  # (n, length)
+            residual, found = self._residual(batch.values[rows])
+            errors[rows] = residual.abs().numpy()
+            coefficients[which] = found.numpy()
+        if batch.observed is not None:
+            errors[~np.asarray(batch.observed)] = np.nan
+        return errors, coefficients
+
+    def _residual(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """x: (n, length, n_channels) scaled. Returns its residual, and the coefficients of its first part."""
+        parts = [self._residual_of_part(part) for part in x.split(self.length, dim=1)]
+        return torch.cat([residual for residual, _ in parts], dim=1), parts[0][1]
+
+    def _residual_of_part(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        n_values = x.shape[1] * x.shape[2]
+        mean, basis = torch.from_numpy(self.mean[:n_values]), torch.from_numpy(self.basis[:, :n_values].copy())
+        centred = x.reshape(len(x), n_values) - mean
+        coefficients = linear(centred, self._solver(basis), torch.zeros(len(basis)))
+        residual = centred - linear(coefficients, basis.T.contiguous(), torch.zeros(n_values))
+        return residual.reshape(x.shape), coefficients
+
+    def _solver(self, basis: torch.Tensor) -> torch.Tensor:
+        """From values to coefficients: the basis itself, or for part of a window the posterior mean of probabilistic
+        PCA (Tipping & Bishop 1999, equation 9).
+        """
+        if basis.shape[1] == len(self.mean):
+            return basis
+        shrinkage = torch.from_numpy(self.noise / np.maximum(self.variances, self.noise)).diag()
+        return torch.linalg.solve((basis @ basis.T + shrinkage).double(), basis.double()).float()
+
+    def to_tensors(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays by name."""
+        return {
+            "centre": self.scaling.centre,
+            "scale": self.scaling.scale,
+            "mean": self.mean,
+            "basis": self.basis,
+            "variances": self.variances,
+            "noise": np.array([self.noise], np.float64),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Any]) -> LinearModel:
+        """What to_tensors() was called on."""
+        scaling = Scaling(tensors["centre"], tensors["scale"])
+        return cls(scaling, tensors["mean"], tensors["basis"], tensors["variances"], float(tensors["noise"][0]))
+
+
+def fit_linear(windows: Ragged) -> LinearModel:
+    """The components that keep .95 of the variance of at most 2048 windows, evenly chosen.
+
+    windows: in the units of the data. Windows must have one length, but for a few shorter ones, which are left out.
+    """
+    length = int(windows.lengths.max())
+    full = windows[np.flatnonzero(windows.lengths == length)]
+    if 2 * len(full) <= len(windows):
+        raise InvalidSequence(
+            f"the linear part needs sequences of one length, but only {len(full)} of {len(windows)} have {length} "
+            "steps; use window=, or a score without 'linear'"
+        )
+    chosen = full[np.unique(np.linspace(0, len(full) - 1, MOST_WINDOWS).astype(np.int64))]
+    scaling = fit_scaling(chosen)
+    batch = BatchLoader(chosen, scaling).load(np.arange(len(chosen)))
+    flat = batch.values.reshape(len(chosen), -1).numpy()
+    mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return _components(flat - mean, mean, scaling)
+
+
+def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling) -> LinearModel:
+    """centred: (n_windows, n_values). By the smaller of the two Gram matrices."""
+    n_windows, n_values = centred.shape
+    is_wide = n_windows < n_values
+    gram = centred @ centred.T if is_wide else centred.T @ centred
+    values, vectors = np.linalg.eigh(gram.astype(np.float64))
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    total = values.sum()
+    kept = np.cumsum(values) <= KEPT_VARIANCE * total
+    n_components = int(min(kept.sum() + 1, (values > 1e-9 * max(total, 1e-30)).sum()))
+    basis = vectors[:, :n_components].T
+    if is_wide:
+        basis = basis @ centred / np.sqrt(values[:n_components, None])
+    noise = (total - values[:n_components].sum()) / max(n_windows, 1) / n_values
+    variances = (values[:n_components] / max(n_windows, 1)).astype(np.float32)
+    return LinearModel(scaling, mean, np.ascontiguousarray(basis, np.float32), variances, float(max(noise, 1e-6)))

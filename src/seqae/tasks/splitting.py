@@ -1,0 +1,65 @@
+"""Normal data in two: what is trained on, and what training never sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InvalidSequence
+from ..ragged import Ragged
+from .scorer import Series
+
+FEWEST_SERIES = 5
+"""From so many series on, whole series are held out instead of the end of each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Both parts are views of the same values."""
+
+    training: Series
+    held_out: Series
+
+
+def split_sequences(series: Series, fraction: float, seed: int) -> Split:
+    """Whole sequences at random: at least one in each part. Raises InvalidSequence for fewer than two."""
+    n = len(series.ragged)
+    if n < 2:
+        raise InvalidSequence(
+            f"fit() holds out whole sequences for the threshold, so it needs at least 2 normal ones, got {n}; "
+            "pass more, or window= for one long series"
+        )
+    n_held_out = min(max(1, round(fraction * n)), n - 1)
+    shuffled = np.random.default_rng([seed, 1]).permutation(n)
+    held_out, training = np.sort(shuffled[:n_held_out]), np.sort(shuffled[n_held_out:])
+    return Split(_part(series, series.ragged[training]), _part(series, series.ragged[held_out]))
+
+
+def split_series(series: Series, fraction: float, seed: int, window: int) -> Split:
+    """Whole series where there are at least 5 of a window's length or more; else the end of each, after a gap of one
+    window, so that no step of a held-out window was trained on.
+
+    Raises InvalidSequence where nothing is left to train on.
+    """
+    ragged = series.ragged
+    if np.sum(ragged.lengths >= window) >= FEWEST_SERIES:
+        long_enough = _part(series, ragged[np.flatnonzero(ragged.lengths >= window)])
+        return split_sequences(long_enough, fraction, seed)
+    n_held_out = np.maximum(window, np.round(fraction * ragged.lengths).astype(np.int64))
+    n_training = ragged.lengths - n_held_out - window
+    usable = np.flatnonzero(n_training >= window)
+    if not len(usable):
+        raise InvalidSequence(
+            f"window={window} is too long for series of at most {int(ragged.lengths.max())} steps: a window to train "
+            f"on, a gap and a held-out one need {3 * window}; choose a shorter one, or None for whole sequences"
+        )
+    starts, lengths = ragged.starts[usable], n_training[usable]
+    ends = starts + ragged.lengths[usable]
+    training = Ragged.view(ragged.values, starts, lengths, ragged.observed)
+    held_out = Ragged.view(ragged.values, ends - n_held_out[usable], n_held_out[usable], ragged.observed)
+    return Split(_part(series, training), _part(series, held_out))
+
+
+def _part(series: Series, ragged: Ragged) -> Series:
+    return Series(ragged, series.times)
