@@ -95,7 +95,7 @@ class ResampledPCA:
         scaling = fit_scaling(sequences)
         rows = _rows(sequences, int(sequences.lengths.max()), scaling)
         pca = PCA(min(n_components, *rows.shape), random_state=0).fit(rows)
-        return cls(scaling, pca.mean_, pca.components_)
+        return cls(scaling, np.asarray(pca.mean_), np.asarray(pca.components_))
 
     def transform(self, sequences: Ragged) -> np.ndarray:
         """The scores of each sequence. Returns (n_sequences, n_components)."""

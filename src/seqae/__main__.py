@@ -1,0 +1,5 @@
+"""`python -m seqae` is `seqae`."""
+
+from .cli import main
+
+main()

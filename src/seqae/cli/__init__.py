@@ -1,0 +1,44 @@
+"""The command line: `seqae COMMAND`. A command is one file in this folder and one line of COMMANDS.
+
+Bodies of commands import what they need; nothing heavier than Typer is imported to print a help page.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from .demo import demo
+from .embed import embed
+from .fit import fit
+from .group import Group, show_version
+from .info import info
+from .reconstruct import reconstruct
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=Group,
+    callback=show_version,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog="First steps:  seqae demo",
+)
+
+
+COMMANDS = {
+    demo: "seqae demo",
+    fit: "seqae fit walks.csv --id person --time second -o walks.seqae",
+    embed: "seqae embed walks.seqae new.csv --id person --time second -o vectors.parquet",
+    reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",
+    info: "seqae info walks.seqae",
+}
+"""Each command, in the order of the help page, and an example of it."""
+
+for _command, _example in COMMANDS.items():
+    app.command(epilog=f"Example:  [bold]{_example}[/bold]")(_command)
+
+
+def main() -> None:
+    """Run the command that sys.argv names."""
+    app()

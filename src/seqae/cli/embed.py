@@ -1,0 +1,29 @@
+"""seqae embed: a file's sequences as vectors."""
+
+from __future__ import annotations
+
+from . import options
+from .files import DataFile, check_table_target
+from .screen import counted, say
+
+
+def embed(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output,
+    id: options.Id = None,
+    time: options.Time = None,
+    channels: options.Channels = None,
+    wide: options.Wide = False,
+    missing: options.MissingValues = options.Missing.error,
+) -> None:
+    """Write the vector of each sequence: one row per sequence, in the order of the data, with its id."""
+    check_table_target(output, model, data)
+    from ..loading import load
+    from ..writing import write_vectors
+
+    estimator = load(model)
+    source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
+    vectors = estimator.transform(source)
+    write_vectors(output, source.ids, source.id_name, vectors)
+    say(f"{counted(len(vectors), 'vector')} of {counted(vectors.shape[1], 'value')}: {output}")

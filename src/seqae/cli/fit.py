@@ -1,0 +1,145 @@
+"""seqae fit: train on a file, save the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..architectures import PRESETS
+from ..errors import InvalidParameter
+from . import options
+from .files import DataFile, check_differs, check_model_target
+from .screen import facts, lengths, listed
+
+if TYPE_CHECKING:
+    from ..estimator import SequenceAutoencoder
+    from ..reading import Source
+
+MODEL, TRAINING = "The model", "The training"
+MAX_SEED = 2**32 - 1
+
+
+def fit(
+    data: options.Data,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.", show_default=False)
+    ],
+    id: options.Id = None,
+    time: options.Time = None,
+    channels: options.Channels = None,
+    wide: options.Wide = False,
+    missing: options.MissingValues = options.Missing.error,
+    architecture: Annotated[
+        str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.", rich_help_panel=MODEL)
+    ] = "repeat",
+    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = 32,
+    hidden_size: Annotated[
+        int, typer.Option(metavar="N", help="Units of a recurrent layer.", rich_help_panel=MODEL)
+    ] = 64,
+    n_layers: Annotated[int, typer.Option(metavar="N", help="Layers on each side.", rich_help_panel=MODEL)] = 1,
+    cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = "lstm",
+    loss: Annotated[
+        str, typer.Option(metavar="NAME", help="mse, mae, huber, or bce for values from 0 to 1.", rich_help_panel=MODEL)
+    ] = "mse",
+    scale: Annotated[bool, typer.Option(help="Centre and scale each channel first.", rich_help_panel=MODEL)] = True,
+    max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=TRAINING)] = 100,
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Sequences of a batch.", rich_help_panel=TRAINING)] = 64,
+    learning_rate: Annotated[
+        float, typer.Option(metavar="X", help="The highest of the schedule.", rich_help_panel=TRAINING)
+    ] = 5e-3,
+    validation_fraction: Annotated[
+        float, typer.Option(metavar="X", help="Part held out to find the best epoch.", rich_help_panel=TRAINING)
+    ] = 0.1,
+    patience: Annotated[
+        int,
+        typer.Option(metavar="N", help="Epochs without progress before stopping; 0 never.", rich_help_panel=TRAINING),
+    ] = 20,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, or one of several: cuda:1.", rich_help_panel=TRAINING)
+    ] = "auto",
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)] = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Kept after every epoch; the same command resumes.", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Train an autoencoder on the sequences of a file, and save it.
+
+    Ctrl-C ends the training and saves the best model so far.
+    """
+    check_model_target(output, data)
+    if checkpoint is not None:
+        check_model_target(checkpoint, data)
+        check_differs(checkpoint, output)
+    if not 0 <= seed <= MAX_SEED:
+        raise InvalidParameter(f"seed must be a whole number from 0 to {MAX_SEED}, got {seed}")
+    source = DataFile(data, id, time, channels, wide, missing).read()
+    model = _estimator(
+        checkpoint,
+        quiet,
+        architecture=architecture,
+        latent_size=latent_size,
+        hidden_size=hidden_size,
+        n_layers=n_layers,
+        cell=cell,
+        loss=loss,
+        scale=scale,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        validation_fraction=validation_fraction,
+        patience=patience or None,
+        device=device,
+        random_state=seed,
+    ).fit(source)
+    model.save(output)
+    if not quiet:
+        facts(summary(model, source) | {"saved": str(output)})
+
+
+def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) -> SequenceAutoencoder:
+    from ..estimator import SequenceAutoencoder
+    from ..training import Checkpoint
+
+    callbacks = () if checkpoint is None else (Checkpoint(checkpoint),)
+    verbose = False if is_quiet else "auto"
+    return SequenceAutoencoder(**parameters, callbacks=callbacks, verbose=verbose)  # pyright: ignore[reportArgumentType]
+
+
+def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
+    """What was trained on, and how it went."""
+    history = model.history_
+    return {
+        "sequences": f"{len(source):,} of {lengths(source.ragged)}",
+        "channels": f"{model.n_channels_} ({listed(model.channel_names_)})",
+        "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
+        "loss": losses(model),
+        "time": f"{history.seconds:.1f} s on {_place(model)}",
+    }
+
+
+REASONS = {
+    "max_epochs": "all were run",
+    "patience": "no better one came for long",
+    "interrupt": "interrupted; the best so far was kept",
+    "callback": "a callback stopped",
+}
+
+
+def losses(model: SequenceAutoencoder) -> str:
+    """The losses of the best epoch."""
+    best = model.history_.best
+    training = f"training {best.training_loss:.4g}"
+    return training if best.validation_loss is None else f"validation {best.validation_loss:.4g}, {training}"
+
+
+def _place(model: SequenceAutoencoder) -> str:
+    from ..recurrence import active_kernel
+
+    device = next(model.model_.parameters()).device
+    return f"cpu, kernel {active_kernel()}" if device.type == "cpu" else str(device)

@@ -1,0 +1,54 @@
+"""seqae info: what a model file holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import options
+from .fit import REASONS, losses
+from .screen import counted, facts, listed
+
+if TYPE_CHECKING:
+    from ..estimator import SequenceAutoencoder
+
+
+def info(model: options.Model) -> None:
+    """Say what a model is, what it was trained on and how that went."""
+    from ..loading import load
+    from ..saving import read_model_file
+
+    estimator = load(model)
+    versions = read_model_file(model).versions
+    written_by = ", ".join(f"{name} {version}" for name, version in versions.items())
+    size = f"{model.stat().st_size / 1024:,.0f} KiB"
+    facts({"file": f"{model} ({size})"} | description(estimator) | {"written by": written_by})
+
+
+def description(estimator: SequenceAutoencoder) -> dict[str, str]:
+    """The model and its training, as names beside what they are."""
+    history = estimator.history_
+    n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
+    name = estimator.architecture if isinstance(estimator.architecture, str) else repr(estimator.architecture)
+    return {
+        "architecture": name,
+        "layers": f"{estimator.n_layers} of {estimator.hidden_size} {estimator.cell} units",
+        "vector": counted(estimator.latent_size, "value"),
+        "parameters": f"{n_parameters:,}",
+        "channels": f"{estimator.n_channels_} ({listed(estimator.channel_names_)})",
+        "scaled": "yes, each channel" if estimator.scale else "no",
+        "loss": f"{estimator.loss}: {losses(estimator)}",
+        "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
+        "history": curve([epoch.monitored_loss for epoch in history.epochs]),
+        "time": f"{history.seconds:.1f} s",
+    }
+
+
+def curve(values: list[float], width: int = 40) -> str:
+    """Values as bars of text on a logarithmic scale, first and last in figures beside them."""
+    import numpy as np
+
+    places = np.linspace(0, len(values) - 1, min(width, len(values))).round().astype(int)
+    logs = np.log(np.maximum(np.array(values)[places], np.finfo(float).tiny))
+    heights = (logs - logs.min()) / max(np.ptp(logs), np.finfo(float).tiny)
+    bars = "".join("▁▂▃▄▅▆▇█"[round(7 * height)] for height in heights)
+    return f"{values[0]:.4g} {bars} {values[-1]:.4g}"

@@ -1,0 +1,64 @@
+"""seqae reconstruct: a file's sequences, through their vectors and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options
+from .files import DataFile, check_differs, check_table_target
+from .screen import counted, lengths, say
+
+if TYPE_CHECKING:
+    from ..estimator import SequenceAutoencoder
+    from ..reading import Source
+
+
+def reconstruct(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output,
+    errors: Annotated[
+        Path | None,
+        typer.Option(
+            "--errors",
+            metavar="FILE",
+            help="Also write the error of each sequence, whole and by channel, to this .parquet or .csv file.",
+        ),
+    ] = None,
+    id: options.Id = None,
+    time: options.Time = None,
+    channels: options.Channels = None,
+    wide: options.Wide = False,
+    missing: options.MissingValues = options.Missing.error,
+) -> None:
+    """Write each sequence as the model gives it back: one row per step, with id and time, in the units of the data."""
+    check_table_target(output, model, data)
+    if errors is not None:
+        check_table_target(errors, model, data)
+        check_differs(errors, output)
+    from ..loading import load
+    from ..writing import write_steps
+
+    estimator = load(model)
+    source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
+    write_steps(output, source, estimator.reconstruct(source))
+    say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}")
+    if errors is not None:
+        _write_errors(errors, estimator, source)
+        say(f"their errors: {errors}")
+
+
+def _write_errors(path: Path, estimator: SequenceAutoencoder, source: Source) -> None:
+    """One row per sequence: id, error, and the error of each channel, in scaled units."""
+    import numpy as np
+
+    from ..writing import write_table
+
+    by_channel = np.asarray(estimator.reconstruction_error(source, per="channel"))
+    columns = {"error": estimator.reconstruction_error(source)}
+    columns |= {f"error_{name}": by_channel[:, k] for k, name in enumerate(source.channel_names)}
+    id_name = source.id_name if source.id_name not in columns else f"{source.id_name}_"
+    write_table(path, {id_name: source.ids} | columns)
