@@ -74,7 +74,8 @@ class BatchLoader:
 
     def load(self, indices: np.ndarray) -> Ragged:
         """The chosen sequences, scaled and back to back, values (n_steps, n_channels) float32 on the device."""
-        batch = gather(self._sequences[indices], self._centre, self._scale)
+        chosen = self._sequences[indices]
+        batch = chosen.compact() if chosen.is_tokens else gather(chosen, self._centre, self._scale)
         return batch if self._is_on_cpu else _to_device(batch, self._device)
 
 

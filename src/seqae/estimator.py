@@ -15,15 +15,15 @@ from sklearn.utils import check_random_state
 from .architectures import Architecture
 from .batching import BatchLoader
 from .errors import InvalidParameter, ModelFileError, NotFitted
-from .inference import by_step, decode, encode, losses_of, reconstruct, sums_by_sequence
+from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced
 from .inputs import take, take_latent, take_lengths
 from .losses import Loss, as_loss
-from .model import Autoencoder, Decoder, Encoder
+from .model import Autoencoder, DataShape, Decoder, Encoder
 from .parameters import check_choice, check_count, check_fraction, check_optional_count, check_positive
 from .persistence import KIND, Fitted, build_for, pack, unpack
 from .ragged import Ragged
 from .saving import ModelFile, write_model_file
-from .scaling import Scaling, fit_scaling, identity_scaling
+from .scaling import fit_scaling, identity_scaling
 from .training import History, ProgressBar, Settings, train
 
 
@@ -39,7 +39,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     latent_size: values of a vector.
     hidden_size, n_layers: units of a recurrent layer, and layers on each side.
     cell: "lstm" or "gru".
-    loss: "mse", "mae", "huber", "bce" (values in 0..1), or a Loss to choose also how it is reduced.
+    loss: "mse", "mae", "huber", "bce" (values in 0..1), "cross_entropy" (tokens), or a Loss to choose
+        also how it is reduced.
     scale: whether each channel is centred and scaled first.
     max_epochs, batch_size, learning_rate: of training; batch_size counts sequences.
     validation_fraction: the part of the sequences that is held out to decide which epoch was best; 0 holds out none.
@@ -50,7 +51,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
     Learnt by fit: model_ with encoder_ and decoder_ (modules that share weights, and take scaled sequences), scaling_,
-    history_, n_channels_, channel_names_.
+    history_, n_channels_, channel_names_, shape_ (what else of the data the model's sizes follow).
     """
 
     model_: Autoencoder
@@ -102,11 +103,14 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
         fabric = _fabric(self.device)
         source = take(X)
+        shape = _shape_of(source.ragged)
+        model = build_for(self._checked_parameters(), shape)
         loss.check_target(source.ragged)
+        model.check_lengths(source.ragged.lengths)
         training, validation = _split(source.ragged, fraction, settings.seed)
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
-        model = build_for(self._checked_parameters(), training.n_channels)
         model.initialise(settings.seed)
+        model.fit_lengths(training.lengths)
         fabric.to_device(model)
         history = train(
             model,
@@ -117,12 +121,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             fabric=fabric,
             callbacks=self._callbacks(),
         )
-        self._learn(model, scaling, history, source.channel_names)
+        self._learn(Fitted(self.get_params(deep=False), model, shape, scaling, history, source.channel_names))
         return self
 
-    def _learn(self, model: Autoencoder, scaling: Scaling, history: History, channel_names: tuple[str, ...]) -> None:
-        self.model_, self.scaling_, self.history_ = model, scaling, history
-        self.n_channels_, self.channel_names_ = len(scaling.centre), channel_names
+    def _learn(self, fitted: Fitted) -> None:
+        self.model_, self.scaling_, self.history_ = fitted.model, fitted.scaling, fitted.history
+        self.shape_, self.channel_names_ = fitted.shape, fitted.channel_names
+        self.n_channels_ = fitted.shape.n_channels
 
     def _settings(self) -> Settings:
         return Settings(
@@ -172,15 +177,27 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns (n_sequences,) for "sequence", (n_sequences, n_channels) for "channel"; for "step" a Ragged with one
         channel, for "value" one with the channels of X. NaN where nothing was observed.
         """
-        check_choice("per", per, ("sequence", "step", "channel", "value"))
         loader = self._loader(X)
-        losses = losses_of(self._fitted(), as_loss(self.loss), loader)
-        if per in ("step", "value"):
-            return by_step(losses, loader.lengths, n_columns=1 if per == "step" else self.n_channels_)
-        sums, counts = sums_by_sequence(losses, len(loader), self.n_channels_)
-        if per == "sequence":
-            sums, counts = sums.sum(axis=1), counts.sum(axis=1)
-        return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+        return reduced(losses_of(self._fitted(), as_loss(self.loss), loader), loader.lengths, self.n_channels_, per)
+
+    def predict_steps(self, X: Any, n_steps: int) -> Ragged:
+        """The n_steps steps that follow each sequence, in the units of the data; needs predicted_steps."""
+        loader = self._loader(X)
+        n_steps = check_count("n_steps", n_steps)
+        return self._unscaled(predict(self._fitted(), as_loss(self.loss), loader, n_steps))
+
+    def prediction_error(
+        self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
+    ) -> np.ndarray | Ragged:
+        """As reconstruction_error, for the steps that training holds back, predicted from the others.
+
+        These are the first preceding_steps steps and the last predicted_steps steps of each sequence, in that order.
+        """
+        model, loader = self._fitted(), self._loader(X)
+        model.require_held_back()
+        model.check_lengths(loader.lengths)
+        lengths = np.full(len(loader), model.architecture.n_held_back, np.int64)
+        return reduced(prediction_losses_of(model, as_loss(self.loss), loader), lengths, self.n_channels_, per)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the mean loss of each sequence: higher is more normal. Returns (n_sequences,) float64."""
@@ -198,7 +215,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     @property
     def decoder_(self) -> Decoder:
         """The module from vectors to scaled sequences."""
-        return self._fitted().decoder
+        return self._fitted().reconstructor
 
     def _fitted(self) -> Autoencoder:
         if not self.__sklearn_is_fitted__():
@@ -210,9 +227,12 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _loader(self, X: Any) -> BatchLoader:
         model = self._fitted()
-        return BatchLoader(take(X, self.n_channels_).ragged, self.scaling_, next(model.parameters()).device)
+        sequences = take(X, self.n_channels_, self.shape_.n_symbols).ragged
+        return BatchLoader(sequences, self.scaling_, next(model.parameters()).device)
 
     def _unscaled(self, scaled: Ragged) -> Ragged:
+        if scaled.is_tokens:
+            return scaled
         return Ragged.view(self.scaling_.undo(scaled.values), scaled.starts, scaled.lengths)
 
     @property
@@ -232,7 +252,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         del parameters["callbacks"], parameters["verbose"]
         if not isinstance(self.random_state, int | np.integer):
             parameters["random_state"] = None
-        return pack(Fitted(parameters, model, self.scaling_, self.history_, self.channel_names_))
+        return pack(Fitted(parameters, model, self.shape_, self.scaling_, self.history_, self.channel_names_))
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:
@@ -241,7 +261,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             raise ModelFileError(f"the file holds a {file.kind}, not an autoencoder")
         fitted = unpack(file)
         self = cls(**fitted.parameters)
-        self._learn(fitted.model, fitted.scaling, fitted.history, fitted.channel_names)
+        self._learn(fitted)
         return self
 
 
@@ -258,6 +278,14 @@ def _fabric(device: str) -> Fabric:
     if (wanted.index or 0) >= torch.cuda.device_count():
         raise InvalidParameter(f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
     return Fabric(accelerator="cuda", devices=[wanted.index or 0])
+
+
+def _shape_of(sequences: Ragged) -> DataShape:
+    """What of the data the model's sizes may follow."""
+    lengths = sequences.lengths
+    n_steps = int(lengths[0]) if (lengths == lengths[0]).all() else None
+    n_symbols = 1 + max(int(sequence.max()) for sequence in sequences) if sequences.is_tokens else None
+    return DataShape(sequences.n_channels, n_steps, n_symbols)
 
 
 def _split(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:

@@ -9,7 +9,8 @@ import torch
 
 from .batching import BatchLoader, ordered_batches
 from .losses import Loss
-from .model import Autoencoder, Decoder, Encoder
+from .model import Autoencoder, Decoder, Encoder, SymbolDecoder
+from .parameters import check_choice
 from .ragged import Ragged, starts_of
 
 
@@ -25,7 +26,7 @@ def encode(encoder: Encoder, loader: BatchLoader, latent_size: int) -> np.ndarra
 @torch.no_grad()
 def decode(decoder: Decoder, loss: Loss, latent: np.ndarray, lengths: np.ndarray) -> Ragged:
     """A sequence of lengths[i] steps for each latent[i]. latent: (n_sequences, latent_size); scaled values."""
-    device = decoder.head.weight.device
+    device = next(decoder.parameters()).device
 
     def batches() -> Iterator[tuple[np.ndarray, Ragged]]:
         for indices in ordered_batches(lengths):
@@ -39,26 +40,88 @@ def decode(decoder: Decoder, loss: Loss, latent: np.ndarray, lengths: np.ndarray
 def reconstruct(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Ragged:
     """Each sequence through encoder and decoder; scaled values."""
     batches = ((indices, model(loader.load(indices))) for indices in ordered_batches(loader.lengths))
-    return _collect(batches, loss, loader.lengths, model.decoder.n_channels)
+    return _collect(batches, loss, loader.lengths, model.reconstructor.n_channels)
 
 
 @torch.no_grad()
 def losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Iterator[tuple[np.ndarray, Ragged]]:
-    """For each batch its indices, and the loss of every value (n_steps, n_channels), NaN where not observed."""
+    """For each batch its indices, and the loss of every value (n_steps, n_channels), NaN where not observed.
+
+    A decoder of tokens reads the true ones before each; the others reconstruct from the vector.
+    """
     for indices in ordered_batches(loader.lengths):
         batch = loader.load(indices)
-        values = loss.of_values(model(batch).values, batch.values)
-        if batch.observed is not None:
-            values = torch.where(batch.observed, values, torch.nan)
-        yield indices, Ragged.view(values.cpu().numpy(), batch.starts, batch.lengths)
+        code = model.encoder.encode(batch)
+        yield indices, _losses(model.reconstructor, loss, code.latent, batch, code.memory)
+
+
+@torch.no_grad()
+def predict(model: Autoencoder, loss: Loss, loader: BatchLoader, n_steps: int) -> Ragged:
+    """The n_steps steps after each sequence; scaled values. The model must have a predictor."""
+    predictor = model.require_predictor()
+    lengths = np.full(len(loader), n_steps, np.int64)
+
+    def batches() -> Iterator[tuple[np.ndarray, Ragged]]:
+        for indices in ordered_batches(np.maximum(loader.lengths, n_steps)):
+            batch = loader.load(indices)
+            yield indices, predictor(model.encoder(batch), lengths[indices])
+
+    return _collect(batches(), loss, lengths, predictor.n_channels)
+
+
+@torch.no_grad()
+def prediction_losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Iterator[tuple[np.ndarray, Ragged]]:
+    """As losses_of(), for the steps that training holds back, those before first, predicted from the others."""
+    for indices in ordered_batches(loader.lengths):
+        batch = loader.load(indices)
+        latent = model.encoder(model.source(batch))
+        parts = [_losses(decoder, loss, latent, target) for decoder, target in model.held_back(batch)]
+        yield indices, _one_after_the_other(parts)
+
+
+def _losses(decoder: Decoder, loss: Loss, latent: torch.Tensor, target: Ragged, memory: Ragged | None = None) -> Ragged:
+    if isinstance(decoder, SymbolDecoder):
+        values = decoder.losses(latent, target)
+    else:
+        values = loss.of_values(decoder(latent, target.lengths, memory).values, target.values)
+    if target.observed is not None:
+        values = torch.where(target.observed, values, torch.nan)
+    return Ragged.view(values.cpu().numpy(), target.starts, target.lengths)
+
+
+def _one_after_the_other(parts: list[Ragged]) -> Ragged:
+    """Each sequence's steps of the first part, then those of the next. Each part: back to back, of one length."""
+    n_sequences, n_channels = len(parts[0]), parts[0].n_channels
+    values = np.concatenate([part.values.reshape(n_sequences, -1, n_channels) for part in parts], axis=1)
+    lengths = np.full(n_sequences, values.shape[1], np.int64)
+    return Ragged.view(values.reshape(-1, n_channels), starts_of(lengths), lengths)
 
 
 def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: np.ndarray, n_channels: int) -> Ragged:
     """All batches' steps in the order of the sequences, back to back."""
-    result = Ragged.view(np.empty((int(lengths.sum()), n_channels), np.float32), starts_of(lengths), lengths)
+    is_tokens = loss.kind == "cross_entropy"
+    n_steps = int(lengths.sum())
+    values = np.empty(n_steps, np.int32) if is_tokens else np.empty((n_steps, n_channels), np.float32)
+    result = Ragged.view(values, starts_of(lengths), lengths)
     for indices, predictions in batches:
         result.values[result[indices].step_indices()] = loss.to_data(predictions.values).cpu().numpy()
     return result
+
+
+def reduced(
+    batches: Iterator[tuple[np.ndarray, Ragged]], lengths: np.ndarray, n_channels: int, per: str
+) -> np.ndarray | Ragged:
+    """The mean loss of what was observed, of each sequence, step, channel or value; NaN where nothing was.
+
+    lengths: (n_sequences,), of what the losses belong to. See SequenceAutoencoder.reconstruction_error.
+    """
+    check_choice("per", per, ("sequence", "step", "channel", "value"))
+    if per in ("step", "value"):
+        return by_step(batches, lengths, n_columns=1 if per == "step" else n_channels)
+    sums, counts = sums_by_sequence(batches, len(lengths), n_channels)
+    if per == "sequence":
+        sums, counts = sums.sum(axis=1), counts.sum(axis=1)
+    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 
 def sums_by_sequence(

@@ -16,24 +16,27 @@ CHECKED_STEPS = 1 << 18
 MAX_DECODED_STEPS = 2**31
 
 
-def take(X: Any, n_channels: int | None = None) -> Source:
+def take(X: Any, n_channels: int | None = None, n_symbols: int | None = None) -> Source:
     """X as sequences of at least one step, finite float32 values, and the channels that fit() saw.
 
-    n_channels: None while fitting. Raises InvalidSequence naming sequence, step and channel.
+    n_channels: None while fitting; n_symbols: of a model of tokens, None for one of vectors and while fitting.
+    Raises InvalidSequence naming sequence, step and channel.
     """
     source = X if isinstance(X, Source) else read(X)
     sequences = source.ragged
     if len(sequences) == 0:
         raise InvalidSequence("X holds no sequences; pass at least one")
-    if sequences.is_tokens:
-        raise InvalidSequence("X holds tokens; this architecture takes vectors of (n_steps, n_channels)")
     if not sequences.lengths.all():
         i = int(np.argmin(sequences.lengths))
         raise InvalidSequence(f"sequence {i} has no steps; drop it, or give it at least one step")
+    if n_channels is not None:
+        _check_kind(sequences, n_symbols)
     if n_channels is not None and sequences.n_channels != n_channels:
         raise InvalidSequence(
             f"X must have {n_channels} channels as fit() saw, got {sequences.n_channels}; choose the same channels"
         )
+    if sequences.is_tokens:
+        return replace(source, ragged=_as_int32(sequences))
     if isinstance(X, Ragged):
         _check_values(sequences)
     return replace(source, ragged=_as_float32(sequences))
@@ -82,6 +85,30 @@ def _check_values(sequences: Ragged) -> None:
                 start = sequences.starts[i] + first
                 chunk = np.where(to_numpy(sequences.observed[start : start + len(chunk)]), chunk, np.float32(0))
             check_finite(chunk, i, first_step=first)
+
+
+def _check_kind(sequences: Ragged, n_symbols: int | None) -> None:
+    """Tokens that fit() saw, or vectors."""
+    if sequences.is_tokens and n_symbols is None:
+        raise InvalidSequence("X holds tokens; this architecture takes vectors of (n_steps, n_channels)")
+    if not sequences.is_tokens and n_symbols is not None:
+        raise InvalidSequence("X holds vectors; this architecture takes tokens (see Ragged.from_tokens)")
+    if n_symbols is None:
+        return
+    for i, sequence in enumerate(sequences):
+        if int(sequence.max()) >= n_symbols:
+            raise InvalidSequence(
+                f"sequence {i} holds token {int(sequence.max())}, but fit() saw only tokens below {n_symbols}; "
+                "map unknown tokens to a known one"
+            )
+
+
+def _as_int32(sequences: Ragged) -> Ragged:
+    values = to_numpy(sequences.values)
+    for i, sequence in enumerate(sequences):
+        if int(sequence.min()) < 0:
+            raise InvalidSequence(f"sequence {i} holds token {int(sequence.min())}; tokens are numbers from 0")
+    return Ragged.view(values.astype(np.int32, copy=False), sequences.starts, sequences.lengths)
 
 
 def _as_float32(sequences: Ragged) -> Ragged:

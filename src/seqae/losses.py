@@ -20,29 +20,36 @@ class Loss:
     """What reconstruction costs.
 
     kind: "mse" squared error; "mae" absolute error; "huber" (Huber 1964, delta 1); "bce" binary cross-entropy, for data
-        in 0..1, which is then not scaled. The first three are in scaled units.
+        in 0..1, which is then not scaled; "cross_entropy" of tokens, whose steps are symbols. The first three are in
+        scaled units.
     per: "step" weighs every observed value alike, so that long sequences count more; "sequence" weighs every sequence
         alike.
 
     Raises InvalidParameter for any other kind or per.
     """
 
-    kind: Literal["mse", "mae", "huber", "bce"] = "mse"
+    kind: Literal["mse", "mae", "huber", "bce", "cross_entropy"] = "mse"
     per: Literal["step", "sequence"] = "step"
 
     def __post_init__(self) -> None:
-        if self.kind not in VALUE_LOSSES:
-            raise InvalidParameter(f"loss must be one of {', '.join(VALUE_LOSSES)}, got {self.kind!r}")
+        kinds = (*VALUE_LOSSES, "cross_entropy")
+        if self.kind not in kinds:
+            raise InvalidParameter(f"loss must be one of {', '.join(kinds)}, got {self.kind!r}")
         if self.per not in ("step", "sequence"):
             raise InvalidParameter(f"Loss.per must be 'step' or 'sequence', got {self.per!r}")
 
     @property
     def takes_scaled(self) -> bool:
         """Whether targets are centred and scaled; probabilities are not."""
-        return self.kind != "bce"
+        return self.kind not in ("bce", "cross_entropy")
 
     def check_target(self, sequences: Ragged) -> None:
         """Raise InvalidSequence where the data does not fit the loss."""
+        if sequences.is_tokens != (self.kind == "cross_entropy"):
+            raise InvalidParameter(
+                f"X holds {'tokens' if sequences.is_tokens else 'vectors'}, but loss is {self.kind!r}; "
+                "tokens need loss='cross_entropy', vectors any other"
+            )
         if self.kind != "bce":
             return
         is_outside = (sequences.values < 0) | (sequences.values > 1)
@@ -56,6 +63,12 @@ class Loss:
     def mean(self, prediction: Ragged, target: Ragged) -> torch.Tensor:
         """The loss of a batch, differentiable in the prediction. Both: back to back, tensors (n_steps, n_channels)."""
         return mean_loss(self.kind, prediction, target, per_sequence=self.per == "sequence")
+
+    def mean_of_steps(self, losses: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
+        """Losses of steps that lie back to back, (n_steps,), reduced to a scalar. lengths: (n_sequences,)."""
+        if self.per == "step":
+            return losses.mean()
+        return sum(part.mean() for part in losses.split(lengths.tolist())) / len(lengths)  # pyright: ignore[reportReturnType]
 
     def of_values(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The loss of each value. All: (n_steps, n_channels)."""

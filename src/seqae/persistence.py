@@ -12,7 +12,7 @@ import torch
 from .architectures import Architecture
 from .errors import ModelFileError, SeqaeError
 from .losses import Loss
-from .model import Autoencoder, build
+from .model import Autoencoder, DataShape, build, tie
 from .saving import ModelFile
 from .scaling import Scaling
 from .training import Epoch, History
@@ -28,6 +28,7 @@ class Fitted:
 
     parameters: Mapping[str, Any]
     model: Autoencoder
+    shape: DataShape
     scaling: Scaling
     history: History
     channel_names: tuple[str, ...]
@@ -41,6 +42,7 @@ def pack(fitted: Fitted) -> ModelFile:
         "parameters": {name: _to_json(name, value) for name, value in fitted.parameters.items()},
         "history": asdict(fitted.history),
         "channel_names": list(fitted.channel_names),
+        "shape": asdict(fitted.shape),
     }
     return ModelFile(KIND, config, tensors)
 
@@ -57,23 +59,25 @@ def unpack(file: ModelFile) -> Fitted:
 def _unpack(file: ModelFile) -> Fitted:
     parameters = {name: _from_json(name, value) for name, value in file.config["parameters"].items()}
     scaling = Scaling(file.tensors["scaling.centre"], file.tensors["scaling.scale"])
+    shape = DataShape(**file.config["shape"])
     weights = {
         name.removeprefix(_MODEL): torch.from_numpy(np.array(tensor))
         for name, tensor in file.tensors.items()
         if name.startswith(_MODEL)
     }
     with torch.device("meta"):  # sizes in a damaged file must not allocate anything
-        model = build_for(parameters, len(scaling.centre))
+        model = build_for(parameters, shape)
     model.load_state_dict(weights, assign=True)
+    tie(model)
     saved = file.config["history"]
     history = History(tuple(Epoch(**epoch) for epoch in saved["epochs"]), saved["best_epoch"], saved["stopped_by"])
-    return Fitted(parameters, model, scaling, history, tuple(file.config["channel_names"]))
+    return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]))
 
 
-def build_for(parameters: Mapping[str, Any], n_channels: int) -> Autoencoder:
+def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:
     """The module that an estimator's parameters describe."""
     sizes = {name: parameters[name] for name in ("latent_size", "hidden_size", "n_layers")}
-    return build(parameters["architecture"], parameters["cell"], n_channels=n_channels, **sizes)
+    return build(parameters["architecture"], parameters["cell"], **asdict(shape), **sizes)
 
 
 def _to_json(name: str, value: Any) -> Any:
@@ -85,5 +89,9 @@ def _to_json(name: str, value: Any) -> Any:
 def _from_json(name: str, value: Any) -> Any:
     if name not in _VALUES or isinstance(value, str):
         return value
-    lists_as_tuples = {key: tuple(part) if isinstance(part, list) else part for key, part in value.items()}
-    return _VALUES[name](**lists_as_tuples)
+    return _VALUES[name](**{key: _as_tuples(part) for key, part in value.items()})
+
+
+def _as_tuples(value: Any) -> Any:
+    """JSON has lists where frozen values have tuples."""
+    return tuple(_as_tuples(part) for part in value) if isinstance(value, list) else value

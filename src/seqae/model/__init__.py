@@ -1,7 +1,10 @@
 """The autoencoder as modules: encoder, decoder, and both with shared weights."""
 
-from .autoencoder import Autoencoder, build
-from .decoder import Decoder
-from .encoder import Encoder
+from .autoencoder import Autoencoder
+from .building import DataShape, build
+from .draw import Draw
+from .interface import Decoder, Encoder
+from .symbols import SymbolDecoder
+from .tying import tie
 
-__all__ = ["Autoencoder", "Decoder", "Encoder", "build"]
+__all__ = ["Autoencoder", "DataShape", "Decoder", "Draw", "Encoder", "SymbolDecoder", "build", "tie"]

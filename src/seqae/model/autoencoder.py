@@ -1,61 +1,176 @@
-"""Encoder and decoder as one module, built from an Architecture."""
+"""Encoder and decoders as one module, and what training asks of it."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from collections.abc import Iterator
 
-from ..architectures import Architecture, as_architecture
-from ..errors import InvalidParameter
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..composition import Architecture
+from ..errors import InvalidParameter, InvalidSequence
+from ..losses import Loss
 from ..ragged import Ragged
-from ..recurrence import Cell
-from .decoder import Decoder
-from .encoder import Encoder
+from .draw import Draw
+from .interface import Code, Decoder, Encoder
+from .latent import LengthHead, divergence, drawn
 from .layer import LinearMap, RecurrentLayer
+from .rows import part
+from .symbols import Embedding, SymbolDecoder
 
 
 class Autoencoder(nn.Module):
-    """Sequences to latent vectors and back."""
+    """Sequences to latent vectors and back; perhaps also to the steps before and after.
 
-    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+    decoder: of the input, None if the model only predicts; predictor, preceder: of the steps that training holds back
+    at the end and the start of each sequence.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        encoder: Encoder,
+        decoder: Decoder | None,
+        *,
+        predictor: Decoder | None = None,
+        preceder: Decoder | None = None,
+        length_head: LengthHead | None = None,
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.decoder = decoder
+        self.architecture = architecture
+        self.encoder, self.decoder = encoder, decoder
+        self.predictor, self.preceder = predictor, preceder
+        self.length_head = length_head
 
     def forward(self, sequences: Ragged) -> Ragged:
-        """sequences: scaled, values (n_rows, n_channels). Returns predictions back to back, of the same lengths."""
-        return self.decoder(self.encoder(sequences), sequences.lengths)
+        """sequences: scaled, values (n_rows, n_channels), or tokens. Returns their reconstruction, back to back."""
+        code = self.encoder.encode(sequences)
+        return self.reconstructor(code.latent, sequences.lengths, code.memory)
+
+    @property
+    def reconstructor(self) -> Decoder:
+        """The decoder of the input. Raises InvalidParameter if the model only predicts."""
+        if self.decoder is None:
+            raise InvalidParameter(
+                "this architecture was made with has_reconstruction=False: it continues sequences "
+                "(seqae.tasks.forecast) and does not reconstruct them"
+            )
+        return self.decoder
+
+    def require_predictor(self) -> Decoder:
+        """The decoder of the steps after. Raises InvalidParameter if there is none."""
+        if self.predictor is None:
+            raise InvalidParameter(
+                "this architecture does not continue sequences; use architecture='composite', or any with "
+                "predicted_steps of at least 1"
+            )
+        return self.predictor
+
+    def require_held_back(self) -> None:
+        """Raise InvalidParameter if training holds no steps back to predict them."""
+        if self.architecture.n_held_back == 0:
+            raise InvalidParameter(
+                "this architecture predicts no steps; use architecture='composite', or any with predicted_steps or "
+                "preceding_steps of at least 1"
+            )
+
+    def fit_lengths(self, lengths: np.ndarray) -> None:
+        """What the length head needs to know of the training sequences. lengths: (n_sequences,), in steps."""
+        if self.length_head is not None:
+            self.length_head.fit(lengths - self.architecture.n_held_back)
+
+    # -- training --------------------------------------------------------------------------------------------------
+
+    def training_loss(self, batch: Ragged, loss: Loss, draw: Draw) -> Tensor:
+        """What an update descends: reconstruction and prediction, divergence, lengths. Returns a scalar."""
+        plan = self.architecture
+        source = self.source(batch)
+        code = self.encoder.encode(self._corrupted(source, draw), draw)
+        latent = drawn(code, draw)
+        total = latent.new_zeros(())
+        for decoder, target, memory in self._tasks(batch, source, code):
+            if isinstance(decoder, SymbolDecoder):
+                total = total + decoder.loss(latent, target, loss, draw)
+            else:
+                total = total + loss.mean(decoder.taught(latent, target, memory, draw), target)
+        if plan.is_variational:
+            weight = min(1.0, draw.progress / plan.kl_annealing) if plan.kl_annealing else 1.0
+            total = total + plan.kl_weight * weight * divergence(code)
+        if self.length_head is not None:
+            total = total + plan.length_weight * self.length_head.loss(latent, source.lengths)
+        return total
+
+    def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
+        """What is monitored: reconstruction and prediction as after training, and the divergence. Returns a scalar."""
+        source = self.source(batch)
+        code = self.encoder.encode(source)
+        total = self.architecture.kl_weight * divergence(code)
+        for decoder, target, memory in self._tasks(batch, source, code):
+            if isinstance(decoder, SymbolDecoder):
+                total = total + decoder.loss(code.latent, target, loss, None)
+            else:
+                total = total + loss.mean(decoder(code.latent, target.lengths, memory), target)
+        return total
+
+    def source(self, batch: Ragged) -> Ragged:
+        """What the encoder reads in training: each sequence without the steps that are held back."""
+        return part(batch, self.architecture.preceding_steps, self.architecture.predicted_steps)
+
+    def held_back(self, batch: Ragged) -> Iterator[tuple[Decoder, Ragged]]:
+        """The decoders of the steps that are held back, those before first, with these steps."""
+        n_after, n_before = self.architecture.predicted_steps, self.architecture.preceding_steps
+        if self.preceder is not None:
+            yield self.preceder, _cut(batch, np.zeros_like(batch.lengths), n_before)
+        if self.predictor is not None:
+            yield self.predictor, _cut(batch, batch.lengths - n_after, n_after)
+
+    def check_lengths(self, lengths: np.ndarray) -> None:
+        """Raise InvalidSequence if a sequence has no step left beside those held back. lengths: (n_sequences,)."""
+        n_held_back = self.architecture.n_held_back
+        if n_held_back and (lengths <= n_held_back).any():
+            i = int(np.argmax(lengths <= n_held_back))
+            raise InvalidSequence(
+                f"sequence {i} has {lengths[i]} steps, but this architecture predicts {n_held_back} of them from the "
+                f"others; give it at least {n_held_back + 1}"
+            )
+
+    def _tasks(self, batch: Ragged, source: Ragged, code: Code) -> Iterator[tuple[Decoder, Ragged, Ragged | None]]:
+        """Each decoder with what it is to write and what it may attend over."""
+        if self.decoder is not None:
+            yield self.decoder, source, code.memory
+        for decoder, target in self.held_back(batch):
+            yield decoder, target, code.memory
+
+    def _corrupted(self, source: Ragged, draw: Draw) -> Ragged:
+        """Noise and dropped steps on what the encoder reads; see Architecture."""
+        plan = self.architecture
+        values = source.values
+        if plan.noise > 0:
+            values = values + plan.noise * draw.normal(values)
+        if plan.dropped_steps > 0 and source.is_tokens:
+            is_kept = draw.kept(tuple(values.shape), plan.dropped_steps, values).bool()
+            values = torch.where(is_kept, values, self._unknown_symbol())
+        elif plan.dropped_steps > 0:
+            values = values * draw.kept((len(values), 1), plan.dropped_steps, values)
+        return Ragged.view(values, source.starts, source.lengths, source.observed)
+
+    def _unknown_symbol(self) -> int:
+        return next(module.n_symbols for module in self.encoder.modules() if isinstance(module, Embedding))
+
+    # -- parameters ------------------------------------------------------------------------------------------------
 
     def initialise(self, seed: int) -> None:
         """Fresh parameters that the seed alone decides."""
         generator = torch.Generator().manual_seed(seed)
         for module in self.modules():
-            if isinstance(module, RecurrentLayer | LinearMap):
+            if isinstance(module, RecurrentLayer | LinearMap | Embedding):
                 module.initialise(generator)
+        if self.length_head is not None:
+            self.length_head.initialise()
 
 
-def build(
-    architecture: str | Architecture, cell: str, *, n_channels: int, latent_size: int, hidden_size: int, n_layers: int
-) -> Autoencoder:
-    """The module that an architecture describes, its parameters all zero.
-
-    Raises InvalidParameter if there is no projection and the encoder's final state does not have latent_size values.
-    """
-    architecture = as_architecture(architecture)
-    recurrent = Cell(cell, architecture.activation)  # pyright: ignore[reportArgumentType]
-    encoder_sizes = architecture.encoder_sizes or (hidden_size,) * n_layers
-    decoder_sizes = architecture.decoder_sizes or encoder_sizes[::-1]
-    final_size = encoder_sizes[-1] * (2 if architecture.is_bidirectional else 1)
-    if not architecture.has_projection and final_size != latent_size:
-        raise InvalidParameter(
-            f"without a projection the encoder's final state is the latent vector: it has {final_size} values, "
-            f"but latent_size is {latent_size}; make them equal or use has_projection=True"
-        )
-    encoder = Encoder(
-        recurrent,
-        n_channels,
-        encoder_sizes,
-        is_bidirectional=architecture.is_bidirectional,
-        latent_size=latent_size if architecture.has_projection else None,
-    )
-    return Autoencoder(encoder, Decoder(recurrent, latent_size, decoder_sizes, n_channels))
+def _cut(batch: Ragged, firsts: np.ndarray, count: int) -> Ragged:
+    """`count` steps of each sequence from its own first one on, back to back."""
+    lengths = np.full(len(batch), count, np.int64)
+    return Ragged.view(batch.values, batch.starts + firsts, lengths, batch.observed).compact()

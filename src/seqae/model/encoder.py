@@ -1,4 +1,4 @@
-"""Sequences to latent vectors."""
+"""Sequences to latent vectors, through recurrent layers."""
 
 from __future__ import annotations
 
@@ -7,42 +7,82 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..composition import Architecture
 from ..ragged import Ragged
-from ..recurrence import Cell
-from .layer import LinearMap, RecurrentLayer
+from ..recurrence import Cell, State
+from .draw import Draw
+from .interface import Code, Encoder
+from .layer import LinearMap
+from .rows import with_values
+from .stack import bidirectional_layers, directions_of, final_states, outputs_and_states
 
 
-class Encoder(nn.Module):
-    """A stack of recurrent layers, one or both directions; the top layer's final hidden state is the latent vector.
+class RecurrentEncoder(Encoder):
+    """A reader of steps, a stack of recurrent layers, one or both directions, and what of it makes the vector.
 
-    sizes: units of each layer per direction. latent_size: of the linear projection; None leaves the state as it is.
+    reader: from steps of the data to steps of input_size values, None where they are the same.
+    sizes: units of each layer per direction.
     """
 
     def __init__(
-        self, cell: Cell, n_channels: int, sizes: Sequence[int], *, is_bidirectional: bool, latent_size: int | None
+        self,
+        architecture: Architecture,
+        cell: Cell,
+        sizes: Sequence[int],
+        *,
+        input_size: int,
+        latent_size: int,
+        reader: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        directions = (False, True) if is_bidirectional else (False,)
-        input_sizes = [n_channels, *(size * len(directions) for size in sizes)]
-        self.layers = nn.ModuleList(
-            nn.ModuleList(RecurrentLayer(cell, input_size, size, reverse=reverse) for reverse in directions)
-            for input_size, size in zip(input_sizes, sizes, strict=False)
-        )
-        self.projection = None if latent_size is None else LinearMap(input_sizes[-1], latent_size)
+        self.reader = reader
+        self.layers = bidirectional_layers(cell, input_size, sizes, is_bidirectional=architecture.is_bidirectional)
+        summary_size = size_of_summary(architecture, cell, sizes)
+        self.projection = LinearMap(summary_size, latent_size) if architecture.has_projection else None
+        self.log_variance = LinearMap(summary_size, latent_size) if architecture.is_variational else None
+        self._architecture = architecture
 
-    def forward(self, sequences: Ragged) -> Tensor:
-        """sequences: scaled, values (n_rows, n_channels). Returns (n_sequences, latent_size)."""
-        *lower, top = (list(layer.children()) for layer in self.layers)
-        for directions in lower:
-            sequences = _join([direction(sequences)[0] for direction in directions])
-        finals = [direction.final_state(sequences)[0] for direction in top]
-        vectors = torch.cat(finals, dim=1) if len(finals) > 1 else finals[0]
-        return vectors if self.projection is None else self.projection(vectors)
+    def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
+        """See Encoder.encode."""
+        inputs = sequences if self.reader is None else self.reader(sequences)
+        stack, dropout = directions_of(self.layers), self._architecture.dropout
+        if self._architecture.summary == "pooled":
+            outputs, _ = outputs_and_states(stack, inputs, dropout, draw)
+            return self._pooled(outputs)
+        states = final_states(stack, inputs, dropout, draw)
+        summary = _join(states, self._architecture.summary, len(stack[-1]))
+        return Code(self._project(summary), None if self.log_variance is None else self.log_variance(summary))
+
+    def _project(self, summary: Tensor) -> Tensor:
+        return summary if self.projection is None else self.projection(summary)
+
+    def _pooled(self, outputs: Ragged) -> Code:
+        if not self._architecture.has_attention:
+            summary = _means(outputs)
+            return Code(self._project(summary), None if self.log_variance is None else self.log_variance(summary))
+        memory = with_values(outputs, self._project(outputs.values))
+        return Code(_means(memory), None if self.log_variance is None else self.log_variance(_means(outputs)), memory)
 
 
-def _join(outputs: list[Ragged]) -> Ragged:
-    """Both directions' outputs side by side, step by step."""
-    first = outputs[0]
-    if len(outputs) == 1:
-        return first
-    return Ragged.view(torch.cat([part.values for part in outputs], dim=1), first.starts, first.lengths)
+def size_of_summary(architecture: Architecture, cell: Cell, sizes: Sequence[int]) -> int:
+    """Values of what the encoder hands to the projection."""
+    n_directions = 2 if architecture.is_bidirectional else 1
+    per_unit = {"final": 1, "pooled": 1, "top_state": cell.n_states, "states": cell.n_states}
+    units = sum(sizes) if architecture.summary == "states" else sizes[-1]
+    return units * n_directions * per_unit[architecture.summary]
+
+
+def _join(states: list[State], summary: str, n_directions: int) -> Tensor:
+    """The values that make the vector, side by side. states: layer by layer, forward first."""
+    chosen = {
+        "final": [state[0] for state in states[-n_directions:]],
+        "top_state": [part for state in states[-n_directions:] for part in state],
+        "states": [part for state in states for part in state],
+    }[summary]
+    return torch.cat(chosen, dim=1) if len(chosen) > 1 else chosen[0]
+
+
+def _means(outputs: Ragged) -> Tensor:
+    """The mean step of each sequence, (n_sequences, size); its bits depend on that sequence alone."""
+    lengths = torch.from_numpy(outputs.lengths).to(outputs.values.device)
+    return torch.segment_reduce(outputs.values, "mean", lengths=lengths, axis=0, unsafe=True)

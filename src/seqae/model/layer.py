@@ -32,7 +32,7 @@ class RecurrentLayer(nn.Module):
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
         """Glorot (2010) input weights, orthogonal recurrent ones (Saxe 2014), forget bias 1 (Jozefowicz 2015)."""
-        for block in self.weight_ih.chunk(self.cell.n_gates):
+        for block in self.weight_ih.chunk(self.cell.n_gates) if self.weight_ih.numel() else ():
             nn.init.xavier_uniform_(block, generator=generator)
         for block in self.weight_hh.chunk(self.cell.n_gates):
             nn.init.orthogonal_(block, generator=generator)

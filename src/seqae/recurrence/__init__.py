@@ -7,7 +7,6 @@ the reference otherwise. SEQAE_KERNEL=name forces one; active_kernel() tells whi
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -41,6 +40,7 @@ __all__ = [
     "recur",
     "recur_feedback",
     "recur_state",
+    "recur_symbols",
 ]
 
 
@@ -89,6 +89,23 @@ def recur_feedback(
     Returns y back to back, values (n_steps, n_channels).
     """
     return _implementation(first).recur_feedback(cell, first, lengths, layers, states, readout)
+
+
+def recur_symbols(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+    embedding: Tensor,
+) -> Ragged:
+    """A stack of layers that runs on the symbols it chooses: s(t) = argmax of the readout, x(t+1) = embedding[s(t)].
+
+    first: (n_sequences,) int64, the symbols before the first step; embedding: (n_rows, input_size). Not differentiable.
+    Returns the symbols back to back, (n_steps,) int32.
+    """
+    return _module("symbols").recur_symbols(cell, first, lengths, layers, states, readout, embedding)
 
 
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
@@ -145,20 +162,12 @@ def active_kernel() -> str:
 
 @cache
 def _active_kernel(forced: str) -> str:
-    names = [*_native_kernels(), "reference"]
+    names = [*_module("native").kernels(), "reference"]
     if not forced:
         return names[0]
     if forced not in names:
         raise KernelUnavailable(f"SEQAE_KERNEL is {forced!r}, but this machine can run only: {', '.join(names)}")
     return forced
-
-
-@cache
-def _native_kernels() -> tuple[str, ...]:
-    """Instruction sets that are built in and run on this machine, best first; none without the compiled kernel."""
-    if importlib.util.find_spec("seqae._native") is None:
-        return ()
-    return importlib.import_module("seqae._native").kernels()
 
 
 def _implementation(tensor: Tensor) -> ModuleType:

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from ..batching import BatchLoader, ordered_batches, shuffled_batches
 from ..errors import TrainingDiverged
 from ..losses import Loss
-from ..model import Autoencoder
+from ..model import Autoencoder, Draw
 from ..recurrence import AdamState, adam_step
 from .checkpoint import Checkpoint, Run
 from .flat import FlatParameters
@@ -130,7 +130,7 @@ class _Trainer:
         batches = shuffled_batches(self._training.lengths, settings.batch_size, seed=settings.seed, epoch=number)
         for indices in batches:
             batch = self._training.load(indices)
-            loss = self._loss.mean(self._model(batch), batch)
+            loss = self._model.training_loss(batch, self._loss, self._draw())
             self._fabric.backward(loss)
             rate = self._learning_rate()
             norm = adam_step(
@@ -156,7 +156,7 @@ class _Trainer:
         total, n_steps = 0.0, 0
         for indices in ordered_batches(loader.lengths):
             batch = loader.load(indices)
-            total += float(self._loss.mean(self._model(batch), batch)) * batch.n_steps
+            total += float(self._model.evaluation_loss(batch, self._loss)) * batch.n_steps
             n_steps += batch.n_steps
         return total / n_steps
 
@@ -173,8 +173,17 @@ class _Trainer:
         patience = self._settings.patience
         return patience is not None and len(self._state.epochs) - self._state.best_epoch >= patience
 
+    def _draw(self) -> Draw:
+        """What the next update may draw: a function of the seed and of how many updates came before."""
+        n_updates = self._state.moments.n_updates
+        return Draw.of_update(self._settings.seed, n_updates, n_updates / self._n_updates)
+
+    @property
+    def _n_updates(self) -> int:
+        return self._settings.max_epochs * self._n_batches
+
     def _learning_rate(self) -> float:
-        n_updates = self._settings.max_epochs * self._n_batches
+        n_updates = self._n_updates
         done = self._state.moments.n_updates / n_updates
         warm_up = min(1.0, (self._state.moments.n_updates + 1) / max(1.0, WARM_UP * n_updates))
         cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * done))
@@ -184,6 +193,7 @@ class _Trainer:
         """What decides the weights beside the state: settings, loss, the start, the order of the data."""
         start = hashlib.sha256(self._flat.values.detach().cpu().numpy().tobytes())
         first = self._training.load(np.arange(min(len(self._training), 16)))
+        start.update(repr(self._model.architecture).encode())
         start.update(first.values.cpu().numpy().tobytes())
         start.update(self._training.lengths.tobytes())
         return {**asdict(self._settings), **asdict(self._loss), "data and initial weights": start.hexdigest()}

@@ -1,0 +1,135 @@
+"""The module that an Architecture describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..architectures import Architecture, as_architecture
+from ..errors import InvalidParameter, InvalidSequence
+from ..recurrence import Cell
+from .autoencoder import Autoencoder
+from .decoder import RecurrentDecoder
+from .encoder import RecurrentEncoder, size_of_summary
+from .interface import Decoder
+from .latent import LengthHead
+from .symbols import Embedding, SymbolDecoder
+from .tying import tie
+
+
+@dataclass(frozen=True, slots=True)
+class DataShape:
+    """What of the data the model's sizes follow. n_steps: of every sequence, None if they differ; n_symbols: of tokens.
+
+    n_channels is 1 for tokens.
+    """
+
+    n_channels: int
+    n_steps: int | None = None
+    n_symbols: int | None = None
+
+
+def build(
+    architecture: str | Architecture,
+    cell: str,
+    *,
+    n_channels: int,
+    latent_size: int,
+    hidden_size: int,
+    n_layers: int,
+    n_steps: int | None = None,
+    n_symbols: int | None = None,
+) -> Autoencoder:
+    """The module that an architecture describes, its parameters all zero.
+
+    n_steps, n_symbols: see DataShape. Raises InvalidParameter where sizes contradict each other.
+    """
+    plan = as_architecture(architecture)
+    recurrent = Cell(cell, plan.activation)  # pyright: ignore[reportArgumentType]
+    shape = DataShape(n_channels, n_steps, n_symbols)
+    encoder_sizes = _encoder_sizes(plan, latent_size, hidden_size, n_layers)
+    _check(plan, recurrent, shape, encoder_sizes, latent_size)
+    reader, input_size = _reader(plan, shape)
+    encoder = RecurrentEncoder(
+        plan, recurrent, encoder_sizes, input_size=input_size, latent_size=latent_size, reader=reader
+    )
+    sizes = _decoder_sizes(plan, shape, encoder_sizes)
+
+    def decoder() -> Decoder:
+        return _decoder(plan, recurrent, shape, sizes, latent_size)
+
+    model = Autoencoder(
+        plan,
+        encoder,
+        decoder() if plan.has_reconstruction else None,
+        predictor=decoder() if plan.predicted_steps else None,
+        preceder=decoder() if plan.preceding_steps else None,
+        length_head=LengthHead(latent_size) if plan.length_weight else None,
+    )
+    tie(model)
+    return model
+
+
+def _encoder_sizes(plan: Architecture, latent_size: int, hidden_size: int, n_layers: int) -> tuple[int, ...]:
+    if plan.encoder_multiples is not None:
+        return tuple(multiple * latent_size for multiple in plan.encoder_multiples)
+    return plan.encoder_sizes or (hidden_size,) * (plan.n_layers or n_layers)
+
+
+def _decoder_sizes(plan: Architecture, shape: DataShape, encoder_sizes: Sequence[int]) -> tuple[int, ...]:
+    """Units of each decoder layer; where no readout follows, the last is as wide as what is written."""
+    hands_over_states = plan.latent_as in ("state", "first_state") and not plan.has_projection
+    default = encoder_sizes if hands_over_states else encoder_sizes[::-1]
+    sizes = tuple(plan.decoder_sizes or default)
+    if plan.decoder_sizes is not None or plan.readout == "dense":
+        return sizes
+    width = shape.n_channels if plan.readout == "none" else shape.n_channels * (shape.n_steps or 1)
+    return (*sizes[:-1], width)
+
+
+def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequence[int], latent_size: int) -> None:
+    summary_size = size_of_summary(plan, cell, encoder_sizes)
+    if not plan.has_projection and summary_size != latent_size:
+        raise InvalidParameter(
+            f"without a projection the encoder's final state is the latent vector: it has {summary_size} values, "
+            f"but latent_size is {latent_size}; make them equal or use has_projection=True"
+        )
+    if (plan.embedding_size is None) != (shape.n_symbols is None):
+        raise InvalidSequence(
+            "X holds tokens; this architecture takes vectors of (n_steps, n_channels)"
+            if plan.embedding_size is None
+            else "X holds vectors, but this architecture takes tokens (vectors of integers; see Ragged.from_tokens)"
+        )
+    if plan.latent_as == "steps":
+        if shape.n_steps is None:
+            raise InvalidSequence(
+                "this architecture takes sequences of one length only; use architecture='repeat' for lengths that differ"
+            )
+        if latent_size % shape.n_steps:
+            raise InvalidParameter(
+                f"latent_size is reshaped to {shape.n_steps} steps, so it must be a multiple of {shape.n_steps}, "
+                f"got {latent_size}"
+            )
+    width = shape.n_channels * (shape.n_steps or 1) if plan.readout == "final" else shape.n_channels
+    if plan.readout != "dense" and plan.decoder_sizes is not None and plan.decoder_sizes[-1] != width:
+        raise InvalidParameter(
+            f"with readout='{plan.readout}' the last decoder layer must have {width} units, "
+            f"got decoder_sizes={plan.decoder_sizes}"
+        )
+
+
+def _reader(plan: Architecture, shape: DataShape) -> tuple[Embedding | None, int]:
+    """What stands before the encoder's layers, and the values of a step behind it."""
+    if plan.embedding_size is not None and shape.n_symbols is not None:
+        return Embedding(shape.n_symbols, plan.embedding_size), plan.embedding_size
+    return None, shape.n_channels
+
+
+def _decoder(plan: Architecture, cell: Cell, shape: DataShape, sizes: Sequence[int], latent_size: int) -> Decoder:
+    if shape.n_symbols is not None:
+        return SymbolDecoder(
+            plan, cell, sizes, latent_size=latent_size, n_symbols=shape.n_symbols, n_steps=shape.n_steps
+        )
+    return RecurrentDecoder(
+        plan, cell, sizes, latent_size=latent_size, n_channels=shape.n_channels, n_steps=shape.n_steps
+    )

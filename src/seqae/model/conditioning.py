@@ -1,0 +1,88 @@
+"""What a latent vector is to a decoder: its input at every step, its first state, or its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..composition import Architecture
+from ..errors import InvalidParameter, InvalidSequence
+from ..ragged import Ragged, starts_of
+from ..recurrence import Cell, Constant, State
+from .layer import LinearMap
+
+
+class Conditioning(nn.Module):
+    """From latent vectors to the first states of the decoder's layers and, where it reads no steps, to its inputs.
+
+    sizes: units of each decoder layer. n_steps: of every sequence, for latent_as="steps".
+    """
+
+    def __init__(
+        self, architecture: Architecture, cell: Cell, sizes: Sequence[int], latent_size: int, n_steps: int | None
+    ) -> None:
+        super().__init__()
+        self._cell, self._sizes, self._n_steps = cell, tuple(sizes), n_steps
+        self._latent_as = architecture.latent_as
+        self.input_size = {"input": latent_size, "steps": latent_size // (n_steps or 1)}.get(self._latent_as, 0)
+        filled = {"state": self._sizes, "first_state": self._sizes[:1]}.get(self._latent_as, ())
+        self._n_filled = len(filled)
+        state_size = sum(filled) * cell.n_states
+        self.state_map = LinearMap(latent_size, state_size) if filled and architecture.has_projection else None
+        if filled and self.state_map is None and state_size != latent_size:
+            raise InvalidParameter(
+                f"without a projection the vector is the decoder's first state: that has {state_size} values, but "
+                f"latent_size is {latent_size}; make them equal or use has_projection=True"
+            )
+
+    def states(self, latent: Tensor) -> list[State] | None:
+        """The state of each layer before the first step; None is zeros. latent: (n_sequences, latent_size)."""
+        if not self._n_filled:
+            return None
+        values = latent if self.state_map is None else self.state_map(latent)
+        parts = iter(
+            values.split([size for size in self._sizes[: self._n_filled] for _ in range(self._cell.n_states)], 1)
+        )
+        filled = [tuple(next(parts) for _ in range(self._cell.n_states)) for _ in range(self._n_filled)]
+        rest = self._sizes[self._n_filled :]
+        return filled + [
+            tuple(latent.new_zeros(len(latent), size) for _ in range(self._cell.n_states)) for size in rest
+        ]
+
+    def inputs(self, latent: Tensor, lengths: np.ndarray) -> Ragged | Constant:
+        """What the first layer reads where it reads no steps of the sequence."""
+        if self._latent_as == "steps":
+            return self._steps(latent, lengths)
+        return Constant(latent if self._latent_as == "input" else latent[:, :0], lengths)
+
+    def _steps(self, latent: Tensor, lengths: np.ndarray) -> Ragged:
+        is_other = lengths != self._n_steps
+        if is_other.any():
+            i = int(np.argmax(is_other))
+            raise InvalidSequence(
+                f"this architecture writes sequences of exactly {self._n_steps} steps, as fit() saw, "
+                f"but one of {lengths[i]} is asked for; use architecture='repeat' for any length"
+            )
+        return Ragged.view(latent.reshape(-1, self.input_size), starts_of(lengths), lengths)
+
+
+class Attention(nn.Module):
+    """Luong et al. 2015 (1508.04025): global, dot scores.   c(t) = sum over s of softmax_s(m(s) . Q d(t)) m(s)."""
+
+    def __init__(self, hidden_size: int, memory_size: int) -> None:
+        super().__init__()
+        self.query = LinearMap(hidden_size, memory_size)
+
+    def forward(self, hidden: Ragged, memory: Ragged) -> Tensor:
+        """hidden: decoder outputs; memory: values (n_memory_steps, memory_size), both back to back.
+
+        Returns the contexts, (n_steps, memory_size). One product per sequence, so that none depends on another.
+        """
+        queries = self.query(hidden.values).split(hidden.lengths.tolist())
+        memories = memory.values.split(memory.lengths.tolist())
+        scale = memory.values.shape[1] ** -0.5
+        pairs = zip(queries, memories, strict=True)
+        return torch.cat([torch.softmax(scale * query @ kept.T, dim=1) @ kept for query, kept in pairs])

@@ -1,0 +1,54 @@
+"""What every encoder and decoder can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..ragged import Ragged
+from .draw import Draw
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What an encoder makes of a batch.
+
+    latent: (n_sequences, latent_size), the mean if variational. log_variance: of the same shape, or None.
+    memory: each encoder step in latent space, values (n_steps, latent_size), where the decoder attends over them.
+    """
+
+    latent: Tensor
+    log_variance: Tensor | None = None
+    memory: Ragged | None = None
+
+
+class Encoder(nn.Module, ABC):
+    """Sequences to latent vectors."""
+
+    @abstractmethod
+    def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
+        """sequences: scaled, back to back; draw: of a training update, None for the plain result."""
+
+    def forward(self, sequences: Ragged) -> Tensor:
+        """sequences: scaled, values (n_rows, n_channels) or tokens. Returns (n_sequences, latent_size)."""
+        return self.encode(sequences).latent
+
+
+class Decoder(nn.Module, ABC):
+    """Latent vectors to sequences of any length. n_channels: values of a step; 1 for tokens."""
+
+    n_channels: int
+
+    @abstractmethod
+    def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
+        """latent: (n_sequences, latent_size); lengths: (n_sequences,) int64, in steps; memory: see Code.
+
+        Returns predictions back to back, values (n_steps, n_channels), or (n_steps,) tokens.
+        """
+
+    @abstractmethod
+    def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
+        """As forward(), in training: where the decoder reads the true steps, it finds them in target."""
