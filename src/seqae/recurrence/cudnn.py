@@ -1,0 +1,102 @@
+"""The recurrence on CUDA devices: torch's own LSTM and GRU over packed sequences, which cuDNN computes.
+
+What cuDNN cannot do (relu, stacks that feed back on themselves) is computed by the reference, on the same device.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..ragged import Ragged
+from . import reference
+from .cell import Cell, Constant, Readout, State, Weights
+from .fused import adam_step, gather, linear, mean_loss
+from .reference import back_to_back, longest_first, running, time_major_rows, zero_state
+
+__all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
+
+
+def recur(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> tuple[Ragged, State]:
+    """See seqae.recurrence.recur."""
+    if cell.activation != "tanh" or not inputs.lengths.any() or weights.input_size == 0:
+        return reference.recur(cell, inputs, weights, state, reverse=reverse, readout=readout)
+    order = longest_first(inputs.lengths)
+    packed_rows = time_major_rows(inputs.lengths[order], order, reverse)  # of each step in Ragged order
+    start = state if state is not None else zero_state(cell, weights, len(order))
+    n_running = int((inputs.lengths > 0).sum())  # a sequence of no steps keeps its state
+    hidden, final = _packed(
+        cell,
+        _time_major_inputs(inputs, packed_rows),
+        torch.tensor([n for _, n in running(inputs.lengths[order])]),
+        tuple(part[order[:n_running]] for part in start),
+        weights,
+    )
+    outputs = hidden[packed_rows]
+    if readout is not None:
+        outputs = linear(outputs, readout.weight, readout.bias)
+    return back_to_back(outputs, inputs.lengths), tuple(
+        old.index_copy(0, torch.from_numpy(order[:n_running]).to(old.device), new)
+        for old, new in zip(start, final, strict=True)
+    )
+
+
+def recur_state(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+) -> State:
+    """See seqae.recurrence.recur_state."""
+    return recur(cell, inputs, weights, state, reverse=reverse)[1]
+
+
+def recur_feedback(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+) -> Ragged:
+    """See seqae.recurrence.recur_feedback."""
+    return reference.recur_feedback(cell, first, lengths, layers, states, readout)
+
+
+def _time_major_inputs(inputs: Ragged | Constant, packed_rows: np.ndarray) -> Tensor:
+    """The input of every step, stored by time, longest sequence first. Returns (n_steps, input_size)."""
+    ragged_rows = np.empty_like(packed_rows)
+    ragged_rows[packed_rows] = np.arange(len(packed_rows))
+    if isinstance(inputs, Constant):
+        owner = np.repeat(np.arange(len(inputs.lengths)), inputs.lengths)
+        return inputs.vectors[owner[ragged_rows]]
+    return inputs.values[inputs.step_indices()[ragged_rows]]
+
+
+def _packed(cell: Cell, x: Tensor, batch_sizes: Tensor, state: State, weights: Weights) -> tuple[Tensor, State]:
+    """x: (n_steps, input_size) by time; batch_sizes: sequences running at each step, on the CPU."""
+    parameters = [weights.input, weights.hidden, weights.input_bias, weights.hidden_bias]
+    is_training = torch.is_grad_enabled()
+    options = (True, 1, 0.0, is_training, False)  # biases, layers, dropout, training, bidirectional
+    with warnings.catch_warnings():  # our weights are views of one vector, in an order of their own
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        now = tuple(part[None].contiguous() for part in state)
+        if cell.kind == "lstm":
+            hidden, *final = torch._VF.lstm(x, batch_sizes, now, parameters, *options)
+        else:
+            hidden, *final = torch._VF.gru(x, batch_sizes, now[0], parameters, *options)
+    return hidden, tuple(part[0] for part in final)
