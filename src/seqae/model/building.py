@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch import nn
+
 from ..architectures import Architecture, as_architecture
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import Cell
 from .autoencoder import Autoencoder
+from .convolution import ConvolutionReader, ConvolutionWriter
 from .decoder import RecurrentDecoder
 from .encoder import RecurrentEncoder, size_of_summary
 from .interface import Decoder
@@ -49,7 +52,7 @@ def build(
     shape = DataShape(n_channels, n_steps, n_symbols)
     encoder_sizes = _encoder_sizes(plan, latent_size, hidden_size, n_layers)
     _check(plan, recurrent, shape, encoder_sizes, latent_size)
-    reader, input_size = _reader(plan, shape)
+    reader, input_size = _reader(plan, shape, encoder_sizes[0])
     encoder = RecurrentEncoder(
         plan, recurrent, encoder_sizes, input_size=input_size, latent_size=latent_size, reader=reader
     )
@@ -103,7 +106,7 @@ def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequ
     if plan.latent_as == "steps":
         if shape.n_steps is None:
             raise InvalidSequence(
-                "this architecture takes sequences of one length only; use architecture='repeat' for lengths that differ"
+                "this architecture takes sequences of one length only; use architecture='repeat' for any lengths"
             )
         if latent_size % shape.n_steps:
             raise InvalidParameter(
@@ -118,10 +121,13 @@ def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequ
         )
 
 
-def _reader(plan: Architecture, shape: DataShape) -> tuple[Embedding | None, int]:
+def _reader(plan: Architecture, shape: DataShape, width: int) -> tuple[nn.Module | None, int]:
     """What stands before the encoder's layers, and the values of a step behind it."""
     if plan.embedding_size is not None and shape.n_symbols is not None:
         return Embedding(shape.n_symbols, plan.embedding_size), plan.embedding_size
+    if plan.matrix_shape is not None or plan.strides:
+        reader = ConvolutionReader(plan, shape.n_channels, width)
+        return reader, reader.output_size
     return None, shape.n_channels
 
 
@@ -130,6 +136,14 @@ def _decoder(plan: Architecture, cell: Cell, shape: DataShape, sizes: Sequence[i
         return SymbolDecoder(
             plan, cell, sizes, latent_size=latent_size, n_symbols=shape.n_symbols, n_steps=shape.n_steps
         )
+    has_writer = plan.matrix_shape is not None or bool(plan.strides)
+    writer = ConvolutionWriter(plan, shape.n_channels, sizes[-1]) if has_writer else None
     return RecurrentDecoder(
-        plan, cell, sizes, latent_size=latent_size, n_channels=shape.n_channels, n_steps=shape.n_steps
+        plan,
+        cell,
+        sizes,
+        latent_size=latent_size,
+        n_channels=shape.n_channels,
+        n_steps=shape.n_steps,
+        writer=writer,
     )

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from ..composition import Architecture
 from ..ragged import Ragged, starts_of
-from ..recurrence import Cell, Readout, State, recur_feedback
+from ..recurrence import Cell, Readout, recur_feedback
 from .conditioning import Attention, Conditioning
+from .convolution import ConvolutionWriter
 from .draw import Draw
 from .folding import run_folded
 from .interface import Decoder
 from .layer import LinearMap, RecurrentLayer
 from .rows import in_reverse, shifted, with_values
-from .stack import layers, run
-from .upsampling import Writer
+from .stack import layers, run, run_to_end
 
 
 class RecurrentDecoder(Decoder):
@@ -36,7 +36,7 @@ class RecurrentDecoder(Decoder):
         latent_size: int,
         n_channels: int,
         n_steps: int | None = None,
-        writer: Writer | None = None,
+        writer: ConvolutionWriter | None = None,
     ) -> None:
         super().__init__()
         self._architecture, self._cell, self.n_channels = architecture, cell, n_channels
@@ -59,9 +59,9 @@ class RecurrentDecoder(Decoder):
 
     def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
         """See Decoder.taught."""
-        if self._architecture.feedback in ("none", "own") or self.start is None:
-            if self.start is None:
-                return self._unfed(latent, target.lengths, memory, draw)
+        if self.start is None:
+            return self._unfed(latent, target.lengths, memory, draw)
+        if self._architecture.feedback == "own":
             return self(latent, target.lengths)
         wanted = in_reverse(target) if self._architecture.is_reversed else target
         predictions = self._reading(latent, wanted, draw)
@@ -79,7 +79,7 @@ class RecurrentDecoder(Decoder):
         inputs, states = self.conditioning.inputs(latent, core_lengths), self.conditioning.states(latent)
         dropout = self._architecture.dropout
         if self._architecture.readout == "final":
-            *_, (final, *_) = _final_states(self._stack, inputs, states)
+            final = run_to_end(self._stack, inputs)
             return Ragged.view(final.reshape(-1, self.n_channels), starts_of(lengths), lengths)
         readout = None if self.head is None or self.attention is not None else self.head.readout
         outputs = run(self._stack, inputs, states, readout=readout, dropout=dropout, draw=draw)
@@ -127,15 +127,6 @@ class RecurrentDecoder(Decoder):
     @property
     def _stack(self) -> list[RecurrentLayer]:
         return list(self.layers)  # pyright: ignore[reportReturnType]
-
-
-def _final_states(stack: list[RecurrentLayer], inputs: Ragged, states: list[State] | None) -> list[State]:
-    starts = [None] * len(stack) if states is None else states
-    finals = []
-    for layer, state in zip(stack, starts, strict=True):
-        inputs, final = layer(inputs, state)
-        finals.append(final)
-    return finals
 
 
 def _or_vectors(memory: Ragged | None, latent: Tensor) -> Ragged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..ragged import Ragged
 from ..recurrence import Cell, Constant, Readout, State
@@ -73,6 +73,14 @@ def run(
     for layer, state in zip(lower, starts, strict=False):
         inputs = dropped_out(layer(inputs, state)[0], dropout, draw)
     return top(inputs, starts[-1], readout=readout)[0]
+
+
+def run_to_end(stack: Sequence[RecurrentLayer], inputs: Ragged | Constant) -> Tensor:
+    """The top layer's last hidden state, (n_sequences, hidden_size), from zero states."""
+    *lower, top = stack
+    for layer in lower:
+        inputs = layer(inputs)[0]
+    return top.final_state(inputs)[0]
 
 
 def side_by_side(outputs: list[Ragged]) -> Ragged:

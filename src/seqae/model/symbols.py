@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..composition import Architecture
 from ..losses import Loss
 from ..ragged import Ragged, starts_of
-from ..recurrence import Cell, linear, recur_symbols
+from ..recurrence import Cell, Constant, linear, recur_symbols
 from .conditioning import Conditioning
 from .draw import Draw
 from .interface import Decoder
@@ -121,7 +121,7 @@ class SymbolDecoder(Decoder):
             previous = with_values(previous, torch.where(is_kept, previous.values, self.n_symbols))
         return self._run(self.embedding(previous), latent, draw)
 
-    def _run(self, inputs: Ragged, latent: Tensor, draw: Draw | None) -> Ragged:
+    def _run(self, inputs: Ragged | Constant, latent: Tensor, draw: Draw | None) -> Ragged:
         states, dropout = self.conditioning.states(latent), self._architecture.dropout
         return run(self._stack, inputs, states, dropout=dropout, draw=draw)
 
