@@ -1,0 +1,98 @@
+// exp, the logistic function and tanh on vectors: within 2 units in the last place, saturating, NaN for NaN.
+// exp(u) = 2^n exp(r) with n = round(u / ln 2), |r| <= ln(2) / 2, and a minimax (float) or Taylor (double) polynomial.
+
+template <class T>
+struct Exponential;
+
+template <>
+struct Exponential<float> {
+    static constexpr float ln2_high = 0x1.62e43p-1f, ln2_low = 0;  // |n| * (ln 2 - ln2_high) stays below an ulp
+    static constexpr float log2e = 0x1.715476p+0f;
+    static constexpr float largest = 87, saturated = 9.2f;  // beyond: exp leaves the normal numbers; tanh rounds to 1
+    static constexpr int degree = 5;
+    static constexpr float of_exp[] = {1.0000001f, 0.9999997f, 0.4999889f, 0.16667576f, 0.04191563f, 0.008297601f};
+    // (exp(r) - 1) / r
+    static constexpr float of_expm1[] = {1.f, 0.49999997f, 0.16666506f, 0.041667137f, 0.008369104f, 0.001388885f};
+};
+
+template <>
+struct Exponential<double> {
+    static constexpr double ln2_high = 0x1.62e42fefa39efp-1, ln2_low = 0x1.abc9e3b39803fp-56;
+    static constexpr double log2e = 0x1.71547652b82fep+0;
+    static constexpr double largest = 708, saturated = 19.5;
+    static constexpr int degree = 13;
+    static constexpr double of_exp[] = {1.,          1.,           1. / 2,         1. / 6,         1. / 24,
+                                        1. / 120,    1. / 720,     1. / 5040,      1. / 40320,     1. / 362880,
+                                        1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800};
+    static constexpr double of_expm1[] = {1.,           1. / 2,      1. / 6,        1. / 24,         1. / 120,
+                                          1. / 720,     1. / 5040,   1. / 40320,    1. / 362880,     1. / 3628800,
+                                          1. / 39916800, 1. / 479001600, 1. / 6227020800, 1. / 87178291200};
+};
+
+// r and n of u = n ln 2 + r
+template <class T>
+SEQAE_INLINE Vec<T> reduce(Vec<T> u, Vec<T>& n) {
+    using E = Exponential<T>;
+    using V = Vec<T>;
+    n = round(u * V::broadcast(E::log2e));
+    const V r = fma(n, V::broadcast(-E::ln2_high), u);
+    return E::ln2_low == 0 ? r : fma(n, V::broadcast(-E::ln2_low), r);
+}
+
+template <class T>
+SEQAE_INLINE Vec<T> polynomial(const T* coefficients, Vec<T> r) {
+    using V = Vec<T>;
+    V p = V::broadcast(coefficients[Exponential<T>::degree]);
+#pragma GCC unroll 16
+    for (int k = Exponential<T>::degree - 1; k >= 0; --k) p = fma(p, r, V::broadcast(coefficients[k]));
+    return p;
+}
+
+// min and max return their second argument where one is NaN: bounds come first, so that NaN passes
+template <class T>
+SEQAE_INLINE Vec<T> clamp(Vec<T> x, T bound) {
+    return max(Vec<T>::broadcast(-bound), min(Vec<T>::broadcast(bound), x));
+}
+
+template <class T>
+SEQAE_INLINE Vec<T> sigmoid(Vec<T> x) {
+    using V = Vec<T>;
+    V n;
+    const V r = reduce(clamp(V::broadcast(0) - x, Exponential<T>::largest), n);
+    const V one = V::broadcast(1);
+    return one / (one + scale(polynomial(Exponential<T>::of_exp, r), n));
+}
+
+// (exp(2x) - 1) / (exp(2x) + 1), with exp(2x) - 1 = 2^n (exp(r) - 1) + (2^n - 1) so that small x keep their digits
+template <class T>
+SEQAE_INLINE Vec<T> tanh(Vec<T> x) {
+    using V = Vec<T>;
+    V n;
+    x = clamp(x, Exponential<T>::saturated);
+    const V r = reduce(x + x, n);
+    const V power = scale(V::broadcast(1), n);
+    const V less_one = fma(power, r * polynomial(Exponential<T>::of_expm1, r), power - V::broadcast(1));
+    return less_one / (less_one + V::broadcast(2));
+}
+
+struct Tanh {
+    template <class V>
+    static SEQAE_INLINE V of(V x) {
+        return tanh(x);
+    }
+    template <class V>  // in terms of y = tanh(x)
+    static SEQAE_INLINE V derivative(V y) {
+        return fma(V::broadcast(0) - y, y, V::broadcast(1));
+    }
+};
+
+struct Relu {
+    template <class V>
+    static SEQAE_INLINE V of(V x) {
+        return max(V::broadcast(0), x);
+    }
+    template <class V>
+    static SEQAE_INLINE V derivative(V y) {
+        return select(is_positive(y), V::broadcast(1), V::broadcast(0));
+    }
+};

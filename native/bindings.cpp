@@ -1,0 +1,118 @@
+// The module seqae._native: what recurrence/native.py, and nothing else, calls.
+#include <nanobind/nanobind.h>
+
+#include "recurrence_call.h"
+
+namespace seqae {
+namespace {
+
+nb::tuple kernels() {
+    nb::list names;
+    for (const Kernel* kernel : runnable_kernels()) names.append(kernel->name);
+    return nb::tuple(names);
+}
+
+template <class T>
+void gather_of(const Kernel& kernel, nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
+               nb::handle centre, nb::handle scale, nb::handle out, nb::handle observed_out) {
+    const View rows = view_of(values, "values"), counts = view_of(lengths, "lengths"), steps = view_of(out, "out");
+    GatherProblem<T> p;
+    p.n_sequences = counts.shape[0], p.n_channels = int(rows.shape[1]);
+    p.starts = read<const std::int64_t>(starts, "starts", p.n_sequences);
+    p.lengths = checked<const std::int64_t>(counts, "lengths");
+    p.values = checked<const T>(rows, "values");
+    p.observed = read<const bool>(observed, "observed", rows.shape[0], p.n_channels);
+    p.centre = read<const T>(centre, "centre", p.n_channels);
+    p.scale = read<const T>(scale, "scale", p.n_channels);
+    p.out = read<T>(out, "out", any, p.n_channels);
+    p.observed_out = read<bool>(observed_out, "observed", steps.shape[0], p.n_channels);
+    std::int64_t n_steps = 0;
+    for (std::int64_t i = 0; i < p.n_sequences; ++i) {
+        if (p.starts[i] < 0 || p.lengths[i] < 0 || p.starts[i] > rows.shape[0] - p.lengths[i])
+            throw nb::value_error("starts and lengths must lie within values");
+        n_steps += p.lengths[i];
+    }
+    if (n_steps != steps.shape[0]) throw nb::value_error("out must have one row per step");
+    const nb::gil_scoped_release release;
+    kernel.of<T>().gather(p);
+}
+
+void gather(const char* kernel, nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
+            nb::handle centre, nb::handle scale, nb::handle out, nb::handle observed_out) {
+    const bool is_double = view_of(values, "values").dtype == nb::dtype<double>();
+    (is_double ? gather_of<double> : gather_of<float>)(kernel_named(kernel), values, observed, starts, lengths, centre,
+                                                       scale, out, observed_out);
+}
+
+template <class T>
+double mean_loss_of(const Kernel& kernel, int kind, bool per_sequence, nb::handle prediction, nb::handle target,
+                    nb::handle observed, nb::handle lengths, nb::handle gradient) {
+    const View rows = view_of(prediction, "prediction"), counts = view_of(lengths, "lengths");
+    LossProblem<T> p{LossKind(kind), per_sequence, counts.shape[0]};
+    p.lengths = checked<const std::int64_t>(counts, "lengths");
+    p.n_channels = int(rows.shape[1]);
+    p.prediction = checked<const T>(rows, "prediction");
+    p.target = read<const T>(target, "target", rows.shape[0], p.n_channels);
+    p.observed = read<const bool>(observed, "observed", rows.shape[0], p.n_channels);
+    p.gradient = read<T>(gradient, "gradient", rows.shape[0], p.n_channels);
+    std::int64_t n_steps = 0;
+    for (std::int64_t i = 0; i < p.n_sequences; ++i) n_steps += p.lengths[i];
+    if (n_steps != rows.shape[0]) throw nb::value_error("prediction must have one row per step");
+    const nb::gil_scoped_release release;
+    return kernel.of<T>().mean_loss(p);
+}
+
+double mean_loss(const char* kernel, int kind, bool per_sequence, nb::handle prediction, nb::handle target,
+                 nb::handle observed, nb::handle lengths, nb::handle gradient) {
+    const bool is_double = view_of(prediction, "prediction").dtype == nb::dtype<double>();
+    return (is_double ? mean_loss_of<double> : mean_loss_of<float>)(kernel_named(kernel), kind, per_sequence,
+                                                                    prediction, target, observed, lengths, gradient);
+}
+
+template <class T>
+double adam_step_of(const Kernel& kernel, nb::handle parameters, nb::handle gradient, nb::handle first,
+                    nb::handle second, AdamProblem<T> p) {
+    p.n = view_of(parameters, "parameters").shape[0];
+    p.parameters = read<T>(parameters, "parameters", p.n);
+    p.gradient = read<T>(gradient, "gradient", p.n);
+    p.first = read<T>(first, "first moment", p.n);
+    p.second = read<T>(second, "second moment", p.n);
+    const nb::gil_scoped_release release;
+    return kernel.of<T>().adam_step(p);
+}
+
+double adam_step(const char* kernel, nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second,
+                 double learning_rate, double weight_decay, double max_norm, double beta1, double beta2,
+                 double epsilon, double correction1, double correction2) {
+    const auto with = [&]<class T>(AdamProblem<T> p) {
+        p.learning_rate = learning_rate, p.weight_decay = weight_decay, p.max_norm = max_norm, p.epsilon = epsilon;
+        p.betas[0] = beta1, p.betas[1] = beta2, p.corrections[0] = correction1, p.corrections[1] = correction2;
+        return adam_step_of<T>(kernel_named(kernel), parameters, gradient, first, second, p);
+    };
+    const bool is_double = view_of(parameters, "parameters").dtype == nb::dtype<double>();
+    return is_double ? with(AdamProblem<double>()) : with(AdamProblem<float>());
+}
+
+}  // namespace
+}  // namespace seqae
+
+NB_MODULE(_native, m) {
+    using namespace seqae;
+    m.doc() = "The compiled kernel; call it through seqae.recurrence.";
+    m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
+    nb::class_<Recurrence>(m, "Recurrence", "One pass over a ragged batch, and what its gradient needs.")
+        .def(nb::init<const char*, bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("kernel"),
+             nb::arg("is_gru"), nb::arg("is_relu"), nb::arg("source"), nb::arg("reverse"),
+             nb::arg("starts").none(), nb::arg("lengths"))
+        .def("forward", &Recurrence::forward, nb::arg("tensors"), nb::arg("outputs").none(), nb::arg("final_states"),
+             nb::arg("keep"), nb::arg("n_threads"))
+        .def("backward", &Recurrence::backward, nb::arg("tensors"), nb::arg("output_gradient").none(),
+             nb::arg("final_gradients"), nb::arg("gradients"), nb::arg("n_threads"))
+        .def_prop_ro("kernel", &Recurrence::kernel, "The instruction set that ran.")
+        .def_prop_ro("n_steps", &Recurrence::n_steps);
+    m.def("gather", &gather, nb::arg("kernel"), nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
+          nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none());
+    m.def("mean_loss", &mean_loss, nb::arg("kernel"), nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
+          nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths"), nb::arg("gradient"));
+    m.def("adam_step", &adam_step);
+}

@@ -1,0 +1,38 @@
+// The kernel once per instruction set, and the choice between them.
+#pragma once
+#include <span>
+
+#include "problem.h"
+#include "tape.h"
+
+namespace seqae {
+
+template <class T>
+struct Operations {
+    void (*forward)(const Problem<T>&, Tape&, bool keep, int n_threads);
+    void (*backward)(const Problem<T>&, const Gradients<T>&, Tape&, int n_threads);
+    void (*gather)(const GatherProblem<T>&);
+    double (*mean_loss)(const LossProblem<T>&);
+    double (*adam_step)(const AdamProblem<T>&);
+};
+
+struct Kernel {
+    const char* name;
+    Operations<float> of_float;
+    Operations<double> of_double;
+
+    template <class T>
+    const Operations<T>& of() const {
+        if constexpr (sizeof(T) == sizeof(float)) return of_float;
+        else
+            return of_double;
+    }
+};
+
+// Those built in that this machine can run, best first.
+std::span<const Kernel* const> runnable_kernels();
+
+// Throws std::invalid_argument where it cannot run here.
+const Kernel& kernel_named(const char* name);
+
+}  // namespace seqae

@@ -1,0 +1,93 @@
+#include "memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace seqae {
+namespace {
+
+constexpr std::size_t huge_page = std::size_t(2) << 20;
+constexpr std::size_t most_kept = std::size_t(256) << 20;  // bytes that idle blocks may hold
+
+struct Idle {
+    void* data;
+    std::size_t capacity;
+};
+
+struct Pool {
+    std::mutex mutex;
+    std::vector<Idle> blocks;
+    std::size_t n_bytes = 0;
+};
+
+Pool& pool() {
+    static Pool* const shared = new Pool;  // never destroyed: tapes may outlive static objects
+    return *shared;
+}
+
+std::size_t round_up(std::size_t n_bytes) {
+    const std::size_t unit = n_bytes < huge_page ? 4096 : huge_page;
+    return (n_bytes + unit - 1) / unit * unit;
+}
+
+// The smallest idle block that fits and is not mostly waste.
+Idle take(std::size_t n_bytes) {
+    Pool& shared = pool();
+    const std::lock_guard lock(shared.mutex);
+    Idle* best = nullptr;
+    for (Idle& idle : shared.blocks)
+        if (idle.capacity >= n_bytes && idle.capacity <= 4 * n_bytes && (!best || idle.capacity < best->capacity))
+            best = &idle;
+    if (!best) return {nullptr, 0};
+    const Idle taken = *best;
+    *best = shared.blocks.back();
+    shared.blocks.pop_back();
+    shared.n_bytes -= taken.capacity;
+    return taken;
+}
+
+}  // namespace
+
+Block::Block(std::size_t n_bytes) {
+    if (n_bytes == 0) return;
+    const Idle idle = take(n_bytes);
+    data_ = idle.data, capacity_ = idle.capacity;
+    if (data_) return;
+    capacity_ = round_up(n_bytes);
+    const bool is_large = capacity_ >= huge_page;
+    data_ = std::aligned_alloc(is_large ? huge_page : 4096, capacity_);
+    if (!data_) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+    if (is_large) madvise(data_, capacity_, MADV_HUGEPAGE);
+#endif
+}
+
+Block::Block(Block&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), capacity_(std::exchange(other.capacity_, 0)) {}
+
+Block& Block::operator=(Block&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(capacity_, other.capacity_);
+    return *this;
+}
+
+Block::~Block() {
+    if (!data_) return;
+    Pool& shared = pool();
+    {
+        const std::lock_guard lock(shared.mutex);
+        if (shared.n_bytes + capacity_ <= most_kept) {
+            shared.blocks.push_back({data_, capacity_});
+            shared.n_bytes += capacity_;
+            return;
+        }
+    }
+    std::free(data_);
+}
+
+}  // namespace seqae

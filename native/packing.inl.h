@@ -1,0 +1,74 @@
+// Weights in the order in which the two layouts read them.
+
+template <class T>
+struct PackedLayer {
+    int n_units = 0, n_inputs = 0;
+    int n_unit_rows = 0;                       // n_units, padded as the layout wants it
+    const T *bias = nullptr, *input = nullptr, *hidden = nullptr;        // forward
+    const T *to_input = nullptr, *to_hidden = nullptr;  // backward: the transposes, from gates
+};
+
+template <class T>
+struct PackedReadout {
+    int n_channels = 0, n_units = 0;
+    const T *bias = nullptr, *forward = nullptr, *backward = nullptr;  // backward: the transpose
+};
+
+template <int n>
+struct Count {
+    static constexpr int value = n;
+};
+
+inline std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// Rows that are computed together, of those left: 8 where there are so many, else the next power of two.
+inline int block_rows(int n_left) { return n_left > 4 ? 8 : n_left > 2 ? 4 : n_left; }
+
+// Hands out one block of memory piece by piece; with none, it only counts.
+template <class T>
+struct Arena {
+    T* base = nullptr;
+    std::int64_t n_taken = 0;
+    T* take(std::int64_t n) {
+        T* const piece = base ? base + n_taken : nullptr;
+        n_taken += round_up(n, 64 / sizeof(T));
+        return piece;
+    }
+};
+
+// out[block][k][row of block] = at(row, k): what products over k with a broadcast weight read.
+template <class T, class At>
+const T* pack_product(Arena<T>& arena, int n_rows, int n_k, At at) {
+    T* const packed = arena.take(round_up(n_rows, 8) * std::int64_t(n_k));
+    if (!packed) return nullptr;
+    T* out = packed;
+    for (int first = 0; first < n_rows;) {
+        const int rows = block_rows(n_rows - first);
+        for (int k = 0; k < n_k; ++k)
+            for (int r = first; r < first + rows; ++r) *out++ = r < n_rows ? at(r, k) : T(0);
+        first += rows;
+    }
+    return packed;
+}
+
+// out[block of width rows][k][row of block]: what products over k with a vector of weights read.
+template <class T, class At>
+const T* pack_vectors(Arena<T>& arena, int n_rows, int n_k, At at) {
+    constexpr int width = Vec<T>::width;
+    T* const packed = arena.take(round_up(n_rows, width) * std::int64_t(n_k));
+    if (!packed) return nullptr;
+    T* out = packed;
+    for (int first = 0; first < n_rows; first += width)
+        for (int k = 0; k < n_k; ++k)
+            for (int r = first; r < first + width; ++r) *out++ = r < n_rows ? at(r, k) : T(0);
+    return packed;
+}
+
+// Bias of a unit's slot: one for the two that meet in a sum.
+template <class Cell, class T>
+T slot_bias(const Layer<T>& layer, int unit, int slot) {
+    const int H = layer.hidden_size;
+    if (Cell::n_gates == 3 && slot == 2) return layer.input_bias[2 * H + unit];
+    if (Cell::n_gates == 3 && slot == 3) return layer.hidden_bias[2 * H + unit];
+    return layer.input_bias[slot * H + unit] + layer.hidden_bias[slot * H + unit];
+}

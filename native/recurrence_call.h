@@ -1,0 +1,45 @@
+// One recurrence from Python: reads its tensors, runs it forward, and keeps what backward() needs.
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include <vector>
+
+#include "dispatch.h"
+#include "tensors.h"
+
+namespace seqae {
+
+// tensors: values, readout weight and bias, and per layer W_input, W_hidden, b_input, b_hidden, h and (LSTM) c; None
+// where there is none. Gradients come in the same order.
+class Recurrence {
+public:
+    Recurrence(const char* kernel, bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts,
+               nb::handle lengths);
+    void forward(nb::tuple tensors, nb::handle outputs, nb::tuple final_states, bool keep, int n_threads);
+    void backward(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients, nb::tuple gradients,
+                  int n_threads);
+    const char* kernel() const { return kernel_.name; }
+    std::int64_t n_steps() const { return n_steps_; }
+
+private:
+    template <class T>
+    Problem<T> read_problem(nb::tuple tensors, std::vector<Layer<T>>& layers) const;
+    template <class T>
+    void forward_of(nb::tuple tensors, nb::handle outputs, nb::tuple final_states, bool keep, int n_threads);
+    template <class T>
+    void backward_of(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients, nb::tuple gradients,
+                     int n_threads);
+    void check_rows(std::int64_t n_rows) const;
+
+    const Kernel& kernel_;
+    const CellKind cell_;
+    const Activation activation_;
+    const Source source_;
+    const bool reverse_;
+    std::vector<std::int64_t> starts_, lengths_;
+    std::int64_t n_steps_ = 0;
+    Tape tape_;
+    bool is_kept_ = false;
+};
+
+}  // namespace seqae

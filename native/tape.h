@@ -1,0 +1,20 @@
+// What the forward pass leaves for the backward pass.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "memory.h"
+#include "plan.h"
+
+namespace seqae {
+
+constexpr int most_layers = 16;
+
+struct Tape {
+    Plan plan;
+    Block memory;
+    std::vector<std::int64_t> tile_starts;  // in values, within memory
+    bool is_spent = false;                  // the backward pass writes gradients over what was kept
+};
+
+}  // namespace seqae

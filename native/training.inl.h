@@ -1,0 +1,171 @@
+// What a training step needs around the recurrence, each in one pass: scaling, loss with its gradient, Adam.
+
+// out = (values - centre) / scale of each sequence's rows, back to back; 0 where not observed.
+template <class T>
+void gather(const GatherProblem<T>& p) {
+    using V = Vec<T>;
+    constexpr int width = V::width;
+    const int C = p.n_channels;
+    const Block memory(2 * C * width * sizeof(T));
+    T* const centres = memory.as<T>();  // C vectors: after these many values the channels repeat
+    T* const scales = centres + C * width;
+    for (int i = 0; i < C * width; ++i) centres[i] = p.centre[i % C], scales[i] = p.scale[i % C];
+    T* out = p.out;
+    bool* observed = p.observed_out;
+    for (std::int64_t s = 0; s < p.n_sequences; ++s) {
+        const T* const from = p.values + p.starts[s] * C;
+        const bool* const is_observed = p.observed ? p.observed + p.starts[s] * C : nullptr;
+        const std::int64_t n = p.lengths[s] * C;
+        std::int64_t i = 0;
+        for (int at = 0; i + width <= n; i += width, at = at + width == C * width ? 0 : at + width)
+            ((V::load(from + i) - V::load(centres + at)) / V::load(scales + at)).store(out + i);
+        for (; i < n; ++i) out[i] = (from[i] - p.centre[i % C]) / p.scale[i % C];
+        for (i = 0; is_observed && i < n; ++i) {
+            observed[i] = is_observed[i];
+            if (!is_observed[i]) out[i] = 0;
+        }
+        out += n;
+        if (observed) observed += n;
+    }
+}
+
+// Loss of each value and its derivative with respect to the prediction x. target: t.
+struct SquaredError {
+    template <class V>
+    static SEQAE_INLINE V of(V x, V t, V& slope) {
+        const V d = x - t;
+        slope = d + d;
+        return d * d;
+    }
+};
+
+struct AbsoluteError {
+    template <class V>
+    static SEQAE_INLINE V of(V x, V t, V& slope) {
+        const V d = x - t, zero = V::broadcast(0), one = V::broadcast(1);
+        slope = select(is_positive(d), one, select(is_positive(zero - d), zero - one, d));
+        return d * slope;
+    }
+};
+
+struct HuberError {
+    template <class V>
+    static SEQAE_INLINE V of(V x, V t, V& slope) {
+        const V d = x - t, half = V::broadcast(.5);
+        slope = clamp(d, decltype(sum(d))(1));
+        return slope * (d - half * slope);
+    }
+};
+
+// max(x, 0) - x t + log(1 + exp(-|x|)), with log(1 + e) = 2 atanh(e / (2 + e)) as a series
+struct LogisticLoss {
+    template <class T>
+    static SEQAE_INLINE Vec<T> of(Vec<T> x, Vec<T> t, Vec<T>& slope) {
+        using V = Vec<T>;
+        constexpr int n_terms = sizeof(T) == 4 ? 8 : 17;
+        const V zero = V::broadcast(0), probability = sigmoid(x);
+        V n;
+        const V r = reduce(clamp(min(x, zero - x), Exponential<T>::largest), n);
+        const V e = scale(polynomial(Exponential<T>::of_exp, r), n);
+        const V s = e / (e + V::broadcast(2)), square = s * s;
+        V series = V::broadcast(T(1) / (2 * n_terms + 1));
+#pragma GCC unroll 17
+        for (int k = n_terms - 1; k >= 0; --k) series = fma(series, square, V::broadcast(T(1) / (2 * k + 1)));
+        slope = probability - t;
+        return fma(zero - x, t, max(zero, x)) + (s + s) * series;
+    }
+};
+
+// The sum of one sequence's losses; gradient = slope * weight. n values, of which some may not be observed.
+template <class Loss, class T>
+double add_losses(const T* prediction, const T* target, const bool* observed, std::int64_t n, T weight, T* gradient) {
+    using V = Vec<T>;
+    constexpr int width = V::width, block = 64;  // vectors summed in T before they are added in double
+    double total = 0;
+    for (std::int64_t i = 0; i < n;) {
+        V sums = V::broadcast(0);
+        for (int k = 0; k < block && i < n; ++k, i += width) {
+            V slope;
+            if (!observed && i + width <= n) {
+                sums = sums + Loss::of(V::load(prediction + i), V::load(target + i), slope);
+                (slope * V::broadcast(weight)).store(gradient + i);
+                continue;
+            }
+            T x[width] = {}, t[width] = {}, counted[width] = {}, out[width];
+            const int m = int(n - i < width ? n - i : width);
+            for (int j = 0; j < m; ++j)
+                if (!observed || observed[i + j]) x[j] = prediction[i + j], t[j] = target[i + j], counted[j] = 1;
+            sums = sums + Loss::of(V::load(x), V::load(t), slope) * V::load(counted);
+            (slope * V::broadcast(weight) * V::load(counted)).store(out);
+            for (int j = 0; j < m; ++j) gradient[i + j] = out[j];
+        }
+        total += sum(sums);
+    }
+    return total;
+}
+
+inline std::int64_t count(const bool* observed, std::int64_t n) {
+    if (!observed) return n;
+    std::int64_t counted = 0;
+    for (std::int64_t i = 0; i < n; ++i) counted += observed[i];
+    return counted;
+}
+
+template <class Loss, class T>
+double mean_loss_of(const LossProblem<T>& p) {
+    std::int64_t n_values = 0;
+    for (std::int64_t s = 0; s < p.n_sequences; ++s) n_values += p.lengths[s] * p.n_channels;
+    std::int64_t n_observed = p.per_sequence ? 0 : count(p.observed, n_values), at = 0;
+    double mean = 0;
+    for (std::int64_t s = 0; s < p.n_sequences; ++s) {
+        const std::int64_t n = p.lengths[s] * p.n_channels;
+        const bool* const observed = p.observed ? p.observed + at : nullptr;
+        if (p.per_sequence) n_observed = count(observed, n);
+        const double share = 1. / (n_observed > 1 ? n_observed : 1) / (p.per_sequence ? p.n_sequences : 1);
+        mean += share * add_losses<Loss>(p.prediction + at, p.target + at, observed, n, T(share), p.gradient + at);
+        at += n;
+    }
+    return mean;
+}
+
+template <class T>
+double mean_loss(const LossProblem<T>& p) {
+    switch (p.kind) {
+        case LossKind::mse: return mean_loss_of<SquaredError>(p);
+        case LossKind::mae: return mean_loss_of<AbsoluteError>(p);
+        case LossKind::huber: return mean_loss_of<HuberError>(p);
+        default: return mean_loss_of<LogisticLoss>(p);
+    }
+}
+
+inline float square_root(float x) { return __builtin_sqrtf(x); }
+inline double square_root(double x) { return __builtin_sqrt(x); }
+
+// Returns the norm of the gradient; updates nothing where it is not finite.
+template <class T>
+double adam_step(const AdamProblem<T>& p) {
+    constexpr int n_sums = 16;
+    double sums[n_sums] = {}, total = 0;
+    std::int64_t i = 0;
+    for (; i + n_sums <= p.n; i += n_sums)
+        for (int k = 0; k < n_sums; ++k) sums[k] += double(p.gradient[i + k]) * double(p.gradient[i + k]);
+    for (int k = 0; i < p.n; ++i, ++k) sums[k] += double(p.gradient[i]) * double(p.gradient[i]);
+    for (int k = 0; k < n_sums; ++k) total += sums[k];
+    const double norm = __builtin_sqrt(total);
+    if (!__builtin_isfinite(norm)) return norm;
+    const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
+    const T keep = T(1 - p.learning_rate * p.weight_decay), rate = T(p.learning_rate / p.corrections[0]);
+    const T fresh1 = T(1 - p.betas[0]), beta2 = T(p.betas[1]), fresh2 = T(1 - p.betas[1]), epsilon = T(p.epsilon);
+    const T correction2 = T(p.corrections[1]);
+    T *const parameters = p.parameters, *const gradient = p.gradient, *const first = p.first, *const second = p.second;
+#pragma GCC ivdep
+    for (std::int64_t k = 0; k < p.n; ++k) {
+        const T g = gradient[k] * clip;
+        first[k] += fresh1 * (g - first[k]);
+        second[k] = beta2 * second[k] + fresh2 * g * g;
+        const T denominator = square_root(second[k] / correction2) + epsilon;
+        parameters[k] = parameters[k] * keep - rate * (first[k] / denominator);
+        gradient[k] = 0;
+    }
+    return norm;
+}

@@ -1,0 +1,228 @@
+// One vector type per instruction set and float type, with one vocabulary: this is all that the kernel knows of a CPU.
+// Included inside the namespace of the instruction set that SEQAE_AVX512, SEQAE_AVX2, SEQAE_NEON or SEQAE_SCALAR names.
+//
+//   load store broadcast | + - * / | fma(a, b, c) = a * b + c, rounded once | min max: the second argument where NaN
+//   round: to nearest even | scale(x, n) = x * 2^n for integral |n| <= 126 (1022) | select(mask, a, b)
+//   first(n): the mask of lanes 0..n-1 | sum: of all lanes, in a fixed order
+#define SEQAE_INLINE inline __attribute__((always_inline))
+
+template <class T>
+struct Vec;
+
+#if defined(SEQAE_AVX512)
+constexpr int block_units = 2;  // units of one forward block: x 4 gates x 2 vectors = 16 of the 32 registers
+
+template <>
+struct Vec<float> {
+    static constexpr int width = 16;
+    using Mask = __mmask16;
+    __m512 v;
+    static SEQAE_INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+    static SEQAE_INLINE Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
+    static SEQAE_INLINE Mask first(int n) { return n >= width ? 0xffff : Mask((1u << n) - 1); }
+    SEQAE_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, 8)}; }
+    friend SEQAE_INLINE Vec scale(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)}; }
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm512_mask_blend_ps(m, b.v, a.v)}; }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_GT_OQ); }
+    friend SEQAE_INLINE float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
+};
+
+template <>
+struct Vec<double> {
+    static constexpr int width = 8;
+    using Mask = __mmask8;
+    __m512d v;
+    static SEQAE_INLINE Vec load(const double* p) { return {_mm512_loadu_pd(p)}; }
+    static SEQAE_INLINE Vec broadcast(double x) { return {_mm512_set1_pd(x)}; }
+    static SEQAE_INLINE Mask first(int n) { return n >= width ? 0xff : Mask((1u << n) - 1); }
+    SEQAE_INLINE void store(double* p) const { _mm512_storeu_pd(p, v); }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec round(Vec a) { return {_mm512_roundscale_pd(a.v, 8)}; }
+    friend SEQAE_INLINE Vec scale(Vec x, Vec n) { return {_mm512_scalef_pd(x.v, n.v)}; }
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm512_mask_blend_pd(m, b.v, a.v)}; }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return _mm512_cmp_pd_mask(a.v, _mm512_setzero_pd(), _CMP_GT_OQ); }
+    friend SEQAE_INLINE double sum(Vec a) { return _mm512_reduce_add_pd(a.v); }
+};
+
+#elif defined(SEQAE_AVX2)
+constexpr int block_units = 1;  // x 4 gates x 2 vectors = 8 of the 16 registers
+
+template <>
+struct Vec<float> {
+    static constexpr int width = 8;
+    using Mask = __m256;
+    __m256 v;
+    static SEQAE_INLINE Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+    static SEQAE_INLINE Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
+    static SEQAE_INLINE Mask first(int n) {
+        const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
+    }
+    SEQAE_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec round(Vec a) { return {_mm256_round_ps(a.v, 8)}; }
+    friend SEQAE_INLINE Vec scale(Vec x, Vec n) {
+        const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
+        return {_mm256_mul_ps(x.v, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
+    }
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm256_blendv_ps(b.v, a.v, m)}; }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return _mm256_cmp_ps(a.v, _mm256_setzero_ps(), _CMP_GT_OQ); }
+    friend SEQAE_INLINE float sum(Vec a) {
+        __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+        s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+        return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+    }
+};
+
+template <>
+struct Vec<double> {
+    static constexpr int width = 4;
+    using Mask = __m256d;
+    __m256d v;
+    static SEQAE_INLINE Vec load(const double* p) { return {_mm256_loadu_pd(p)}; }
+    static SEQAE_INLINE Vec broadcast(double x) { return {_mm256_set1_pd(x)}; }
+    static SEQAE_INLINE Mask first(int n) {
+        return _mm256_castsi256_pd(_mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)));
+    }
+    SEQAE_INLINE void store(double* p) const { _mm256_storeu_pd(p, v); }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec round(Vec a) { return {_mm256_round_pd(a.v, 8)}; }
+    friend SEQAE_INLINE Vec scale(Vec x, Vec n) {
+        const __m256i integral = _mm256_cvtepi32_epi64(_mm256_cvtpd_epi32(n.v));
+        const __m256i exponent = _mm256_add_epi64(integral, _mm256_set1_epi64x(1023));
+        return {_mm256_mul_pd(x.v, _mm256_castsi256_pd(_mm256_slli_epi64(exponent, 52)))};
+    }
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm256_blendv_pd(b.v, a.v, m)}; }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return _mm256_cmp_pd(a.v, _mm256_setzero_pd(), _CMP_GT_OQ); }
+    friend SEQAE_INLINE double sum(Vec a) {
+        const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
+        return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+    }
+};
+
+#elif defined(SEQAE_NEON)
+constexpr int block_units = 2;  // x 4 gates x 2 vectors = 16 of the 32 registers
+
+template <>
+struct Vec<float> {
+    static constexpr int width = 4;
+    using Mask = uint32x4_t;
+    float32x4_t v;
+    static SEQAE_INLINE Vec load(const float* p) { return {vld1q_f32(p)}; }
+    static SEQAE_INLINE Vec broadcast(float x) { return {vdupq_n_f32(x)}; }
+    static SEQAE_INLINE Mask first(int n) {
+        const int32x4_t lane = {0, 1, 2, 3};
+        return vcgtq_s32(vdupq_n_s32(n), lane);
+    }
+    SEQAE_INLINE void store(float* p) const { vst1q_f32(p, v); }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
+    friend SEQAE_INLINE Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
+    friend SEQAE_INLINE Vec scale(Vec x, Vec n) {
+        const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n.v), vdupq_n_s32(127));
+        return {vmulq_f32(x.v, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)))};
+    }
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {vbslq_f32(m, a.v, b.v)}; }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return vcgtq_f32(a.v, vdupq_n_f32(0)); }
+    friend SEQAE_INLINE float sum(Vec a) { return vaddvq_f32(a.v); }
+};
+
+template <>
+struct Vec<double> {
+    static constexpr int width = 2;
+    using Mask = uint64x2_t;
+    float64x2_t v;
+    static SEQAE_INLINE Vec load(const double* p) { return {vld1q_f64(p)}; }
+    static SEQAE_INLINE Vec broadcast(double x) { return {vdupq_n_f64(x)}; }
+    static SEQAE_INLINE Mask first(int n) {
+        const int64x2_t lane = {0, 1};
+        return vcgtq_s64(vdupq_n_s64(n), lane);
+    }
+    SEQAE_INLINE void store(double* p) const { vst1q_f64(p, v); }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return {vaddq_f64(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f64(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f64(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f64(a.v, b.v)}; }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f64(c.v, a.v, b.v)}; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)}; }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)}; }
+    friend SEQAE_INLINE Vec round(Vec a) { return {vrndnq_f64(a.v)}; }
+    friend SEQAE_INLINE Vec scale(Vec x, Vec n) {
+        const int64x2_t exponent = vaddq_s64(vcvtnq_s64_f64(n.v), vdupq_n_s64(1023));
+        return {vmulq_f64(x.v, vreinterpretq_f64_s64(vshlq_n_s64(exponent, 52)))};
+    }
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {vbslq_f64(m, a.v, b.v)}; }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return vcgtq_f64(a.v, vdupq_n_f64(0)); }
+    friend SEQAE_INLINE double sum(Vec a) { return vaddvq_f64(a.v); }
+};
+
+#else
+constexpr int block_units = 1;
+
+// Plain C++, for any CPU: the products are rounded (a software fma would take hundreds of cycles).
+template <class T>
+struct Vec {
+    static constexpr int width = 4;
+    struct Mask {
+        bool lane[width];
+    };
+    T v[width];
+    template <class F>
+    static SEQAE_INLINE Vec each(F f) {
+        return {f(0), f(1), f(2), f(3)};
+    }
+    static SEQAE_INLINE Vec load(const T* p) { return each([&](int i) { return p[i]; }); }
+    static SEQAE_INLINE Vec broadcast(T x) { return {x, x, x, x}; }
+    static SEQAE_INLINE Mask first(int n) { return {0 < n, 1 < n, 2 < n, 3 < n}; }
+    SEQAE_INLINE void store(T* p) const {
+        for (int i = 0; i < width; ++i) p[i] = v[i];
+    }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return each([&](int i) { return a.v[i] + b.v[i]; }); }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return each([&](int i) { return a.v[i] - b.v[i]; }); }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return each([&](int i) { return a.v[i] * b.v[i]; }); }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return each([&](int i) { return a.v[i] / b.v[i]; }); }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
+    friend SEQAE_INLINE Vec round(Vec a) { return each([&](int i) { return __builtin_rint(a.v[i]); }); }
+    friend SEQAE_INLINE Vec scale(Vec x, Vec n) {
+        return each([&](int i) { return n.v[i] == n.v[i] ? T(__builtin_ldexp(x.v[i], int(n.v[i]))) : n.v[i]; });
+    }
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) {
+        return each([&](int i) { return m.lane[i] ? a.v[i] : b.v[i]; });
+    }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return {a.v[0] > 0, a.v[1] > 0, a.v[2] > 0, a.v[3] > 0}; }
+    friend SEQAE_INLINE T sum(Vec a) { return (a.v[0] + a.v[1]) + (a.v[2] + a.v[3]); }
+};
+#endif

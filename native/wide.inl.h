@@ -1,0 +1,200 @@
+// The wide layout: a lane is a sequence. Rows of n_lanes values: [unit][lane] for states, [unit][slot][lane] for gates.
+// Each sum is of one weight, broadcast, times a vector of lanes; k ascends, one fma each, so that a lane's bits do not
+// depend on its company.
+
+template <class T, class Cell>
+struct Wide {
+    using V = Vec<T>;
+    static constexpr int U = block_units;
+    static constexpr int width = V::width;
+
+    static int unit_rows(int n_units) { return n_units; }
+    static int channel_rows(int n_channels) { return int(round_up(n_channels, 4)); }
+
+    // distances between neighbouring units of a state, units of the gates, and slots
+    static std::int64_t slot_stride(const PackedLayer<T>&, int n_lanes) { return n_lanes; }
+
+    // ---- packing
+
+    static PackedLayer<T> pack(Arena<T>& arena, const Layer<T>& layer) {
+        PackedLayer<T> packed{layer.hidden_size, layer.input_size, unit_rows(layer.hidden_size)};
+        packed.input = pack_gates<typename Cell::X>(arena, layer.input, layer.hidden_size, layer.input_size);
+        packed.hidden = pack_gates<typename Cell::H>(arena, layer.hidden, layer.hidden_size, layer.hidden_size);
+        T* const bias = arena.take(4 * (layer.hidden_size + U));  // [unit][slot]
+        packed.bias = bias;
+        for (int j = 0; bias && j < round_up(layer.hidden_size, U); ++j)
+            for (int s = 0; s < 4; ++s)
+                bias[4 * j + s] = j < layer.hidden_size ? slot_bias<Cell>(layer, j, s) : T(0);
+        return packed;
+    }
+
+    // [block of U units][k][unit][gate]
+    template <class Slots>
+    static const T* pack_gates(Arena<T>& arena, const T* weights, int n_units, int n_k) {
+        T* const packed = arena.take(round_up(n_units, U) * Slots::n * n_k);
+        if (!packed) return nullptr;
+        T* out = packed;
+        for (int first = 0; first < n_units; first += U)
+            for (int k = 0; k < n_k; ++k)
+                for (int u = first; u < first + U; ++u)
+                    for (int g = 0; g < Slots::n; ++g)
+                        *out++ = u < n_units ? weights[(std::int64_t(g) * n_units + u) * n_k + k] : T(0);
+        return packed;
+    }
+
+    // columns of torch's (n_gates * n_units, n_columns) as rows, over gates in [unit][gate] order
+    template <class Slots>
+    static const T* pack_transpose(Arena<T>& arena, const T* weights, int n_units, int n_columns) {
+        return pack_product(arena, n_columns, n_units * Slots::n, [=](int column, int k) {
+            return weights[(std::int64_t(k % Slots::n) * n_units + k / Slots::n) * n_columns + column];
+        });
+    }
+
+    static const T* pack_rows(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
+        return pack_product(arena, n_rows, n_k, [=](int r, int k) { return weights[std::int64_t(r) * n_k + k]; });
+    }
+
+    static const T* pack_columns(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
+        return pack_product(arena, n_k, n_rows, [=](int k, int r) { return weights[std::int64_t(r) * n_k + k]; });
+    }
+
+    // ---- forward
+
+    template <class Slots, int NV>
+    static SEQAE_INLINE void add_gates(V (&acc)[U][4][NV], const T* w, const T* rows, int n_k, int n_lanes) {
+        for (int k = 0; k < n_k; ++k, rows += n_lanes, w += U * Slots::n) {
+            V x[NV];
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; ++v) x[v] = V::load(rows + v * width);
+#pragma GCC unroll 2
+            for (int u = 0; u < U; ++u)
+#pragma GCC unroll 4
+                for (int g = 0; g < Slots::n; ++g) {
+                    const V weight = V::broadcast(w[u * Slots::n + g]);
+#pragma GCC unroll 2
+                    for (int v = 0; v < NV; ++v) acc[u][Slots::at[g]][v] = fma(weight, x[v], acc[u][Slots::at[g]][v]);
+                }
+        }
+    }
+
+    template <int NV>
+    static SEQAE_INLINE void start_gates(V (&acc)[U][4][NV], const PackedLayer<T>& w, const T* projected, int unit,
+                                         int n_lanes) {
+#pragma GCC unroll 2
+        for (int u = 0; u < U; ++u)
+#pragma GCC unroll 4
+            for (int s = 0; s < 4; ++s)
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) {
+                    const std::int64_t row = 4 * (unit + u) + s;
+                    acc[u][s][v] = projected && unit + u < w.n_units ? V::load(projected + row * n_lanes + v * width)
+                                                                     : V::broadcast(w.bias[row]);
+                }
+    }
+
+    // projected = bias + W_input x, gates rows
+    static void project(const PackedLayer<T>& w, const T* x, T* projected, int n_lanes) {
+        for (int v = 0; v < n_lanes; v += width)
+            for (int unit = 0; unit < w.n_units; unit += U) {
+                V acc[U][4][1];
+                start_gates(acc, w, nullptr, unit, n_lanes);
+                const T* const weights = w.input + std::int64_t(unit) * Cell::X::n * w.n_inputs;
+                add_gates<typename Cell::X>(acc, weights, x + v, w.n_inputs, n_lanes);
+                for (int u = 0; u < U && unit + u < w.n_units; ++u)
+                    for (int s = 0; s < 4; ++s) acc[u][s][0].store(projected + (4 * (unit + u) + s) * n_lanes + v);
+            }
+    }
+
+    template <bool keep>
+    static void forward(const PackedLayer<T>& w, const T* projected, const T* x, const T* before, T* after,
+                        int n_lanes, int n_running) {
+        if (n_running > width)
+            forward_vectors<keep, 2>(w, projected, x, before, after, n_lanes, n_running);
+        else
+            forward_vectors<keep, 1>(w, projected, x, before, after, n_lanes, n_running);
+    }
+
+    template <bool keep, int NV>
+    static void forward_vectors(const PackedLayer<T>& w, const T* projected, const T* x, const T* before, T* after,
+                                int n_lanes, int n_running) {
+        const std::int64_t part = std::int64_t(w.n_unit_rows) * n_lanes;
+        T* const gates = after + Cell::n_parts * part;
+        for (int unit = 0; unit < w.n_units; unit += U) {
+            V acc[U][4][NV];
+            start_gates(acc, w, projected, unit, n_lanes);
+            if (x) {
+                const T* const weights = w.input + std::int64_t(unit) * Cell::X::n * w.n_inputs;
+                add_gates<typename Cell::X>(acc, weights, x, w.n_inputs, n_lanes);
+            }
+            const T* const weights = w.hidden + std::int64_t(unit) * Cell::H::n * w.n_units;
+            add_gates<typename Cell::H>(acc, weights, before, w.n_units, n_lanes);
+#pragma GCC unroll 2
+            for (int u = 0; u < U; ++u) {
+                if (unit + u >= w.n_units) break;
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) {
+                    const V sums[4] = {acc[u][0][v], acc[u][1][v], acc[u][2][v], acc[u][3][v]};
+                    const auto spot = spot_at(before, after, gates, part, unit + u, v, n_lanes, n_running);
+                    Cell::template forward<keep>(sums, spot);
+                }
+            }
+        }
+    }
+
+    static SEQAE_INLINE Spot<T> spot_at(const T* before, T* after, T* gates, std::int64_t part, int unit, int v,
+                                        int n_lanes, int n_running) {
+        const std::int64_t at = std::int64_t(unit) * n_lanes + v * width;
+        const int n_left = n_running - v * width;
+        return {before + at, after + at, gates + std::int64_t(4 * unit) * n_lanes + v * width, part, n_lanes,
+                V::first(n_left), n_left >= width};
+    }
+
+    // ---- products of packed rows: out[row] = (bias[row] | out[row] | 0) + sum over k of w[row][k] * rows[k]
+
+    template <class Slots, int R, int NV>
+    static SEQAE_INLINE void add_rows(V (&acc)[R][NV], const T* w, const T* rows, int n_groups, int n_lanes) {
+        for (int k = 0; k < n_groups; ++k, rows += Slots::group * n_lanes)
+#pragma GCC unroll 4
+            for (int g = 0; g < Slots::n; ++g, w += R) {
+                V x[NV];
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) x[v] = V::load(rows + Slots::at[g] * n_lanes + v * width);
+#pragma GCC unroll 8
+                for (int r = 0; r < R; ++r) {
+                    const V weight = V::broadcast(w[r]);
+#pragma GCC unroll 2
+                    for (int v = 0; v < NV; ++v) acc[r][v] = fma(weight, x[v], acc[r][v]);
+                }
+            }
+    }
+
+    // f(std::integral_constant<int, R>, first row) for each block of R rows
+    template <class F>
+    static SEQAE_INLINE void each_block(int n_rows, F f) {
+        int first = 0;
+        for (; n_rows - first > 4; first += 8) f(Count<8>(), first);
+        if (n_rows - first > 2) return f(Count<4>(), first);
+        if (n_rows - first == 2) return f(Count<2>(), first);
+        if (n_rows - first == 1) f(Count<1>(), first);
+    }
+
+    template <class Slots>
+    static void product(const T* w, const T* bias, bool is_added, const T* rows, int n_groups, T* out, int n_rows,
+                        int n_lanes, int n_running) {
+        for (int v = 0; v < n_running; v += width)
+            each_block(n_rows, [&](auto count, int first) {
+                constexpr int R = decltype(count)::value;
+                V acc[R][1];
+#pragma GCC unroll 8
+                for (int r = 0; r < R; ++r) {
+                    acc[r][0] = V::broadcast(bias && first + r < n_rows ? bias[first + r] : T(0));
+                    if (is_added && first + r < n_rows)
+                        acc[r][0] = V::load(out + std::int64_t(first + r) * n_lanes + v);
+                }
+                add_rows<Slots>(acc, w + std::int64_t(first) * n_groups * Slots::n, rows + v, n_groups, n_lanes);
+#pragma GCC unroll 8
+                for (int r = 0; r < R; ++r)
+                    if (first + r < n_rows) acc[r][0].store(out + std::int64_t(first + r) * n_lanes + v);
+            });
+    }
+};

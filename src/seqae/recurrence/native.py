@@ -1,0 +1,238 @@
+"""The C++ kernel as seen from Python: one autograd function around it, the only user of seqae._native."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..errors import InvalidParameter
+from ..ragged import Ragged, starts_of
+from . import active_kernel
+from .cell import Cell, Constant, Readout, State, Weights
+from .fused import AdamState, linear
+
+__all__ = ["adam_step", "gather", "kernels", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
+
+_STEPS, _CONSTANT, _FEEDBACK = 0, 1, 2  # where the inputs come from, as in native/problem.h
+_LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
+
+
+@cache
+def kernels() -> tuple[str, ...]:
+    """Instruction sets that are built in and run on this machine, best first; none without the compiled kernel."""
+    return () if importlib.util.find_spec("seqae._native") is None else _native().kernels()
+
+
+def recur(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> tuple[Ragged, State]:
+    """See seqae.recurrence.recur."""
+    source, starts, values = _source(inputs)
+    tensors = [values, *_readout_tensors(readout), *_layer_tensors(cell, weights, state)]
+    outputs, *final = _run(cell, source, reverse, starts, inputs.lengths, tensors, is_wanted=(True, True))
+    return Ragged.view(outputs, starts_of(inputs.lengths), inputs.lengths), tuple(final)
+
+
+def recur_state(
+    cell: Cell,
+    inputs: Ragged | Constant,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+) -> State:
+    """See seqae.recurrence.recur_state."""
+    source, starts, values = _source(inputs)
+    tensors = [values, None, None, *_layer_tensors(cell, weights, state)]
+    return _run(cell, source, reverse, starts, inputs.lengths, tensors, is_wanted=(False, True))
+
+
+def recur_feedback(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+) -> Ragged:
+    """See seqae.recurrence.recur_feedback."""
+    tensors = [first, *_readout_tensors(readout)]
+    for weights, state in zip(layers, states, strict=True):
+        tensors += _layer_tensors(cell, weights, state)
+    (outputs,) = _run(cell, _FEEDBACK, False, None, lengths, tensors, is_wanted=(True, False))
+    return Ragged.view(outputs, starts_of(lengths), lengths)
+
+
+def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
+    """See seqae.recurrence.gather."""
+    starts, lengths, values = sequences.starts, sequences.lengths, _contiguous(sequences.values)
+    out = values.new_empty((sequences.n_steps, values.shape[1]))
+    observed = None if sequences.observed is None else _contiguous(sequences.observed)
+    observed_out = None if observed is None else observed.new_empty(out.shape)
+    centre, scale = _contiguous(centre), _contiguous(scale)
+    _native().gather(active_kernel(), values, observed, starts, lengths, centre, scale, out, observed_out)
+    return Ragged.view(out, starts_of(lengths), lengths, observed_out)
+
+
+def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
+    """See seqae.recurrence.mean_loss."""
+    return _MeanLoss.apply(
+        prediction.values, target.values, target.observed, target.lengths, _LOSSES[kind], per_sequence
+    )
+
+
+def adam_step(
+    parameters: Tensor,
+    gradient: Tensor,
+    state: AdamState,
+    *,
+    learning_rate: float,
+    weight_decay: float = 0.0,
+    max_norm: float | None = None,
+    betas: tuple[float, float] = (0.9, 0.999),
+    epsilon: float = 1e-8,
+) -> float:
+    """See seqae.recurrence.adam_step."""
+    n_updates = state.n_updates + 1
+    corrections = [1 - beta**n_updates for beta in betas]
+    moments = state.first, state.second
+    norm = _native().adam_step(
+        active_kernel(), parameters.detach(), gradient, *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
+        epsilon, *corrections,
+    )  # fmt: skip
+    if np.isfinite(norm):
+        state.n_updates = n_updates
+    return norm
+
+
+class _Recurrence(torch.autograd.Function):
+    """call: the native object; is_wanted: outputs, final states; tensors: as native/recurrence_call.h has them."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Any, shapes: tuple, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        results = _forward(call, shapes, tensors, keep=True)
+        ctx.call, ctx.has_outputs = call, shapes[0] is not None
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+        return results
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *result_gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        given = tuple(None if g is None else _contiguous(g) for g in result_gradients)
+        outputs, final = (given[0], given[1:]) if ctx.has_outputs else (None, given)
+        gradients = _empty_gradients(tensors, ctx.needs_input_grad[2:], ctx.call)
+        ctx.call.backward(tensors, outputs, final, gradients, torch.get_num_threads())
+        needed = zip(gradients, ctx.needs_input_grad[2:], strict=True)
+        return (None, None, *(gradient if is_needed else None for gradient, is_needed in needed))
+
+
+class _MeanLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        prediction: Tensor,
+        target: Tensor,
+        observed: Tensor | None,
+        lengths: np.ndarray,
+        kind: int,
+        per_sequence: bool,
+    ) -> Tensor:
+        prediction, target = _contiguous(prediction), _contiguous(target)
+        observed = None if observed is None else _contiguous(observed)
+        gradient = torch.empty_like(prediction)
+        kernel = active_kernel()
+        mean = _native().mean_loss(kernel, kind, per_sequence, prediction, target, observed, lengths, gradient)
+        ctx.save_for_backward(gradient)
+        return prediction.new_tensor(mean)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_loss: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * of_loss, None, None, None, None, None
+
+
+@cache
+def _native() -> ModuleType:
+    return importlib.import_module("seqae._native")
+
+
+def _source(inputs: Ragged | Constant) -> tuple[int, np.ndarray | None, Tensor]:
+    if isinstance(inputs, Constant):
+        return _CONSTANT, None, inputs.vectors
+    return _STEPS, inputs.starts, inputs.values
+
+
+def _readout_tensors(readout: Readout | None) -> tuple[Tensor | None, Tensor | None]:
+    return (None, None) if readout is None else (readout.weight, readout.bias)
+
+
+def _layer_tensors(cell: Cell, weights: Weights, state: State | None) -> tuple[Tensor | None, ...]:
+    matrices = weights.input, weights.hidden, weights.input_bias, weights.hidden_bias
+    return (*matrices, *(state if state is not None else (None,) * cell.n_states))
+
+
+def _run(
+    cell: Cell,
+    source: int,
+    reverse: bool,
+    starts: np.ndarray | None,
+    lengths: np.ndarray,
+    tensors: list[Tensor | None],
+    *,
+    is_wanted: tuple[bool, bool],
+) -> tuple[Tensor, ...]:
+    """The wanted ones of outputs and final states."""
+    call = _native().Recurrence(
+        active_kernel(), cell.kind == "gru", cell.activation == "relu", source, reverse, starts, lengths
+    )
+    weights = [tensor for tensor in tensors[4 :: 4 + cell.n_states] if tensor is not None]  # hidden, of each layer
+    readout = tensors[1]
+    n_channels = weights[-1].shape[1] if readout is None else readout.shape[0]
+    outputs = (call.n_steps, n_channels) if is_wanted[0] else None
+    final = [(len(lengths), w.shape[1]) for w in weights for _ in range(cell.n_states)] if is_wanted[1] else []
+    contiguous = [None if tensor is None else _contiguous(tensor) for tensor in tensors]
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+        return _Recurrence.apply(call, (outputs, final), *contiguous)  # pyright: ignore[reportReturnType]
+    return _forward(call, (outputs, final), contiguous, keep=False)
+
+
+def _forward(call: Any, shapes: tuple, tensors: Sequence[Tensor | None], *, keep: bool) -> tuple[Tensor, ...]:
+    like = tensors[4]
+    if like is None:
+        raise InvalidParameter("a recurrence needs hidden weights")
+    outputs = None if shapes[0] is None else like.new_empty(shapes[0])
+    final = tuple(like.new_empty(shape) for shape in shapes[1])
+    call.forward(tuple(tensors), outputs, final, keep, torch.get_num_threads())
+    return final if outputs is None else (outputs, *final)
+
+
+def _empty_gradients(
+    tensors: Sequence[Tensor | None], is_needed: Sequence[bool], call: Any
+) -> tuple[Tensor | None, ...]:
+    """Room for the gradients: of all weights, of the other tensors where needed."""
+    values = tensors[0]
+    gradients = [None if tensor is None else torch.empty_like(tensor) for tensor in tensors]
+    gradients[0] = torch.zeros_like(values) if is_needed[0] and values is not None else None
+    return tuple(gradients)
+
+
+def _contiguous(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_contiguous() else tensor.contiguous()
