@@ -62,7 +62,7 @@ composite: one vector, two decoders: the input and the next steps (Srivastava et
 reshape: the vector of n * w values is cut into n steps of w, for sequences of one length n:
         d(t) = LSTM(z[w(t-1)+1..wt], d(t-1)),  y(t) = W d(t).
 dense_reshape: the same, but the last state of an LSTM with n * channels units is reshaped to all steps:
-        y = reshape(d(n)).
+        y(t) = W reshape(d(n))(t).
 variational: a distribution of vectors; the decoder starts from a draw (Fabius & van Amersfoort 2014, 1412.6581), with
     KL annealing and hidden true steps (Bowman et al. 2016, 1511.06349):
         mean, log s^2 = P h, P' h,  z = mean + s e,  e normal,  loss + kl_weight * KL(z) / latent_size.

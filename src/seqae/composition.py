@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -16,6 +17,52 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "readout": ("dense", "none", "final"),
 }
 """What the fields that name something may be."""
+
+
+ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "elu", "selu", "softplus", "gelu", "silu")
+"""What a dense layer of a chain may end in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLayer:
+    """One layer of a chain.
+
+    kind: "lstm", "gru"; "dense" (of a vector or of each step); "repeat"; "reshape"; "dropout"; "embedding".
+    size: units, or the values that stand for a symbol.
+    activation: of a recurrent cell ("tanh" or "relu") or of a dense layer (one of ACTIVATIONS).
+    direction: of a recurrent layer: "forward", "backward" (outputs in the order in which they came), or "both".
+    merge: how both directions join: "concat", "sum", "mul" or "ave".
+    returns_steps: whether a recurrent layer gives all outputs or the last one.
+    n_biases: learnt ones, 0 to 2 (b_ih and b_hh) of a recurrent layer, 0 or 1 of a dense one.
+    shape: (steps, width) of a reshape. rate: of a dropout.
+
+    Raises InvalidParameter for a value out of range.
+    """
+
+    kind: Literal["lstm", "gru", "dense", "repeat", "reshape", "dropout", "embedding"]
+    size: int = 1
+    activation: str = "tanh"
+    direction: Literal["forward", "backward", "both"] = "forward"
+    merge: Literal["concat", "sum", "mul", "ave"] = "concat"
+    returns_steps: bool = True
+    n_biases: int = 2
+    shape: tuple[int, int] | None = None
+    rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        kinds = ("lstm", "gru", "dense", "repeat", "reshape", "dropout", "embedding")
+        check_choice("ChainLayer.kind", self.kind, kinds)
+        check_count("ChainLayer.size", self.size)
+        is_recurrent = self.kind in ("lstm", "gru")
+        check_choice("ChainLayer.activation", self.activation, ("tanh", "relu") if is_recurrent else ACTIVATIONS)
+        check_choice("ChainLayer.direction", self.direction, ("forward", "backward", "both"))
+        check_choice("ChainLayer.merge", self.merge, ("concat", "sum", "mul", "ave"))
+        check_choice("ChainLayer.n_biases", self.n_biases, (0, 1, 2))
+        check_fraction("ChainLayer.rate", self.rate)
+        if (self.kind == "reshape") != (self.shape is not None):
+            raise InvalidParameter(f"ChainLayer.shape is for kind='reshape', got {self.shape!r} with {self.kind!r}")
+        if self.shape is not None:
+            object.__setattr__(self, "shape", as_sizes("ChainLayer.shape", self.shape, count=2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +104,7 @@ class Architecture:
     has_attention: whether the decoder also attends over all of the encoder's outputs (Luong 2015, 1508.04025).
     is_reversed: whether the decoder writes the sequence from its end.
     readout: "dense" maps each output to a step; with "none" the last layer is as wide as the data; with "final" its
-        last state is reshaped to all steps (only with latent_as="steps").
+        last state is reshaped to all steps, and each mapped (only with latent_as="steps").
     is_tied: whether decoder layers share their recurrent weights with the encoder layers that they mirror.
     sampled_symbols: of larger vocabularies, how many wrong symbols each training step is compared with.
 
@@ -66,8 +113,8 @@ class Architecture:
     predicted_steps: how many steps another decoder predicts. Training holds them back from each sequence's end.
     preceding_steps: the same at each sequence's start.
 
-    chain: explicit layers, as seqae.interop.keras.load_keras() finds them; all other fields then stay at their
-        defaults.
+    chain: explicit ChainLayers, as seqae.interop.keras.load_keras() finds them; all other fields then stay at their
+        defaults. Its vector is what the first "repeat" or "reshape" reads.
 
     Raises InvalidParameter for a value out of range and for fields that contradict each other.
     """
@@ -100,16 +147,20 @@ class Architecture:
     has_reconstruction: bool = True
     predicted_steps: int = 0
     preceding_steps: int = 0
-    chain: tuple[Any, ...] | None = None
+    chain: tuple[ChainLayer, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             check_choice(f"Architecture.{name}", getattr(self, name), choices)
         for name in ("encoder_sizes", "encoder_multiples", "decoder_sizes", "matrix_shape"):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, _as_sizes(name, getattr(self, name)))
+                object.__setattr__(self, name, as_sizes(f"Architecture.{name}", getattr(self, name)))
+        if self.matrix_shape is not None:
+            as_sizes("Architecture.matrix_shape", self.matrix_shape, count=2)
         if self.strides != ():
-            object.__setattr__(self, "strides", _as_sizes("strides", self.strides))
+            object.__setattr__(self, "strides", as_sizes("Architecture.strides", self.strides))
+        if self.chain is not None:
+            object.__setattr__(self, "chain", tuple(_as_layer(layer) for layer in self.chain))
         for name, least in (("sampled_symbols", 1), ("predicted_steps", 0), ("preceding_steps", 0)):
             check_count(f"Architecture.{name}", getattr(self, name), least=least)
         for name in ("n_layers", "embedding_size"):
@@ -185,13 +236,17 @@ def _check_fit(a: Architecture) -> None:
             raise InvalidParameter(f"Architecture: {message}")
 
 
-def _as_sizes(name: str, sizes: object) -> tuple[int, ...]:
-    is_pair = name != "matrix_shape" or (isinstance(sizes, list | tuple) and len(sizes) == 2)
+def _as_layer(layer: ChainLayer | Mapping[str, Any]) -> ChainLayer:
+    return layer if isinstance(layer, ChainLayer) else ChainLayer(**layer)
+
+
+def as_sizes(name: str, sizes: object, *, count: int | None = None) -> tuple[int, ...]:
+    """A tuple of whole numbers of at least 1, `count` of them if that is given."""
     if (
         not isinstance(sizes, list | tuple)
         or not sizes
-        or not is_pair
+        or (count is not None and len(sizes) != count)
         or not all(isinstance(s, int) and not isinstance(s, bool) and s >= 1 for s in sizes)
     ):
-        raise InvalidParameter(f"Architecture.{name} must be a tuple of whole numbers of at least 1, got {sizes!r}")
+        raise InvalidParameter(f"{name} must be a tuple of {count or ''} whole numbers of at least 1, got {sizes!r}")
     return tuple(sizes)

@@ -259,7 +259,11 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """The estimator that to_model_file() was called on. Raises ModelFileError if it is something else."""
         if file.kind != KIND:
             raise ModelFileError(f"the file holds a {file.kind}, not an autoencoder")
-        fitted = unpack(file)
+        return cls.from_fitted(unpack(file))
+
+    @classmethod
+    def from_fitted(cls, fitted: Fitted) -> Self:
+        """The estimator that learnt these things."""
         self = cls(**fitted.parameters)
         self._learn(fitted)
         return self

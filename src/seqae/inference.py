@@ -33,14 +33,14 @@ def decode(decoder: Decoder, loss: Loss, latent: np.ndarray, lengths: np.ndarray
             vectors = torch.from_numpy(latent[indices]).to(device)
             yield indices, decoder(vectors, lengths[indices])
 
-    return _collect(batches(), loss, lengths, decoder.n_channels)
+    return _collect(batches(), loss, lengths, decoder)
 
 
 @torch.no_grad()
 def reconstruct(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Ragged:
     """Each sequence through encoder and decoder; scaled values."""
     batches = ((indices, model(loader.load(indices))) for indices in ordered_batches(loader.lengths))
-    return _collect(batches, loss, loader.lengths, model.reconstructor.n_channels)
+    return _collect(batches, loss, loader.lengths, model.reconstructor)
 
 
 @torch.no_grad()
@@ -66,7 +66,7 @@ def predict(model: Autoencoder, loss: Loss, loader: BatchLoader, n_steps: int) -
             batch = loader.load(indices)
             yield indices, predictor(model.encoder(batch), lengths[indices])
 
-    return _collect(batches(), loss, lengths, predictor.n_channels)
+    return _collect(batches(), loss, lengths, predictor)
 
 
 @torch.no_grad()
@@ -97,11 +97,11 @@ def _one_after_the_other(parts: list[Ragged]) -> Ragged:
     return Ragged.view(values.reshape(-1, n_channels), starts_of(lengths), lengths)
 
 
-def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: np.ndarray, n_channels: int) -> Ragged:
+def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: np.ndarray, decoder: Decoder) -> Ragged:
     """All batches' steps in the order of the sequences, back to back."""
-    is_tokens = loss.kind == "cross_entropy"
     n_steps = int(lengths.sum())
-    values = np.empty(n_steps, np.int32) if is_tokens else np.empty((n_steps, n_channels), np.float32)
+    shape = (n_steps,) if decoder.writes_tokens else (n_steps, decoder.n_channels)
+    values = np.empty(shape, np.int32 if decoder.writes_tokens else np.float32)
     result = Ragged.view(values, starts_of(lengths), lengths)
     for indices, predictions in batches:
         result.values[result[indices].step_indices()] = loss.to_data(predictions.values).cpu().numpy()

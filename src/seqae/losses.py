@@ -61,7 +61,12 @@ class Loss:
             )
 
     def mean(self, prediction: Ragged, target: Ragged) -> torch.Tensor:
-        """The loss of a batch, differentiable in the prediction. Both: back to back, tensors (n_steps, n_channels)."""
+        """The loss of a batch, differentiable in the prediction. Both: back to back, tensors (n_steps, n_channels).
+
+        For "cross_entropy" the prediction holds probabilities, (n_steps, n_symbols), and the target tokens.
+        """
+        if self.kind == "cross_entropy":
+            return self.mean_of_steps(self.of_values(prediction.values, target.values)[:, 0], target.lengths)
         return mean_loss(self.kind, prediction, target, per_sequence=self.per == "sequence")
 
     def mean_of_steps(self, losses: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
@@ -71,7 +76,9 @@ class Loss:
         return sum(part.mean() for part in losses.split(lengths.tolist())) / len(lengths)  # pyright: ignore[reportReturnType]
 
     def of_values(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """The loss of each value. All: (n_steps, n_channels)."""
+        """The loss of each value. All: (n_steps, n_channels); for "cross_entropy" see mean(), returns (n_steps, 1)."""
+        if self.kind == "cross_entropy":
+            return -prediction.gather(1, target.long()[:, None]).clamp(min=1e-30).log()
         return VALUE_LOSSES[self.kind](prediction, target)
 
     def to_data(self, prediction: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,8 @@ class Fitted:
 
 def pack(fitted: Fitted) -> ModelFile:
     """The file's content. Raises ModelFileError for a parameter that no file can hold."""
-    tensors = {_MODEL + name: tensor.detach().cpu().numpy() for name, tensor in fitted.model.state_dict().items()}
+    weights = fitted.model.state_dict().items()
+    tensors = {_MODEL + name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in weights}
     tensors |= {"scaling.centre": fitted.scaling.centre, "scaling.scale": fitted.scaling.scale}
     config = {
         "parameters": {name: _to_json(name, value) for name, value in fitted.parameters.items()},

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..architectures import Architecture, as_architecture
+from ..composition import ChainLayer
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import Cell
 from .autoencoder import Autoencoder
+from .chain import ChainDecoder, ChainEncoder
 from .convolution import ConvolutionReader, ConvolutionWriter
 from .decoder import RecurrentDecoder
 from .encoder import RecurrentEncoder, size_of_summary
@@ -50,6 +52,8 @@ def build(
     plan = as_architecture(architecture)
     recurrent = Cell(cell, plan.activation)  # pyright: ignore[reportArgumentType]
     shape = DataShape(n_channels, n_steps, n_symbols)
+    if plan.chain is not None:
+        return _build_chain(plan, plan.chain, shape, latent_size)
     encoder_sizes = _encoder_sizes(plan, latent_size, hidden_size, n_layers)
     _check(plan, recurrent, shape, encoder_sizes, latent_size)
     reader, input_size = _reader(plan, shape, encoder_sizes[0])
@@ -71,6 +75,24 @@ def build(
     )
     tie(model)
     return model
+
+
+def _build_chain(plan: Architecture, chain: tuple[ChainLayer, ...], shape: DataShape, latent_size: int) -> Autoencoder:
+    """Encoder and decoder of explicit layers; the first "repeat" or "reshape" begins the decoder."""
+    has_embedding = bool(chain) and chain[0].kind == "embedding"
+    _check_kind(has_embedding, shape)
+    embedding = Embedding(shape.n_symbols, chain[0].size) if has_embedding and shape.n_symbols is not None else None
+    layers = chain[1:] if has_embedding else chain
+    middle = next((k for k, layer in enumerate(layers) if layer.kind in ("repeat", "reshape")), None)
+    if not middle:
+        raise InvalidParameter("Architecture.chain must have encoder layers and then a 'repeat' or 'reshape' layer")
+    encoder = ChainEncoder(layers[:middle], shape.n_channels, embedding)
+    if encoder.output_size != latent_size:
+        raise InvalidParameter(
+            f"the chain's vector has {encoder.output_size} values, but latent_size is {latent_size}; make them equal"
+        )
+    length_head = LengthHead(latent_size) if plan.length_weight else None
+    return Autoencoder(plan, encoder, ChainDecoder(layers[middle:], latent_size), length_head=length_head)
 
 
 def _encoder_sizes(plan: Architecture, latent_size: int, hidden_size: int, n_layers: int) -> tuple[int, ...]:
@@ -97,12 +119,7 @@ def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequ
             f"without a projection the encoder's final state is the latent vector: it has {summary_size} values, "
             f"but latent_size is {latent_size}; make them equal or use has_projection=True"
         )
-    if (plan.embedding_size is None) != (shape.n_symbols is None):
-        raise InvalidSequence(
-            "X holds tokens; this architecture takes vectors of (n_steps, n_channels)"
-            if plan.embedding_size is None
-            else "X holds vectors, but this architecture takes tokens (vectors of integers; see Ragged.from_tokens)"
-        )
+    _check_kind(plan.embedding_size is not None, shape)
     if plan.latent_as == "steps":
         if shape.n_steps is None:
             raise InvalidSequence(
@@ -119,6 +136,13 @@ def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequ
             f"with readout='{plan.readout}' the last decoder layer must have {width} units, "
             f"got decoder_sizes={plan.decoder_sizes}"
         )
+
+
+def _check_kind(has_embedding: bool, shape: DataShape) -> None:
+    if has_embedding and shape.n_symbols is None:
+        raise InvalidSequence("X holds vectors; this architecture takes tokens (see Ragged.from_tokens)")
+    if not has_embedding and shape.n_symbols is not None:
+        raise InvalidSequence("X holds tokens; this architecture takes vectors of (n_steps, n_channels)")
 
 
 def _reader(plan: Architecture, shape: DataShape, width: int) -> tuple[nn.Module | None, int]:

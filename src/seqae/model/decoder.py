@@ -45,9 +45,10 @@ class RecurrentDecoder(Decoder):
         self.layers = layers(cell, n_channels if has_feedback else self.conditioning.input_size, sizes)
         self.start = nn.Parameter(torch.zeros(n_channels)) if has_feedback else None
         self.attention = Attention(sizes[-1], latent_size) if architecture.has_attention else None
-        head_input = sizes[-1] + (latent_size if architecture.has_attention else 0)
+        head_input = n_channels if architecture.readout == "final" else sizes[-1]
+        head_input += latent_size if architecture.has_attention else 0
         head_size = n_channels if writer is None else writer.input_size
-        self.head = LinearMap(head_input, head_size) if architecture.readout == "dense" else None
+        self.head = LinearMap(head_input, head_size) if architecture.readout != "none" else None
         self.writer = writer
 
     def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
@@ -80,7 +81,8 @@ class RecurrentDecoder(Decoder):
         dropout = self._architecture.dropout
         if self._architecture.readout == "final":
             final = run_to_end(self._stack, inputs)
-            return Ragged.view(final.reshape(-1, self.n_channels), starts_of(lengths), lengths)
+            steps = final.reshape(-1, self.n_channels)
+            return Ragged.view(steps if self.head is None else self.head(steps), starts_of(lengths), lengths)
         readout = None if self.head is None or self.attention is not None else self.head.readout
         outputs = run(self._stack, inputs, states, readout=readout, dropout=dropout, draw=draw)
         if self.attention is not None:

@@ -38,9 +38,13 @@ class Encoder(nn.Module, ABC):
 
 
 class Decoder(nn.Module, ABC):
-    """Latent vectors to sequences of any length. n_channels: values of a step; 1 for tokens."""
+    """Latent vectors to sequences of any length.
+
+    n_channels: values of a step; 1 for tokens. writes_tokens: whether the steps are tokens.
+    """
 
     n_channels: int
+    writes_tokens: bool = False
 
     @abstractmethod
     def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:

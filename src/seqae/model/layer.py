@@ -12,17 +12,22 @@ from ..recurrence import Cell, Constant, Readout, State, Weights, linear, recur,
 
 
 class RecurrentLayer(nn.Module):
-    """One LSTM or GRU layer in one direction of time; parameters in torch's layout, named as in nn.LSTM."""
+    """One LSTM or GRU layer in one direction of time; parameters in torch's layout, named as in nn.LSTM.
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, reverse: bool = False) -> None:
+    n_biases: how many of bias_ih and bias_hh are learnt; the others stay zero.
+    """
+
+    def __init__(
+        self, cell: Cell, input_size: int, hidden_size: int, *, reverse: bool = False, n_biases: int = 2
+    ) -> None:
         super().__init__()
         rows = cell.n_gates * hidden_size
         self.cell = cell
         self.reverse = reverse
         self.weight_ih = nn.Parameter(torch.zeros(rows, input_size))
         self.weight_hh = nn.Parameter(torch.zeros(rows, hidden_size))
-        self.bias_ih = nn.Parameter(torch.zeros(rows))
-        self.bias_hh = nn.Parameter(torch.zeros(rows))
+        self.bias_ih = _bias(rows, is_learnt=n_biases > 0)
+        self.bias_hh = _bias(rows, is_learnt=n_biases > 1)
 
     @property
     def weights(self) -> Weights:
@@ -38,7 +43,7 @@ class RecurrentLayer(nn.Module):
             nn.init.orthogonal_(block, generator=generator)
         self.bias_ih.zero_()
         self.bias_hh.zero_()
-        if self.cell.kind == "lstm":
+        if self.cell.kind == "lstm" and isinstance(self.bias_ih, nn.Parameter):
             self.bias_ih.chunk(4)[1].fill_(1.0)
 
     def forward(
@@ -55,10 +60,10 @@ class RecurrentLayer(nn.Module):
 class LinearMap(nn.Module):
     """y = weight x + bias."""
 
-    def __init__(self, input_size: int, output_size: int) -> None:
+    def __init__(self, input_size: int, output_size: int, *, has_bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(output_size, input_size))
-        self.bias = nn.Parameter(torch.zeros(output_size))
+        self.bias = _bias(output_size, is_learnt=has_bias)
 
     @property
     def readout(self) -> Readout:
@@ -75,3 +80,7 @@ class LinearMap(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, input_size). Returns (n, output_size)."""
         return linear(x, self.weight, self.bias)
+
+
+def _bias(size: int, *, is_learnt: bool) -> torch.Tensor:
+    return nn.Parameter(torch.zeros(size)) if is_learnt else nn.Buffer(torch.zeros(size))

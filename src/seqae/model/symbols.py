@@ -48,6 +48,8 @@ class SymbolDecoder(Decoder):
     sizes: units of each layer.
     """
 
+    writes_tokens = True
+
     def __init__(
         self,
         architecture: Architecture,
