@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,15 @@ _HEADER_KEY = "seqae"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """What stands in a file. kind: what was saved; config: JSON values; tensors: arrays by name."""
+    """What stands in a file. kind: what was saved; config: JSON values; tensors: arrays by name.
+
+    versions: of what wrote it, by name; filled in by reading.
+    """
 
     kind: str
     config: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
@@ -79,13 +83,14 @@ def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np
     try:
         header = json.loads(text)
         kind, file_format, config = header["kind"], header["format"], header["config"]
+        versions = dict(header["versions"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{target} is damaged: its header cannot be read; save the model again") from error
     if not isinstance(file_format, int) or file_format > FORMAT_VERSION:
         raise ModelFileError(
             f"{target} has format {file_format}, but seqae {__version__} reads up to {FORMAT_VERSION}; upgrade seqae"
         )
-    return ModelFile(kind, config, tensors)
+    return ModelFile(kind, config, tensors, versions)
 
 
 def _check_is_safetensors(target: Path) -> None:

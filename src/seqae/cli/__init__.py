@@ -41,4 +41,4 @@ for _command, _example in COMMANDS.items():
 
 def main() -> None:
     """Run the command that sys.argv names."""
-    app()
+    app(prog_name="seqae")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .screen import console, say
+from .screen import console, duration, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +22,9 @@ def demo(
     ] = Path("demo-out"),
     max_epochs: Annotated[int, typer.Option("--max-epochs", "--epochs", min=1, help="Most epochs.")] = 100,
 ) -> None:
-    """Train on real speech, measure what came of it beside two baselines, and write model, vectors, reconstructions.
+    """Train on spoken vowels, and measure what came of it.
+
+    Two simpler methods are measured beside it; model, vectors and reconstructions are written to a folder.
 
     The data comes with the package: 640 utterances of Japanese vowels by nine men, 7 to 29 steps of 12 channels
     (Kudo, Toyama & Shimbo 1999; UCI; CC BY 4.0).
@@ -36,7 +38,7 @@ def demo(
 
 def _show(result: Demo) -> None:
     history = result.model.history_
-    say(f"Trained in {history.seconds:.1f} s: {len(history.epochs)} epochs, of which {history.best_epoch} was best.\n")
+    say(f"Trained in {duration(history.seconds)}: {len(history.epochs)} epochs, the best was {history.best_epoch}.\n")
     console().print(_table(result))
     console().print(result.verdict)
     say("\nWritten:\n" + "\n".join(f"  {path}" for path in result.paths))

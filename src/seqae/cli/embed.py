@@ -17,7 +17,10 @@ def embed(
     wide: options.Wide = False,
     missing: options.MissingValues = options.Missing.error,
 ) -> None:
-    """Write the vector of each sequence: one row per sequence, in the order of the data, with its id."""
+    """Write the vector of each sequence.
+
+    One row per sequence, with its id, in the order of the data.
+    """
     check_table_target(output, model, data)
     from ..loading import load
     from ..writing import write_vectors

@@ -11,7 +11,7 @@ from ..architectures import PRESETS
 from ..errors import InvalidParameter
 from . import options
 from .files import DataFile, check_differs, check_model_target
-from .screen import facts, lengths, listed
+from .screen import duration, facts, lengths, listed
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -40,9 +40,7 @@ def fit(
     ] = 64,
     n_layers: Annotated[int, typer.Option(metavar="N", help="Layers on each side.", rich_help_panel=MODEL)] = 1,
     cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = "lstm",
-    loss: Annotated[
-        str, typer.Option(metavar="NAME", help="mse, mae, huber, or bce for values from 0 to 1.", rich_help_panel=MODEL)
-    ] = "mse",
+    loss: Annotated[str, typer.Option(metavar="NAME", help="mse, mae, huber or bce.", rich_help_panel=MODEL)] = "mse",
     scale: Annotated[bool, typer.Option(help="Centre and scale each channel first.", rich_help_panel=MODEL)] = True,
     max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=TRAINING)] = 100,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Sequences of a batch.", rich_help_panel=TRAINING)] = 64,
@@ -54,17 +52,15 @@ def fit(
     ] = 0.1,
     patience: Annotated[
         int,
-        typer.Option(metavar="N", help="Epochs without progress before stopping; 0 never.", rich_help_panel=TRAINING),
+        typer.Option(metavar="N", help="Epochs without progress to stop after, or 0.", rich_help_panel=TRAINING),
     ] = 20,
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, or one of several: cuda:1.", rich_help_panel=TRAINING)
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.", rich_help_panel=TRAINING)
     ] = "auto",
     seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)] = 0,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Kept after every epoch; the same command resumes.", rich_help_panel=TRAINING
-        ),
+        typer.Option(metavar="FILE", help="Kept after each epoch; to resume.", rich_help_panel=TRAINING),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -119,7 +115,7 @@ def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
         "channels": f"{model.n_channels_} ({listed(model.channel_names_)})",
         "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
         "loss": losses(model),
-        "time": f"{history.seconds:.1f} s on {_place(model)}",
+        "time": f"{duration(history.seconds)} on {_place(model)}",
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import options
 from .fit import REASONS, losses
-from .screen import counted, facts, listed
+from .screen import counted, duration, facts, listed
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -39,7 +39,7 @@ def description(estimator: SequenceAutoencoder) -> dict[str, str]:
         "loss": f"{estimator.loss}: {losses(estimator)}",
         "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
         "history": curve([epoch.monitored_loss for epoch in history.epochs]),
-        "time": f"{history.seconds:.1f} s",
+        "time": duration(history.seconds),
     }
 
 

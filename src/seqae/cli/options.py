@@ -33,7 +33,7 @@ Id = Annotated[
     typer.Option(
         "--id",
         metavar="COLUMN",
-        help="Which sequence a row belongs to; without it, the table is one series.",
+        help="The sequence of each row; without, one series.",
         rich_help_panel=DATA_PANEL,
     ),
 ]
@@ -53,5 +53,5 @@ Wide = Annotated[
 ]
 MissingValues = Annotated[
     Missing,
-    typer.Option("--missing", help="Refuse missing values, or take them as not observed.", rich_help_panel=DATA_PANEL),
+    typer.Option("--missing", help="What to do about missing values: refuse, or mask.", rich_help_panel=DATA_PANEL),
 ]

@@ -34,7 +34,10 @@ def reconstruct(
     wide: options.Wide = False,
     missing: options.MissingValues = options.Missing.error,
 ) -> None:
-    """Write each sequence as the model gives it back: one row per step, with id and time, in the units of the data."""
+    """Write each sequence as its vector gives it back.
+
+    One row per step, with id and time, in the order and units of the data.
+    """
     check_table_target(output, model, data)
     if errors is not None:
         check_table_target(errors, model, data)

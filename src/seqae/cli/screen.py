@@ -24,21 +24,22 @@ def say(text: str) -> None:
 
 
 def facts(rows: Mapping[str, str]) -> None:
-    """Print names beside what they are, one per line, wrapped within their own column."""
-    from rich.table import Table
+    """Print names beside what they are, one per line; never wrapped, so that paths can be copied."""
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="cyan", no_wrap=True)
-    grid.add_column(overflow="fold")
+    width = max(len(name) for name in rows) + 2
     for name, text in rows.items():
-        grid.add_row(name, Text(text))
-    console().print(grid)
+        console().print(Text.assemble((name.ljust(width), "cyan"), text), soft_wrap=True)
 
 
 def counted(count: int, noun: str) -> str:
     """The count with its noun: 1 step, 2 steps."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A time in seconds with two figures, or in whole ones: 0.042 s, 4.2 s, 421 s."""
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:,.0f} s"
 
 
 def lengths(sequences: Ragged) -> str:
