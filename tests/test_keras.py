@@ -237,15 +237,14 @@ def test_hostile_and_damaged_files_are_refused(tmp_path: Path) -> None:
         b"<html>",
         whole[:1000],
         whole[:-200],
-        whole[: len(whole) // 2] + b"\0" + whole[len(whole) // 2 + 1 :],
+        whole[:5000] + bytes([whole[5000] ^ 255]) + whole[5001:],
     ):
         path.write_bytes(content)
         with pytest.raises(ModelFileError):
             load_keras(path)
     with pytest.raises(ModelFileError, match="cannot be opened"):
         load_keras(tmp_path / "absent.keras")
-    layers, weights = sequential()
-    write_sequential(path, layers, {})
+    layers = sequential()[0]
     secret = tmp_path / "secret.bin"
     secret.write_bytes(bytes(48))
     for attack in ("external", "soft", "hollow"):
@@ -260,5 +259,5 @@ def test_hostile_and_damaged_files_are_refused(tmp_path: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {"layers": layers}}))
             archive.writestr("model.weights.h5", buffer.getvalue())
-        with pytest.raises(ModelFileError, match="link|do not lie in the file"):
+        with pytest.raises(ModelFileError, match=r"link|do not lie in the file"):
             load_keras(path)

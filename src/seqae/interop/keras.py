@@ -129,11 +129,14 @@ def _n_channels(config: Mapping[str, Any]) -> int:
         own = item["config"]
         shape = own.get("batch_shape") or own.get("batch_input_shape")
         if shape is not None:
-            return int(shape[-1]) if len(shape) == 3 and shape[-1] is not None else 1
+            return _last_axis(shape)
         if "layers" in own:
             return _n_channels({"config": own})
-    shape = (config.get("build_config") or {}).get("input_shape") or [None]
-    return int(shape[-1]) if len(shape) == 3 else 1
+    return _last_axis((config.get("build_config") or {}).get("input_shape") or ())
+
+
+def _last_axis(shape: Sequence[Any]) -> int:
+    return int(shape[2]) if len(shape) == 3 and shape[2] is not None else 1
 
 
 def _parameters(chain: _Chain, archive: KerasArchive) -> dict[str, np.ndarray]:
