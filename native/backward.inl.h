@@ -47,7 +47,9 @@ BackwardSpace<T> lay_out_space(Arena<T>& arena, const Problem<T>& p, int n_lanes
     const std::int64_t first = arena.n_taken;
     for (int k = 0; k < p.n_layers; ++k) {
         const std::int64_t part = std::int64_t(Layout::unit_rows(p.layers[k].hidden_size)) * n_lanes;
-        space.carries[k] = {arena.take(2 * part), arena.take(4 * part)};
+        // the wide layout sums gradients of biases along with those of weights
+        const bool has_sums = n_lanes == 1 || (k == 0 && p.source == Source::constant);
+        space.carries[k] = {arena.take(2 * part), has_sums ? arena.take(4 * part) : nullptr};
     }
     space.output_stride = std::int64_t(Layout::channel_rows(p.n_channels)) * n_lanes;
     space.outputs = arena.take(chunk_steps * space.output_stride);
@@ -143,15 +145,17 @@ private:
             const int H = layer.hidden_size;
             const StepRows<T> gradients{gates(k, first), tape_.record_stride[k]};
             const StepRows<T> hidden{tape_.record(k, first), tape_.record_stride[k]};
+            const bool has_sums = space_.carries[k].sums != nullptr;
             Back::template add_weight_gradient<typename Cell::H>(steps, gradients, H, hidden, H, n_lanes_, to.hidden,
-                                                                 H * to.hidden_stride, to.hidden_stride);
+                                                                 H * to.hidden_stride, to.hidden_stride,
+                                                                 has_sums ? nullptr : to.hidden_bias);
             if (k == 0 && p_.source == Source::constant) continue;
             const StepRows<T> inputs =
                 k == 0 ? StepRows<T>{tape_.input(p_, first), tape_.input_stride}
                        : StepRows<T>{tape_.record(k - 1, first + 1), tape_.record_stride[k - 1]};
             Back::template add_weight_gradient<typename Cell::X>(steps, gradients, H, inputs, layer.input_size,
                                                                  n_lanes_, to.input, H * to.input_stride,
-                                                                 to.input_stride);
+                                                                 to.input_stride, has_sums ? nullptr : to.input_bias);
         }
         if (p_.readout_weight) add_readout_gradient(steps, first);
     }
@@ -182,6 +186,7 @@ private:
     }
 
     void add_bias_gradients(int k) {
+        if (!space_.carries[k].sums) return;
         const auto& to = partial_.layers[k];
         const int H = p_.layers[k].hidden_size, rows = packed_.layers[k].n_unit_rows;
         Back::template add_bias_gradient<typename Cell::X>(space_.carries[k].sums, H, rows, n_lanes_, to.input_bias, H);

@@ -31,7 +31,7 @@ struct Spot {
 template <class T>
 struct Carry {
     T* state;  // gradients of h (GRU, and lanes that have not begun) and c
-    T* sums;   // of the gates' gradients over all steps
+    T* sums;   // of the gates' gradients over all steps; null: not wanted
 };
 
 template <class T, class A>
@@ -84,7 +84,7 @@ struct Lstm {
         for (int k = 0; k < 4; ++k) {
             if (!s.is_full) d[k] = select(s.running, d[k], V::broadcast(0));
             d[k].store(s.gates + k * s.slot);
-            (V::load(carry.sums + k * s.slot) + d[k]).store(carry.sums + k * s.slot);
+            if (carry.sums) (V::load(carry.sums + k * s.slot) + d[k]).store(carry.sums + k * s.slot);
         }
     }
 };

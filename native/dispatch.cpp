@@ -16,7 +16,9 @@ extern const Kernel avx2_kernel;
 #ifdef SEQAE_HAS_NEON
 extern const Kernel neon_kernel;
 #endif
+#ifdef SEQAE_HAS_SCALAR
 extern const Kernel scalar_kernel;
+#endif
 
 namespace {
 
@@ -40,7 +42,9 @@ constexpr Candidate candidates[] = {
 #ifdef SEQAE_HAS_NEON
     {&neon_kernel, [] { return true; }},  // part of every 64-bit ARM
 #endif
+#ifdef SEQAE_HAS_SCALAR
     {&scalar_kernel, [] { return true; }},
+#endif
 };
 
 std::vector<const Kernel*> find_runnable() {

@@ -12,6 +12,7 @@ struct Operations {
     void (*forward)(const Problem<T>&, Tape&, bool keep, int n_threads);
     void (*backward)(const Problem<T>&, const Gradients<T>&, Tape&, int n_threads);
     void (*gather)(const GatherProblem<T>&);
+    void (*linear)(const LinearProblem<T>&);
     double (*mean_loss)(const LossProblem<T>&);
     double (*adam_step)(const AdamProblem<T>&);
 };

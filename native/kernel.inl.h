@@ -29,7 +29,7 @@ namespace {
 #include "training.inl.h"
 }  // namespace
 
-#define SEQAE_OPERATIONS(T) {forward<T>, backward<T>, gather<T>, mean_loss<T>, adam_step<T>}
+#define SEQAE_OPERATIONS(T) {forward<T>, backward<T>, gather<T>, linear<T>, mean_loss<T>, adam_step<T>}
 #define SEQAE_STRING_OF(name) #name
 #define SEQAE_STRING(name) SEQAE_STRING_OF(name)
 #define SEQAE_JOIN_OF(a, b) a##b

@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -27,6 +28,10 @@ struct Pool {
 
 Pool& pool() {
     static Pool* const shared = new Pool;  // never destroyed: tapes may outlive static objects
+    // a child of a fork gets the pool as it was between two uses, not in the middle of one by another thread
+    static const int at_fork = pthread_atfork([] { shared->mutex.lock(); }, [] { shared->mutex.unlock(); },
+                                              [] { shared->mutex.unlock(); });
+    (void)at_fork;
     return *shared;
 }
 

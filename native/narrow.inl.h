@@ -165,7 +165,8 @@ struct NarrowBackward {
     // as WideBackward::add_weight_gradient, of gradients[step][slot][unit]; columns padded to whole vectors
     template <class Slots>
     static void add_weight_gradient(const Steps& steps, StepRows<T> gradients, int n_units, StepRows<T> columns,
-                                    int n_columns, int, T* into, std::int64_t gate_stride, std::int64_t unit_stride) {
+                                    int n_columns, int, T* into, std::int64_t gate_stride, std::int64_t unit_stride,
+                                    T* = nullptr) {
         const int slot = Slots::group == 4 ? int(round_up(n_units, width)) : 0;
         for (int unit = 0; unit < n_units; ++unit)
             for (int column = 0; column < n_columns; column += width) {

@@ -64,6 +64,14 @@ struct GatherProblem {
     bool* observed_out = nullptr;  // the same
 };
 
+template <class T>
+struct LinearProblem {
+    std::int64_t n = 0;
+    int n_inputs = 0, n_outputs = 0;
+    const T *x = nullptr, *weight = nullptr, *bias = nullptr;  // (n, n_inputs), (n_outputs, n_inputs), (n_outputs)
+    T* out = nullptr;                                          // (n, n_outputs)
+};
+
 enum class LossKind { mse, mae, huber, bce };
 
 template <class T>

@@ -23,7 +23,7 @@ void add_partials(const Problem<T>& p, const Gradients<T>& g, T* partials, int n
     for (int k = 0; k < p.n_layers; ++k) {
         const auto& from = first.layers[k];
         const LayerGradients<T>& to = g.layers[k];
-        if (!to.input) continue;
+        if (!to.hidden) continue;
         const int rows = Cell::n_gates * p.layers[k].hidden_size;
         add_rows(from.input, size, n_partials, to.input, rows, p.layers[k].input_size, from.input_stride);
         add_rows(from.hidden, size, n_partials, to.hidden, rows, p.layers[k].hidden_size, from.hidden_stride);

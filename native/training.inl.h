@@ -29,6 +29,29 @@ void gather(const GatherProblem<T>& p) {
     }
 }
 
+// out = weight x + bias for each row x alone: lanes are outputs, k ascends, so that a row's bits are its own.
+template <class T>
+void linear(const LinearProblem<T>& p) {
+    using V = Vec<T>;
+    constexpr int width = V::width;
+    const auto weight_at = [&](int row, int k) { return p.weight[std::int64_t(row) * p.n_inputs + k]; };
+    const Block memory((round_up(p.n_outputs, width) * p.n_inputs + 64) * sizeof(T));
+    Arena<T> arena{memory.as<T>()};
+    const T* const packed = pack_vectors(arena, p.n_outputs, p.n_inputs, weight_at);
+    for (std::int64_t i = 0; i < p.n; ++i)
+        for (int row = 0; row < p.n_outputs; row += width) {
+            const int n_rows = p.n_outputs - row < width ? p.n_outputs - row : width;
+            const T* w = packed + std::int64_t(row) * p.n_inputs;
+            T sums[width] = {};
+            for (int r = 0; r < n_rows; ++r) sums[r] = p.bias[row + r];
+            V acc = V::load(sums);
+            for (int k = 0; k < p.n_inputs; ++k, w += width)
+                acc = fma(V::load(w), V::broadcast(p.x[i * p.n_inputs + k]), acc);
+            acc.store(sums);
+            for (int r = 0; r < n_rows; ++r) p.out[i * p.n_outputs + row + r] = sums[r];
+        }
+}
+
 // Loss of each value and its derivative with respect to the prediction x. target: t.
 struct SquaredError {
     template <class V>

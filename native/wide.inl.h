@@ -2,8 +2,80 @@
 // Each sum is of one weight, broadcast, times a vector of lanes; k ascends, one fma each, so that a lane's bits do not
 // depend on its company.
 
+// What does not depend on the cell.
+template <class T>
+struct WideProducts {
+    using V = Vec<T>;
+    static constexpr int width = V::width;
+
+    // columns of torch's (n_gates * n_units, n_columns) as rows, over gates in [unit][gate] order
+    template <class Slots>
+    static const T* pack_transpose(Arena<T>& arena, const T* weights, int n_units, int n_columns) {
+        return pack_product(arena, n_columns, n_units * Slots::n, [=](int column, int k) {
+            return weights[(std::int64_t(k % Slots::n) * n_units + k / Slots::n) * n_columns + column];
+        });
+    }
+
+    static const T* pack_rows(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
+        return pack_product(arena, n_rows, n_k, [=](int r, int k) { return weights[std::int64_t(r) * n_k + k]; });
+    }
+
+    static const T* pack_columns(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
+        return pack_product(arena, n_k, n_rows, [=](int k, int r) { return weights[std::int64_t(r) * n_k + k]; });
+    }
+
+    // out[row] = (bias[row] | out[row] | 0) + sum over k of w[row][k] * rows[k]
+
+    template <class Slots, int R, int NV>
+    static SEQAE_INLINE void add_rows(V (&acc)[R][NV], const T* w, const T* rows, int n_groups, int n_lanes) {
+        for (int k = 0; k < n_groups; ++k, rows += Slots::group * n_lanes)
+#pragma GCC unroll 4
+            for (int g = 0; g < Slots::n; ++g, w += R) {
+                V x[NV];
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) x[v] = V::load(rows + Slots::at[g] * n_lanes + v * width);
+#pragma GCC unroll 8
+                for (int r = 0; r < R; ++r) {
+                    const V weight = V::broadcast(w[r]);
+#pragma GCC unroll 2
+                    for (int v = 0; v < NV; ++v) acc[r][v] = fma(weight, x[v], acc[r][v]);
+                }
+            }
+    }
+
+    // f(Count<R>(), first row) for each block of R rows
+    template <class F>
+    static SEQAE_INLINE void each_block(int n_rows, F f) {
+        int first = 0;
+        for (; n_rows - first > 4; first += 8) f(Count<8>(), first);
+        if (n_rows - first > 2) return f(Count<4>(), first);
+        if (n_rows - first == 2) return f(Count<2>(), first);
+        if (n_rows - first == 1) f(Count<1>(), first);
+    }
+
+    template <class Slots>
+    static void product(const T* w, const T* bias, bool is_added, const T* rows, int n_groups, T* out, int n_rows,
+                        int n_lanes, int n_running) {
+        for (int v = 0; v < n_running; v += width)
+            each_block(n_rows, [&](auto count, int first) {
+                constexpr int R = decltype(count)::value;
+                V acc[R][1];
+#pragma GCC unroll 8
+                for (int r = 0; r < R; ++r) {
+                    acc[r][0] = V::broadcast(bias && first + r < n_rows ? bias[first + r] : T(0));
+                    if (is_added && first + r < n_rows)
+                        acc[r][0] = V::load(out + std::int64_t(first + r) * n_lanes + v);
+                }
+                add_rows<Slots>(acc, w + std::int64_t(first) * n_groups * Slots::n, rows + v, n_groups, n_lanes);
+#pragma GCC unroll 8
+                for (int r = 0; r < R; ++r)
+                    if (first + r < n_rows) acc[r][0].store(out + std::int64_t(first + r) * n_lanes + v);
+            });
+    }
+};
+
 template <class T, class Cell>
-struct Wide {
+struct Wide : WideProducts<T> {
     using V = Vec<T>;
     static constexpr int U = block_units;
     static constexpr int width = V::width;
@@ -40,22 +112,6 @@ struct Wide {
                     for (int g = 0; g < Slots::n; ++g)
                         *out++ = u < n_units ? weights[(std::int64_t(g) * n_units + u) * n_k + k] : T(0);
         return packed;
-    }
-
-    // columns of torch's (n_gates * n_units, n_columns) as rows, over gates in [unit][gate] order
-    template <class Slots>
-    static const T* pack_transpose(Arena<T>& arena, const T* weights, int n_units, int n_columns) {
-        return pack_product(arena, n_columns, n_units * Slots::n, [=](int column, int k) {
-            return weights[(std::int64_t(k % Slots::n) * n_units + k / Slots::n) * n_columns + column];
-        });
-    }
-
-    static const T* pack_rows(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
-        return pack_product(arena, n_rows, n_k, [=](int r, int k) { return weights[std::int64_t(r) * n_k + k]; });
-    }
-
-    static const T* pack_columns(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
-        return pack_product(arena, n_k, n_rows, [=](int k, int r) { return weights[std::int64_t(r) * n_k + k]; });
     }
 
     // ---- forward
@@ -147,54 +203,5 @@ struct Wide {
         const int n_left = n_running - v * width;
         return {before + at, after + at, gates + std::int64_t(4 * unit) * n_lanes + v * width, part, n_lanes,
                 V::first(n_left), n_left >= width};
-    }
-
-    // ---- products of packed rows: out[row] = (bias[row] | out[row] | 0) + sum over k of w[row][k] * rows[k]
-
-    template <class Slots, int R, int NV>
-    static SEQAE_INLINE void add_rows(V (&acc)[R][NV], const T* w, const T* rows, int n_groups, int n_lanes) {
-        for (int k = 0; k < n_groups; ++k, rows += Slots::group * n_lanes)
-#pragma GCC unroll 4
-            for (int g = 0; g < Slots::n; ++g, w += R) {
-                V x[NV];
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) x[v] = V::load(rows + Slots::at[g] * n_lanes + v * width);
-#pragma GCC unroll 8
-                for (int r = 0; r < R; ++r) {
-                    const V weight = V::broadcast(w[r]);
-#pragma GCC unroll 2
-                    for (int v = 0; v < NV; ++v) acc[r][v] = fma(weight, x[v], acc[r][v]);
-                }
-            }
-    }
-
-    // f(std::integral_constant<int, R>, first row) for each block of R rows
-    template <class F>
-    static SEQAE_INLINE void each_block(int n_rows, F f) {
-        int first = 0;
-        for (; n_rows - first > 4; first += 8) f(Count<8>(), first);
-        if (n_rows - first > 2) return f(Count<4>(), first);
-        if (n_rows - first == 2) return f(Count<2>(), first);
-        if (n_rows - first == 1) f(Count<1>(), first);
-    }
-
-    template <class Slots>
-    static void product(const T* w, const T* bias, bool is_added, const T* rows, int n_groups, T* out, int n_rows,
-                        int n_lanes, int n_running) {
-        for (int v = 0; v < n_running; v += width)
-            each_block(n_rows, [&](auto count, int first) {
-                constexpr int R = decltype(count)::value;
-                V acc[R][1];
-#pragma GCC unroll 8
-                for (int r = 0; r < R; ++r) {
-                    acc[r][0] = V::broadcast(bias && first + r < n_rows ? bias[first + r] : T(0));
-                    if (is_added && first + r < n_rows)
-                        acc[r][0] = V::load(out + std::int64_t(first + r) * n_lanes + v);
-                }
-                add_rows<Slots>(acc, w + std::int64_t(first) * n_groups * Slots::n, rows + v, n_groups, n_lanes);
-#pragma GCC unroll 8
-                for (int r = 0; r < R; ++r)
-                    if (first + r < n_rows) acc[r][0].store(out + std::int64_t(first + r) * n_lanes + v);
-            });
     }
 };

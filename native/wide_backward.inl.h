@@ -23,8 +23,93 @@ struct StepRows {
     std::int64_t stride = 0;  // from one step to the next
 };
 
+// Weight gradients: sums over steps and lanes. They do not depend on the cell.
+template <class T>
+struct WideSums {
+    using V = Vec<T>;
+    static constexpr int width = V::width;
+
+    // into[gate * gate_stride + unit * unit_stride + column] += sum over steps and lanes of
+    //     gradients[step][unit][slot][lane] * columns[step][column][lane]
+    template <class Slots>
+    static void add_weight_gradient(const Steps& steps, StepRows<T> gradients, int n_units, StepRows<T> columns,
+                                    int n_columns, int n_lanes, T* into, std::int64_t gate_stride,
+                                    std::int64_t unit_stride, T* bias = nullptr) {
+        for (int unit = 0; unit < n_units; ++unit) {
+            const StepRows<T> rows{gradients.rows + std::int64_t(4) * unit * n_lanes, gradients.stride};
+            T* const row = into + unit * unit_stride;
+            if (bias) add_block_bias<Slots>(steps, rows, n_lanes, bias + unit, n_units);
+            int column = 0;
+            for (; n_columns - column >= 4; column += 4)
+                add_block<Slots, 4>(steps, rows, at(columns, column, n_lanes), n_lanes, row + column, gate_stride);
+            const StepRows<T> rest = at(columns, column, n_lanes);
+            if (n_columns - column == 3) add_block<Slots, 3>(steps, rows, rest, n_lanes, row + column, gate_stride);
+            if (n_columns - column == 2) add_block<Slots, 2>(steps, rows, rest, n_lanes, row + column, gate_stride);
+            if (n_columns - column == 1) add_block<Slots, 1>(steps, rows, rest, n_lanes, row + column, gate_stride);
+        }
+    }
+
+    template <class Slots>
+    static void add_block_bias(const Steps& steps, StepRows<T> gradients, int n_lanes, T* into, std::int64_t stride) {
+        V acc[Slots::n][1];
+#pragma GCC unroll 4
+        for (int g = 0; g < Slots::n; ++g) acc[g][0] = V::broadcast(0);
+        for (int t = 0; t < steps.n; ++t, gradients.rows += gradients.stride)
+            for (int lane = 0; lane < steps.n_running[t]; lane += width)
+#pragma GCC unroll 4
+                for (int g = 0; g < Slots::n; ++g)
+                    acc[g][0] = acc[g][0] + V::load(gradients.rows + Slots::at[g] * n_lanes + lane);
+        add_sums(acc, into, stride);
+    }
+
+    static StepRows<T> at(StepRows<T> matrix, int row, int n_lanes) {
+        return {matrix.rows + std::int64_t(row) * n_lanes, matrix.stride};
+    }
+
+    template <class Slots, int C>
+    static void add_block(const Steps& steps, StepRows<T> gradients, StepRows<T> columns, int n_lanes, T* into,
+                          std::int64_t gate_stride) {
+        constexpr int G = Slots::n;
+        V acc[G][C];
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g)
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c) acc[g][c] = V::broadcast(0);
+        for (int t = 0; t < steps.n; ++t, gradients.rows += gradients.stride, columns.rows += columns.stride)
+            for (int lane = 0; lane < steps.n_running[t]; lane += width) {
+                V column[C];
+#pragma GCC unroll 4
+                for (int c = 0; c < C; ++c) column[c] = V::load(columns.rows + c * n_lanes + lane);
+#pragma GCC unroll 4
+                for (int g = 0; g < G; ++g) {
+                    const V gradient = V::load(gradients.rows + Slots::at[g] * n_lanes + lane);
+#pragma GCC unroll 4
+                    for (int c = 0; c < C; ++c) acc[g][c] = fma(gradient, column[c], acc[g][c]);
+                }
+            }
+                add_sums(acc, into, gate_stride);
+    }
+
+    // into[channel * stride + column] += sum over steps and lanes of gradients[step][channel] * columns[step][column]
+    static void add_readout_gradient(const Steps& steps, StepRows<T> gradients, int n_channels, StepRows<T> columns,
+                                     int n_columns, int n_lanes, T* into, std::int64_t stride) {
+        add_weight_gradient<Slots4>(steps, gradients, (n_channels + 3) / 4, columns, n_columns, n_lanes, into, stride,
+                                    4 * stride);
+    }
+
+    // into[gate][unit] += sums[unit][slot] over lanes
+    template <class Slots>
+    static void add_bias_gradient(const T* sums, int n_units, int, int n_lanes, T* into, std::int64_t gate_stride) {
+        for (int unit = 0; unit < n_units; ++unit)
+            for (int g = 0; g < Slots::n; ++g)
+                for (int lane = 0; lane < n_lanes; lane += width)
+                    into[g * gate_stride + unit] +=
+                        sum(V::load(sums + std::int64_t(4 * unit + Slots::at[g]) * n_lanes + lane));
+    }
+};
+
 template <class T, class Cell>
-struct WideBackward {
+struct WideBackward : WideSums<T> {
     using V = Vec<T>;
     using Layout = Wide<T, Cell>;
     static constexpr int width = V::width;
@@ -66,7 +151,8 @@ struct WideBackward {
             for (int v = 0; v < NV; ++v) {
                 const std::int64_t at = std::int64_t(first + r) * n_lanes + v * width;
                 const auto spot = Layout::spot_at(before, after, gates, part, first + r, v, n_lanes, n_running);
-                Cell::backward(dh[r][v], spot, Carry<T>{carry.state + at, carry.sums + (spot.gates - gates)});
+                T* const sums = carry.sums ? carry.sums + (spot.gates - gates) : nullptr;
+                Cell::backward(dh[r][v], spot, Carry<T>{carry.state + at, sums});
             }
         }
     }
@@ -100,72 +186,5 @@ struct WideBackward {
     static void from_gates(const T* weights, const T* gates, int n_units, bool is_added, T* out, int n_rows,
                            int, int n_lanes, int n_running) {
         Layout::template product<Slots>(weights, nullptr, is_added, gates, n_units, out, n_rows, n_lanes, n_running);
-    }
-
-    // into[gate * gate_stride + unit * unit_stride + column] += sum over steps and lanes of
-    //     gradients[step][unit][slot][lane] * columns[step][column][lane]
-    template <class Slots>
-    static void add_weight_gradient(const Steps& steps, StepRows<T> gradients, int n_units, StepRows<T> columns,
-                                    int n_columns, int n_lanes, T* into, std::int64_t gate_stride,
-                                    std::int64_t unit_stride) {
-        for (int unit = 0; unit < n_units; ++unit) {
-            const StepRows<T> rows{gradients.rows + std::int64_t(4) * unit * n_lanes, gradients.stride};
-            T* const row = into + unit * unit_stride;
-            int column = 0;
-            for (; n_columns - column >= 4; column += 4)
-                add_block<Slots, 4>(steps, rows, at(columns, column, n_lanes), n_lanes, row + column, gate_stride);
-            const StepRows<T> rest = at(columns, column, n_lanes);
-            if (n_columns - column == 3) add_block<Slots, 3>(steps, rows, rest, n_lanes, row + column, gate_stride);
-            if (n_columns - column == 2) add_block<Slots, 2>(steps, rows, rest, n_lanes, row + column, gate_stride);
-            if (n_columns - column == 1) add_block<Slots, 1>(steps, rows, rest, n_lanes, row + column, gate_stride);
-        }
-    }
-
-    static StepRows<T> at(StepRows<T> matrix, int row, int n_lanes) {
-        return {matrix.rows + std::int64_t(row) * n_lanes, matrix.stride};
-    }
-
-    template <class Slots, int C>
-    static void add_block(const Steps& steps, StepRows<T> gradients, StepRows<T> columns, int n_lanes, T* into,
-                          std::int64_t gate_stride) {
-        constexpr int G = Slots::n;
-        V acc[G][C];
-#pragma GCC unroll 4
-        for (int g = 0; g < G; ++g)
-#pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) acc[g][c] = V::broadcast(0);
-        for (int t = 0; t < steps.n; ++t, gradients.rows += gradients.stride, columns.rows += columns.stride)
-            for (int lane = 0; lane < steps.n_running[t]; lane += width) {
-                V column[C];
-#pragma GCC unroll 4
-                for (int c = 0; c < C; ++c) column[c] = V::load(columns.rows + c * n_lanes + lane);
-#pragma GCC unroll 4
-                for (int g = 0; g < G; ++g) {
-                    const V gradient = V::load(gradients.rows + Slots::at[g] * n_lanes + lane);
-#pragma GCC unroll 4
-                    for (int c = 0; c < C; ++c) acc[g][c] = fma(gradient, column[c], acc[g][c]);
-                }
-            }
-        #pragma GCC unroll 4
-        for (int g = 0; g < G; ++g)
-#pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) into[g * gate_stride + c] += sum(acc[g][c]);
-    }
-
-    // into[channel * stride + column] += sum over steps and lanes of gradients[step][channel] * columns[step][column]
-    static void add_readout_gradient(const Steps& steps, StepRows<T> gradients, int n_channels, StepRows<T> columns,
-                                     int n_columns, int n_lanes, T* into, std::int64_t stride) {
-        add_weight_gradient<Slots4>(steps, gradients, (n_channels + 3) / 4, columns, n_columns, n_lanes, into, stride,
-                                    4 * stride);
-    }
-
-    // into[gate][unit] += sums[unit][slot] over lanes
-    template <class Slots>
-    static void add_bias_gradient(const T* sums, int n_units, int, int n_lanes, T* into, std::int64_t gate_stride) {
-        for (int unit = 0; unit < n_units; ++unit)
-            for (int g = 0; g < Slots::n; ++g)
-                for (int lane = 0; lane < n_lanes; lane += width)
-                    into[g * gate_stride + unit] +=
-                        sum(V::load(sums + std::int64_t(4 * unit + Slots::at[g]) * n_lanes + lane));
     }
 };

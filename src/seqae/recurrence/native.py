@@ -18,7 +18,7 @@ from ..errors import InvalidParameter
 from ..ragged import Ragged, starts_of
 from . import active_kernel
 from .cell import Cell, Constant, Readout, State, Weights
-from .fused import AdamState, linear
+from .fused import AdamState
 
 __all__ = ["adam_step", "gather", "kernels", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
 
@@ -89,6 +89,11 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     return Ragged.view(out, starts_of(lengths), lengths, observed_out)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """See seqae.recurrence.linear."""
+    return _Linear.apply(_contiguous(x), _contiguous(weight), _contiguous(bias))
+
+
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
     """See seqae.recurrence.mean_loss."""
     return _MeanLoss.apply(
@@ -141,6 +146,21 @@ class _Recurrence(torch.autograd.Function):
         ctx.call.backward(tensors, outputs, final, gradients, torch.get_num_threads())
         needed = zip(gradients, ctx.needs_input_grad[2:], strict=True)
         return (None, None, *(gradient if is_needed else None for gradient, is_needed in needed))
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        out = x.new_empty(len(x), len(weight))
+        _native().linear(active_kernel(), x, weight, bias, out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        return of_out @ weight, of_out.t() @ x, of_out.sum(0)
 
 
 class _MeanLoss(torch.autograd.Function):
