@@ -15,8 +15,8 @@ from sklearn.utils import check_random_state
 from .architectures import Architecture
 from .batching import BatchLoader
 from .errors import InvalidParameter, ModelFileError, NotFitted
-from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced
-from .inputs import take, take_latent, take_lengths
+from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced, tell_lengths
+from .inputs import as_symbols, take, take_latent, take_lengths
 from .losses import Loss, as_loss
 from .model import Autoencoder, DataShape, Decoder, Encoder
 from .parameters import check_choice, check_count, check_fraction, check_optional_count, check_positive
@@ -155,15 +155,48 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """The latent vector of each sequence. Returns (n_sequences, latent_size) float32, in order."""
         return encode(self.encoder_, self._loader(X), self.latent_size)
 
-    def inverse_transform(self, Z: Any, lengths: Any) -> Ragged:
+    def inverse_transform(self, Z: Any, lengths: Any = None) -> Ragged:
         """A sequence for each vector, in the units of the data.
 
-        Z: (n_sequences, latent_size). lengths: (n_sequences,) whole numbers of at least 1, or one for all.
+        Z: (n_sequences, latent_size). lengths: (n_sequences,) whole numbers of at least 1, or one for all; None asks
+        the length head how long each sequence was.
         """
         decoder = self.decoder_
         latent = take_latent(Z, self.latent_size)
-        counts = take_lengths(lengths, len(latent))
+        counts = self.lengths_of(latent) if lengths is None else take_lengths(lengths, len(latent))
         return self._unscaled(decode(decoder, as_loss(self.loss), latent, counts))
+
+    def lengths_of(self, Z: Any) -> np.ndarray:
+        """How long the sequence of each vector was, as the length head tells. Returns (n_sequences,) int64."""
+        return tell_lengths(self._fitted(), take_latent(Z, self.latent_size))
+
+    def interpolate(self, a: Any, b: Any, n: int) -> Ragged:
+        """n sequences from one to another, whose vectors lie evenly on the line between theirs, both ends included.
+
+        a, b: sequences, (n_steps, n_channels). The length head tells how long each is.
+        """
+        first, last = (self.transform(_one(name, sequence)) for name, sequence in (("a", a), ("b", b)))
+        weights = np.linspace(0, 1, check_count("n", n, least=2), dtype=np.float32)[:, None]
+        return self.inverse_transform((1 - weights) * first + weights * last)
+
+    def sample(self, n: int, random_state: int | np.random.RandomState | None = None) -> Ragged:
+        """n new sequences: standard normal vectors, decoded to the lengths that the length head tells.
+
+        Raises InvalidParameter if the model is not variational: its vectors then follow no known distribution.
+        """
+        if not self._fitted().architecture.is_variational:
+            raise InvalidParameter("sample() needs a variational model; use architecture='variational'")
+        rng = check_random_state(random_state)
+        return self.inverse_transform(rng.standard_normal((check_count("n", n), self.latent_size)))
+
+    def accuracy(self, X: Any) -> float:
+        """The part of the steps whose symbol is reconstructed, of tokens or of one-hot steps.
+
+        Raises InvalidSequence if a step has not exactly one 1 among zeros.
+        """
+        sequences = take(X, self.n_channels_, self.shape_.n_symbols).ragged
+        symbols, told = as_symbols(sequences), self.reconstruct(sequences).values
+        return float(np.mean(symbols == (told if told.ndim == 1 else told.argmax(axis=1))))
 
     def reconstruct(self, X: Any) -> Ragged:
         """Each sequence through its vector and back, in the units of the data; the lengths of X."""
@@ -282,6 +315,15 @@ def _fabric(device: str) -> Fabric:
     if (wanted.index or 0) >= torch.cuda.device_count():
         raise InvalidParameter(f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
     return Fabric(accelerator="cuda", devices=[wanted.index or 0])
+
+
+def _one(name: str, sequence: Any) -> Any:
+    """A sequence as a data set of one; what is a data set already must hold one."""
+    if not isinstance(sequence, Ragged):
+        return [sequence]
+    if len(sequence) != 1:
+        raise InvalidParameter(f"{name} must be one sequence, got {len(sequence)}")
+    return sequence
 
 
 def _shape_of(sequences: Ragged) -> DataShape:

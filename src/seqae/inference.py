@@ -24,6 +24,13 @@ def encode(encoder: Encoder, loader: BatchLoader, latent_size: int) -> np.ndarra
 
 
 @torch.no_grad()
+def tell_lengths(model: Autoencoder, latent: np.ndarray) -> np.ndarray:
+    """How long the sequence of each vector was. latent: (n_sequences, latent_size). Returns (n_sequences,) int64."""
+    head = model.require_length_head()
+    return head.lengths(torch.from_numpy(latent).to(next(head.parameters()).device))
+
+
+@torch.no_grad()
 def decode(decoder: Decoder, loss: Loss, latent: np.ndarray, lengths: np.ndarray) -> Ragged:
     """A sequence of lengths[i] steps for each latent[i]. latent: (n_sequences, latent_size); scaled values."""
     device = next(decoder.parameters()).device

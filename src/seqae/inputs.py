@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +42,37 @@ def take(X: Any, n_channels: int | None = None, n_symbols: int | None = None) ->
     if isinstance(X, Ragged):
         _check_values(sequences)
     return replace(source, ragged=_as_float32(sequences))
+
+
+def drop_empty(X: Sequence[Any]) -> list[Any]:
+    """The sequences that have steps, for fit() and transform(), which refuse the others; a warning names what went.
+
+    X: a list of arrays whose first axis is steps.
+    """
+    empty = [i for i, sequence in enumerate(X) if len(sequence) == 0]
+    if empty:
+        shown = ", ".join(map(str, empty[:20])) + (", ..." if len(empty) > 20 else "")
+        warnings.warn(f"dropped {len(empty)} sequences without steps: {shown}", UserWarning, stacklevel=2)
+    return [sequence for sequence in X if len(sequence)]
+
+
+def as_symbols(sequences: Ragged) -> np.ndarray:
+    """The symbol of each step: the token, or the channel that is 1. Returns (n_steps,) int64.
+
+    Raises InvalidSequence if a step has not exactly one 1 among zeros.
+    """
+    values = to_numpy(sequences.compact().values)
+    if sequences.is_tokens:
+        return values.astype(np.int64)
+    is_one_hot = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
+    if not is_one_hot.all():
+        row = int(np.argmin(is_one_hot))
+        i = int(np.searchsorted(np.cumsum(sequences.lengths), row, side="right"))
+        raise InvalidSequence(
+            f"accuracy is of tokens and one-hot steps, but sequence {i} has a step that is neither; "
+            "use score_samples for other data"
+        )
+    return values.argmax(axis=1)
 
 
 def take_latent(Z: Any, latent_size: int) -> np.ndarray:

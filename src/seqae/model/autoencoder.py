@@ -67,6 +67,14 @@ class Autoencoder(nn.Module):
             )
         return self.predictor
 
+    def require_length_head(self) -> LengthHead:
+        """What tells lengths. Raises InvalidParameter if there is none."""
+        if self.length_head is None:
+            raise InvalidParameter(
+                "this model does not tell how long a sequence was (its length_weight is 0); pass lengths="
+            )
+        return self.length_head
+
     def require_held_back(self) -> None:
         """Raise InvalidParameter if training holds no steps back to predict them."""
         if self.architecture.n_held_back == 0:
