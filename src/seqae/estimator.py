@@ -96,8 +96,11 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     # -- learning --------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn from the sequences of X; y is ignored. Raises TrainingDiverged if the loss stops being finite."""
+    def fit(self, X: Any, y: Any = None, *, validation: Any = None) -> Self:
+        """Learn from the sequences of X; y is ignored. Raises TrainingDiverged if the loss stops being finite.
+
+        validation: sequences that decide which epoch was best; None holds out validation_fraction of X instead.
+        """
         loss, settings = as_loss(self.loss), self._settings()
         fraction = check_fraction("validation_fraction", self.validation_fraction)
         is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
@@ -107,7 +110,10 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model = build_for(self._checked_parameters(), shape)
         loss.check_target(source.ragged)
         model.check_lengths(source.ragged.lengths)
-        training, validation = _split(source.ragged, fraction, settings.seed)
+        training, held_out = _split(source.ragged, 0.0 if validation is not None else fraction, settings.seed)
+        if validation is not None:
+            held_out = take(validation, shape.n_channels, shape.n_symbols).ragged
+            model.check_lengths(held_out.lengths)
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
         model.fit_lengths(training.lengths)
@@ -116,7 +122,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             model,
             loss,
             BatchLoader(training, scaling, fabric.device),
-            None if validation is None else BatchLoader(validation, scaling, fabric.device),
+            None if held_out is None else BatchLoader(held_out, scaling, fabric.device),
             settings,
             fabric=fabric,
             callbacks=self._callbacks(),
