@@ -19,7 +19,7 @@ LAYERS = [
     {"checking", "parameters"},
     {"ragged"},
     {"reading", "scaling", "recurrence"},
-    {"writing"},
+    {"writing", "data"},
     {"batching"},
     {"architectures", "losses"},
     {"model"},

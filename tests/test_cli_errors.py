@@ -49,7 +49,7 @@ BAD_DATA: dict[str, tuple[str, Callable[[Path], object], list[str], list[str]]] 
     "text in a channel": ("d.csv", lambda p: p.write_text(GOOD + "b,4,soon,1\n"), LAYOUT, ["'x'", "row 5", "soon"]),
     "ragged row": ("d.csv", lambda p: p.write_text(GOOD + "b,4,1\n"), LAYOUT, ["d.csv", "7"]),
     "wrong encoding": ("d.csv", lambda p: p.write_bytes(GOOD.encode() + b"\xe9,4,1,1\n"), LAYOUT, ["line 7", "UTF-8"]),
-    "nan": ("d.csv", lambda p: p.write_text(GOOD + "b,4,nan,1\n"), LAYOUT, ["'b'", "step 3", "'x'"]),
+    "nan": ("d.csv", lambda p: p.write_text(GOOD + "b,4,nan,1\n"), LAYOUT, ["'b'", "step 3", "'x'", "--missing mask"]),
     "inf": ("d.csv", lambda p: p.write_text(GOOD + "b,4,1,inf\n"), LAYOUT, ["'b'", "step 3", "'y'", "inf"]),
     "too large": ("d.csv", lambda p: p.write_text(GOOD + "b,4,1,1e30\n"), LAYOUT, ["'b'", "step 3", "'y'", "1e+30"]),
     "repeated time": ("d.csv", lambda p: p.write_text(GOOD + "b,3,1,1\n"), LAYOUT, ["'b'", "t is 3", "rows 4 and 5"]),
@@ -77,10 +77,10 @@ BAD_OPTIONS = {
     "architecture": (["--architecture", "reapet"], ["architecture", "repeat", "'reapet'"]),
     "cell": (["--cell", "rnn"], ["cell", "'lstm'", "'rnn'"]),
     "loss": (["--loss", "mean"], ["loss", "mse", "'mean'"]),
-    "latent_size": (["--latent-size", "0"], ["latent_size", "at least 1", "got 0"]),
-    "max_epochs": (["--max-epochs", "-3"], ["max_epochs", "got -3"]),
-    "learning_rate": (["--learning-rate", "nan"], ["learning_rate", "above 0", "nan"]),
-    "validation_fraction": (["--validation-fraction", "1"], ["validation_fraction", "below 1"]),
+    "latent_size": (["--latent-size", "0"], ["--latent-size", "at least 1", "got 0"]),
+    "max_epochs": (["--max-epochs", "-3"], ["--max-epochs", "got -3"]),
+    "learning_rate": (["--learning-rate", "nan"], ["--learning-rate", "above 0", "nan"]),
+    "validation_fraction": (["--validation-fraction", "1"], ["--validation-fraction", "below 1"]),
     "patience": (["--patience", "-1"], ["patience", "-1"]),
     "device": (["--device", "abacus"], ["device", "abacus"]),
     "seed": (["--seed", "-1"], ["seed", "-1"]),
@@ -224,7 +224,7 @@ def test_a_diverging_training_saves_nothing(folder: Path) -> None:
     rows = "".join(f"{(-1) ** k * 10.0 ** (k % 19)}\n" for k in range(200))
     (folder / "wild.csv").write_text("x\n" + rows)
     options = ["--no-scale", "--learning-rate", "1e30", "--max-epochs", "50", "--validation-fraction", "0"]
-    assert "learning_rate" in refused(folder, "fit", "wild.csv", *options, "-o", "m.seqae")
+    assert "--learning-rate" in refused(folder, "fit", "wild.csv", *options, "-o", "m.seqae")
 
 
 def test_usage_errors_exit_with_2(folder: Path) -> None:

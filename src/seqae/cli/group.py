@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,24 @@ from .. import __version__
 from ..errors import SeqaeError
 
 BAD_INPUT, INTERRUPTED = 2, 130
+AS_OPTIONS = {
+    "missing='mask'": "--missing mask",
+    "wide=True": "--wide",
+    "channels=[...]": "--channels A,B,...",
+    "channels=": "--channels",
+    "id=": "--id",
+    "time=": "--time",
+    "scale=True": "--scale",
+    "loss='mse'": "--loss mse",
+    "latent_size": "--latent-size",
+    "hidden_size": "--hidden-size",
+    "n_layers": "--n-layers",
+    "max_epochs": "--max-epochs",
+    "batch_size": "--batch-size",
+    "learning_rate": "--learning-rate",
+    "validation_fraction": "--validation-fraction",
+}
+"""What messages call by its Python name, as the command line calls it; longer names first."""
 
 
 class Group(TyperGroup):
@@ -21,7 +40,7 @@ class Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except SeqaeError as error:
-            fail(str(error))
+            fail(_with_options(str(error)))
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
             fail("interrupted; nothing was written")
@@ -32,6 +51,12 @@ def fail(message: str) -> None:
     """Print an error as one line on stderr."""
     typer.secho("error: ", err=True, nl=False, fg=typer.colors.RED, bold=True)
     typer.echo(" ".join(message.split()), err=True)
+
+
+def _with_options(message: str) -> str:
+    """The message with Python's arguments as options."""
+    names = "|".join(re.escape(name) for name in AS_OPTIONS)
+    return re.sub(rf"(?<![\w'-])({names})(?![\w'\"])", lambda match: AS_OPTIONS[match[0]], message)
 
 
 def _print_version(is_wanted: bool) -> None:
