@@ -58,7 +58,8 @@ encdec_ad: states handed over, target reversed in time, linear output, teacher f
         z = P states(x),  d(t) = LSTM(x(t+1) in training, y(t+1) after, d(t+1)),  d(n+1) = Q z,  y(t) = W d(t).
 composite: one vector, two decoders: the input and the next steps (Srivastava et al. 2015), with preceding_steps=1
     also those before (AER, Wong et al. 2022, 2212.13558); conditional with feedback and latent_as="state":
-        z = P h(x(p+1..n-k)),  d and d' as in repeat,  y = W d is x(p+1..n-k),  y' = W' d' is x(n-k+1..n).
+        z = P h(x),  d and d' as in repeat,  y = W d is x(1..n),  y' = W' d' is x(n+1..n+k);
+    in training y' is compared with the last k steps of each sequence, from the vector of those before.
 reshape: the vector of n * w values is cut into n steps of w, for sequences of one length n:
         d(t) = LSTM(z[w(t-1)+1..wt], d(t-1)),  y(t) = W d(t).
 dense_reshape: the same, but the last state of an LSTM with n * channels units is reshaped to all steps:

@@ -134,7 +134,7 @@ class Architecture:
     has_projection: bool = True
     kl_weight: float = 0.0
     kl_annealing: float = 0.5
-    length_weight: float = 0.01
+    length_weight: float = 0.1
     decoder_sizes: tuple[int, ...] | None = None
     latent_as: Literal["input", "state", "first_state", "steps"] = "input"
     feedback: Literal["none", "teacher", "scheduled", "own"] = "none"

@@ -13,7 +13,7 @@ from ..errors import InvalidParameter, InvalidSequence
 from ..losses import Loss
 from ..ragged import Ragged
 from .draw import Draw
-from .interface import Code, Decoder, Encoder
+from .interface import Decoder, Encoder
 from .latent import LengthHead, divergence, drawn
 from .layer import LinearMap, RecurrentLayer
 from .rows import part
@@ -86,43 +86,41 @@ class Autoencoder(nn.Module):
     def fit_lengths(self, lengths: np.ndarray) -> None:
         """What the length head needs to know of the training sequences. lengths: (n_sequences,), in steps."""
         if self.length_head is not None:
-            self.length_head.fit(lengths - self.architecture.n_held_back)
+            self.length_head.fit(lengths)
 
     # -- training --------------------------------------------------------------------------------------------------
 
     def training_loss(self, batch: Ragged, loss: Loss, draw: Draw) -> Tensor:
-        """What an update descends: reconstruction and prediction, divergence, lengths. Returns a scalar."""
+        """What an update descends: reconstruction and prediction, divergence, lengths. Returns a scalar.
+
+        The input is reconstructed from the vector of the whole sequence, the steps that are held back are predicted
+        from the vector of the others.
+        """
         plan = self.architecture
-        source = self.source(batch)
-        code = self.encoder.encode(self._corrupted(source, draw), draw)
-        latent = drawn(code, draw)
-        total = latent.new_zeros(())
-        for decoder, target, memory in self._tasks(batch, source, code):
-            if isinstance(decoder, SymbolDecoder):
-                total = total + decoder.loss(latent, target, loss, draw)
-            else:
-                total = total + loss.mean(decoder.taught(latent, target, memory, draw), target)
-        if plan.is_variational:
-            weight = min(1.0, draw.progress / plan.kl_annealing) if plan.kl_annealing else 1.0
+        weight = min(1.0, draw.progress / plan.kl_annealing) if plan.kl_annealing else 1.0
+        total = torch.zeros((), device=batch.values.device)
+        for source, tasks in self._tasks(batch):
+            code = self.encoder.encode(self._corrupted(source, draw), draw)
+            latent = drawn(code, draw)
+            for decoder, target in tasks:
+                total = total + _taught_loss(decoder, latent, target, code.memory, loss, draw)
             total = total + plan.kl_weight * weight * divergence(code)
-        if self.length_head is not None:
-            total = total + plan.length_weight * self.length_head.loss(latent, source.lengths)
+            if self.length_head is not None:
+                total = total + plan.length_weight * self.length_head.loss(latent, source.lengths)
         return total
 
     def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
         """What is monitored: reconstruction and prediction as after training, and the divergence. Returns a scalar."""
-        source = self.source(batch)
-        code = self.encoder.encode(source)
-        total = self.architecture.kl_weight * divergence(code)
-        for decoder, target, memory in self._tasks(batch, source, code):
-            if isinstance(decoder, SymbolDecoder):
-                total = total + decoder.loss(code.latent, target, loss, None)
-            else:
-                total = total + loss.mean(decoder(code.latent, target.lengths, memory), target)
+        total = torch.zeros((), device=batch.values.device)
+        for source, tasks in self._tasks(batch):
+            code = self.encoder.encode(source)
+            total = total + self.architecture.kl_weight * divergence(code)
+            for decoder, target in tasks:
+                total = total + _loss(decoder, code.latent, target, code.memory, loss)
         return total
 
     def source(self, batch: Ragged) -> Ragged:
-        """What the encoder reads in training: each sequence without the steps that are held back."""
+        """Each sequence without the steps that are held back."""
         return part(batch, self.architecture.preceding_steps, self.architecture.predicted_steps)
 
     def held_back(self, batch: Ragged) -> Iterator[tuple[Decoder, Ragged]]:
@@ -143,12 +141,12 @@ class Autoencoder(nn.Module):
                 f"others; give it at least {n_held_back + 1}"
             )
 
-    def _tasks(self, batch: Ragged, source: Ragged, code: Code) -> Iterator[tuple[Decoder, Ragged, Ragged | None]]:
-        """Each decoder with what it is to write and what it may attend over."""
+    def _tasks(self, batch: Ragged) -> Iterator[tuple[Ragged, list[tuple[Decoder, Ragged]]]]:
+        """What the encoder reads, and each decoder with what it is to write from the vector."""
         if self.decoder is not None:
-            yield self.decoder, source, code.memory
-        for decoder, target in self.held_back(batch):
-            yield decoder, target, code.memory
+            yield batch, [(self.decoder, batch)]
+        if self.architecture.n_held_back:
+            yield self.source(batch), list(self.held_back(batch))
 
     def _corrupted(self, source: Ragged, draw: Draw) -> Ragged:
         """Noise and dropped steps on what the encoder reads; see Architecture."""
@@ -176,6 +174,22 @@ class Autoencoder(nn.Module):
                 module.initialise(generator)
         if self.length_head is not None:
             self.length_head.initialise()
+
+
+def _taught_loss(
+    decoder: Decoder, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw
+) -> Tensor:
+    """What one decoder's task costs in training."""
+    if isinstance(decoder, SymbolDecoder):
+        return decoder.loss(latent, target, loss, draw)
+    return loss.mean(decoder.taught(latent, target, memory, draw), target)
+
+
+def _loss(decoder: Decoder, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss) -> Tensor:
+    """What it costs after training."""
+    if isinstance(decoder, SymbolDecoder):
+        return decoder.loss(latent, target, loss, None)
+    return loss.mean(decoder(latent, target.lengths, memory), target)
 
 
 def _cut(batch: Ragged, firsts: np.ndarray, count: int) -> Ragged:
