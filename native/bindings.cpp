@@ -115,6 +115,7 @@ double adam_step(const char* kernel, nb::handle parameters, nb::handle gradient,
 
 NB_MODULE(_native, m) {
     using namespace seqae;
+    nb::set_leak_warnings(false);  // autograd graphs that are alive when the interpreter ends are no fault
     m.doc() = "The compiled kernel; call it through seqae.recurrence.";
     m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
     nb::class_<Recurrence>(m, "Recurrence", "One pass over a ragged batch, and what its gradient needs.")

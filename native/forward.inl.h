@@ -92,7 +92,7 @@ private:
                                            n_running);
             x = after;
         }
-        if (p_.outputs) put_out(t, x, n_running);
+        if (p_.outputs || p_.source == Source::feedback) put_out(t, x, n_running);
     }
 
     void put_out(std::int64_t t, const T* hidden, int n_running) {
@@ -101,8 +101,9 @@ private:
         if (p_.readout_weight)
             Layout::template product<SingleRows>(w.forward, p_.readout_bias, false, hidden, w.n_units, readout,
                                                  p_.n_channels, n_lanes_, n_running);
-        scatter_step(lanes_, plan_.offsets.data(), t, n_running, p_.outputs, p_.n_channels,
-                     p_.readout_weight ? readout : hidden, n_lanes_);
+        if (p_.outputs)
+            scatter_step(lanes_, plan_.offsets.data(), t, n_running, p_.outputs, p_.n_channels,
+                         p_.readout_weight ? readout : hidden, n_lanes_);
     }
 
     // lanes first..last-1 had their last step before t

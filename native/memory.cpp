@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t huge_page = std::size_t(2) << 20;
 constexpr std::size_t most_kept = std::size_t(256) << 20;  // bytes that idle blocks may hold
+constexpr std::size_t most_blocks = 64;
 
 struct Idle {
     void* data;
@@ -40,27 +41,40 @@ std::size_t round_up(std::size_t n_bytes) {
     return (n_bytes + unit - 1) / unit * unit;
 }
 
-// The smallest idle block that fits and is not mostly waste.
-Idle take(std::size_t n_bytes) {
+// The smallest idle block that holds capacity and is not mostly waste.
+Idle take(std::size_t capacity) {
     Pool& shared = pool();
     const std::lock_guard lock(shared.mutex);
-    Idle* best = nullptr;
-    for (Idle& idle : shared.blocks)
-        if (idle.capacity >= n_bytes && idle.capacity <= 4 * n_bytes && (!best || idle.capacity < best->capacity))
-            best = &idle;
-    if (!best) return {nullptr, 0};
+    auto best = shared.blocks.end();
+    for (auto idle = shared.blocks.begin(); idle != shared.blocks.end(); ++idle)
+        if (idle->capacity >= capacity && idle->capacity <= 2 * capacity &&
+            (best == shared.blocks.end() || idle->capacity < best->capacity))
+            best = idle;
+    if (best == shared.blocks.end()) return {nullptr, 0};
     const Idle taken = *best;
-    *best = shared.blocks.back();
-    shared.blocks.pop_back();
+    shared.blocks.erase(best);
     shared.n_bytes -= taken.capacity;
     return taken;
+}
+
+// Keeps a block; those that have been idle longest make room for it.
+void give(Idle block) {
+    Pool& shared = pool();
+    const std::lock_guard lock(shared.mutex);
+    shared.blocks.push_back(block);
+    shared.n_bytes += block.capacity;
+    while (shared.blocks.size() > most_blocks || shared.n_bytes > most_kept) {
+        std::free(shared.blocks.front().data);
+        shared.n_bytes -= shared.blocks.front().capacity;
+        shared.blocks.erase(shared.blocks.begin());
+    }
 }
 
 }  // namespace
 
 Block::Block(std::size_t n_bytes) {
     if (n_bytes == 0) return;
-    const Idle idle = take(n_bytes);
+    const Idle idle = take(round_up(n_bytes));
     data_ = idle.data, capacity_ = idle.capacity;
     if (data_) return;
     capacity_ = round_up(n_bytes);
@@ -82,17 +96,7 @@ Block& Block::operator=(Block&& other) noexcept {
 }
 
 Block::~Block() {
-    if (!data_) return;
-    Pool& shared = pool();
-    {
-        const std::lock_guard lock(shared.mutex);
-        if (shared.n_bytes + capacity_ <= most_kept) {
-            shared.blocks.push_back({data_, capacity_});
-            shared.n_bytes += capacity_;
-            return;
-        }
-    }
-    std::free(data_);
+    if (data_) give({data_, capacity_});
 }
 
 }  // namespace seqae

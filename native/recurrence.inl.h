@@ -143,6 +143,5 @@ void backward_with(const Problem<T>& p, const Gradients<T>& g, Tape& tape, int n
 
 template <class T>
 void backward(const Problem<T>& p, const Gradients<T>& g, Tape& tape, int n_threads) {
-    tape.is_spent = true;
     with_cell(p, [&](auto cell) { backward_with<decltype(cell)>(p, g, tape, n_threads); });
 }

@@ -1,5 +1,7 @@
 #include "recurrence_call.h"
 
+#include <utility>
+
 namespace seqae {
 namespace {
 
@@ -124,19 +126,16 @@ void Recurrence::backward_of(nb::tuple tensors, nb::handle output_gradient, nb::
     g.values = read<T>(gradients[0], "gradient", p.n_rows, any);
     g.readout_weight = read<T>(gradients[1], "gradient", p.n_channels, any);
     g.readout_bias = read<T>(gradients[2], "gradient", p.n_channels);
+    Tape tape = std::exchange(tape_, Tape());
+    const bool is_first = std::exchange(is_kept_, false);
     const nb::gil_scoped_release release;
-    kernel_.of<T>().backward(p, g, tape_, n_threads);
-    tape_.memory = Block();
+    // the backward pass writes over what was kept: a second one, with retain_graph, computes it again
+    if (!is_first) kernel_.of<T>().forward(p, tape, true, n_threads);
+    kernel_.of<T>().backward(p, g, tape, n_threads);
 }
 
 void Recurrence::backward(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients, nb::tuple gradients,
                           int n_threads) {
-    if (!is_kept_) throw std::runtime_error("this recurrence ran without keeping what its gradient needs");
-    if (tape_.is_spent)
-        throw std::runtime_error(
-            "the gradient of a recurrence can be taken once: the first backward pass overwrote what it had kept; "
-            "run the forward pass again");
-    tape_.is_spent = true;  // also for another thread that comes while this one computes
     is_double(tensors) ? backward_of<double>(tensors, output_gradient, final_gradients, gradients, n_threads)
                        : backward_of<float>(tensors, output_gradient, final_gradients, gradients, n_threads);
 }

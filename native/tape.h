@@ -1,4 +1,4 @@
-// What the forward pass leaves for the backward pass.
+// What the forward pass leaves for the backward pass, which writes over it.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -14,7 +14,6 @@ struct Tape {
     Plan plan;
     Block memory;
     std::vector<std::int64_t> tile_starts;  // in values, within memory
-    bool is_spent = false;                  // the backward pass writes gradients over what was kept
 };
 
 }  // namespace seqae
