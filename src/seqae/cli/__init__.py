@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from .demo import demo
+from .detect import detect
 from .embed import embed
 from .fit import fit
 from .group import Group, show_version
@@ -31,6 +32,7 @@ COMMANDS = {
     fit: "seqae fit walks.csv --id person --time second -o walks.seqae",
     embed: "seqae embed walks.seqae new.csv --id person --time second -o vectors.parquet",
     reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",
+    detect: "seqae detect today.csv --normal last_month.csv --time minute -o found.parquet",
     info: "seqae info walks.seqae",
 }
 """Each command, in the order of the help page, and an example of it."""

@@ -12,6 +12,7 @@ from ..errors import InvalidParameter, InvalidSequence
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
     from ..reading import Source
+    from ..tasks.detect import AnomalyDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class DataFile:
         missing = "mask" if self.missing == "mask" else "error"
         return read(self.path, id=self.id, time=self.time, channels=channels, wide=self.wide, missing=missing)
 
-    def read_for(self, model: SequenceAutoencoder) -> Source:
+    def read_for(self, model: SequenceAutoencoder | AnomalyDetector) -> Source:
         """Its sequences, with the channels of the model picked by name where the options do not choose them.
 
         Raises InvalidSequence if the file names its channels and one of the model's is not among them.

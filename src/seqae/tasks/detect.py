@@ -22,7 +22,7 @@ from ..reading import Source
 from ..saving import ModelFile, write_model_file
 from .detection import Detection
 from .finding import find_intervals
-from .fitting import fit_scorer, fit_sensors, training_windows
+from .fitting import Fitted, fit_scorer, fit_sensors, training_windows
 from .judging import Judge, learn_judge
 from .labels import anomalous_sequences, anomalous_steps
 from .progress import tracked
@@ -50,6 +50,7 @@ class AnomalyDetector(BaseEstimator):
         "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
         "latent": distance of a window's vector to the nearest of a normal one.
         "linear": as "error", of the principal components of whole windows, which need one length.
+        "nearest": distance to the nearest normal window, in 32 whitened principal components; needs one length too.
         "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
         "auto" is ("error", "latent", "linear"), without "linear" for whole sequences of different lengths.
     threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", a Threshold, a number, or None for none.
@@ -110,13 +111,34 @@ class AnomalyDetector(BaseEstimator):
         else:
             split = split_series(normal, fraction, seed, window)
         windows = training_windows(split.training, window, stride)
-        autoencoder = None if self.baseline else self._fitted_autoencoder(windows, seed)
-        fitted = fit_scorer(names, fit_sensors(names, autoencoder, windows), split, window, stride)
-        self.scorer_, self.held_out_scores_ = fitted.scorer, fitted.held_out_scores
-        self.autoencoder_, self.window_ = autoencoder, window
-        self.n_channels_, self.channel_names_ = source.ragged.n_channels, source.channel_names
+        self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, seed)
+        sensors = fit_sensors(names, self.autoencoder_, windows)
+        self._learn(fit_scorer(names, sensors, split.held_out, window, stride), source)
         self._learn_judge(threshold, Series(source.ragged[np.flatnonzero(is_anomaly)], source.times))
         return self
+
+    def fit_held_out(self, X: Any) -> Self:
+        """As fit() of an autoencoder that is given as FrozenEstimator, but all of X is what training never saw.
+
+        X: whole normal sequences. Only scores that need nothing else can be learnt so: "error", "mahalanobis",
+        "prediction", "combined". Raises InvalidParameter for the others.
+        """
+        if not isinstance(self.autoencoder, FrozenEstimator) or self.window is not None or self.baseline:
+            raise InvalidParameter("fit_held_out() takes autoencoder=FrozenEstimator(ae), window=None and no baseline")
+        source = take(X)
+        names = as_names(self.score)
+        if not {"error", "mahalanobis", "prediction", "combined"}.issuperset(names):
+            raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()")
+        self.autoencoder_ = self._fitted_autoencoder(source.ragged, 0)
+        sensors = fit_sensors(names, self.autoencoder_, source.ragged)
+        self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
+        self._learn_judge(as_threshold(self.threshold), Series(source.ragged[:0], source.times))
+        return self
+
+    def _learn(self, fitted: Fitted, source: Source) -> None:
+        self.scorer_, self.held_out_scores_ = fitted.scorer, fitted.held_out_scores
+        self.window_ = fitted.scorer.window
+        self.n_channels_, self.channel_names_ = source.ragged.n_channels, source.channel_names
 
     def fit_threshold(self, X: Any, y: Any = None) -> Self:
         """Learn the threshold anew, from data that the detector was not fitted on; the scores stay as they are.

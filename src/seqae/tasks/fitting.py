@@ -12,12 +12,14 @@ from .linear import fit_linear
 from .neighbours import fit_neighbours
 from .scorer import Scorer, Series, columns_for
 from .scores import KINDS, fit_mean_error, fit_part, with_typical
-from .sensors import LATENT, LINEAR, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
-from .splitting import Split
+from .sensors import LATENT, LINEAR, NEAREST, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
 from .windowing import split_at_gaps
 
 TRAINING_WINDOWS = 4096
 """Long series are trained on about as many windows, evenly spaced, and at most `stride` apart."""
+
+NEAREST_COMPONENTS = 32
+"""Principal components in which normal windows are compared for the part "nearest"."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,19 +48,24 @@ def fit_sensors(names: tuple[str, ...], autoencoder: SequenceAutoencoder | None,
     kinds = {kind for name in names for kind in KINDS[name]} | {RECONSTRUCTION}
     if autoencoder is None:
         linear = fit_linear(windows)
-        return (_with_memory(LinearSensor(linear, None, _ordered(kinds - {LINEAR})), windows),)
-    sensors: list[Sensor] = [_with_memory(AutoencoderSensor(autoencoder, None, _ordered(kinds - {LINEAR})), windows)]
+        return (_with_memory(LinearSensor(linear, None, _ordered(kinds - {LINEAR, NEAREST})), windows),)
+    sensors: list[Sensor] = [
+        _with_memory(AutoencoderSensor(autoencoder, None, _ordered(kinds - {LINEAR, NEAREST})), windows)
+    ]
     if LINEAR in kinds:
         sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
+    if NEAREST in kinds:
+        compressed = LinearSensor(fit_linear(windows, n_components=NEAREST_COMPONENTS), None, (NEAREST,))
+        sensors.append(_with_memory(compressed, windows))
     return tuple(sensors)
 
 
 def fit_scorer(
-    names: tuple[str, ...], sensors: tuple[Sensor, ...], split: Split, window: int | None, stride: int
+    names: tuple[str, ...], sensors: tuple[Sensor, ...], held_out: Series, window: int | None, stride: int
 ) -> Fitted:
     """What is usual, from the held-out part."""
     scorer = Scorer(sensors, (), window, stride)
-    batches = [columns for _, columns in scorer.read(split.held_out)]
+    batches = [columns for _, columns in scorer.read(held_out)]
     values = np.concatenate([columns.values for columns in batches])
     lengths = np.concatenate([columns.lengths for columns in batches])
     columns = Ragged.back_to_back(values, lengths)
@@ -74,7 +81,7 @@ def fit_scorer(
 
 def _with_memory(sensor: Sensor, windows: Ragged) -> Sensor:
     """The sensor, remembering the latent vectors of normal windows if it is asked for distances from them."""
-    if LATENT not in sensor.kinds:
+    if LATENT not in sensor.kinds and NEAREST not in sensor.kinds:
         return sensor
     size = 1024
     latent = [sensor.latent(windows[first : first + size]) for first in range(0, len(windows), size)]
@@ -82,4 +89,4 @@ def _with_memory(sensor: Sensor, windows: Ragged) -> Sensor:
 
 
 def _ordered(kinds: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(kinds, key=[RECONSTRUCTION, "prediction", LATENT, LINEAR].index))
+    return tuple(sorted(kinds, key=[RECONSTRUCTION, "prediction", LATENT, LINEAR, NEAREST].index))

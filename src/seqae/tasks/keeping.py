@@ -94,19 +94,21 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
 def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     if isinstance(sensor, LinearSensor):
         tensors |= {f"{prefix}linear.{name}": array for name, array in sensor.model.to_tensors().items()}
-    scale = None
     if sensor.neighbours is not None:
-        tensors[f"{prefix}neighbours"] = sensor.neighbours.vectors
-        scale = sensor.neighbours.scale
-    return {"is_linear": isinstance(sensor, LinearSensor), "kinds": list(sensor.kinds), "scale": scale}
+        tensors |= {f"{prefix}neighbours.{name}": array for name, array in sensor.neighbours.to_tensors().items()}
+    return {
+        "kind": "linear" if isinstance(sensor, LinearSensor) else "autoencoder",
+        "kinds": list(sensor.kinds),
+    }
 
 
 def _unpack_sensor(
     saved: Mapping[str, Any], tensors: dict[str, np.ndarray], autoencoder: SequenceAutoencoder | None
 ) -> Sensor:
-    neighbours = None if saved["scale"] is None else Neighbours(tensors["neighbours"], float(saved["scale"]))
+    memory = _below("neighbours.", tensors)
+    neighbours = Neighbours(**memory) if memory else None
     kinds = tuple(saved["kinds"])
-    if saved["is_linear"]:
+    if saved["kind"] == "linear":
         return LinearSensor(LinearModel.from_tensors(_below("linear.", tensors)), neighbours, kinds)
     if autoencoder is None:
         raise ModelFileError("its autoencoder is missing")

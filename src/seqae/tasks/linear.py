@@ -102,8 +102,8 @@ class LinearModel:
         return cls(scaling, tensors["mean"], tensors["basis"], tensors["variances"], float(tensors["noise"][0]))
 
 
-def fit_linear(windows: Ragged) -> LinearModel:
-    """The components that keep .95 of the variance of at most 2048 windows, evenly chosen.
+def fit_linear(windows: Ragged, *, n_components: int | None = None) -> LinearModel:
+    """So many components, or those that keep .95 of the variance, of at most 2048 windows, evenly chosen.
 
     windows: in the units of the data. Windows must have one length, but for a few shorter ones, which are left out.
     """
@@ -119,10 +119,10 @@ def fit_linear(windows: Ragged) -> LinearModel:
     batch = BatchLoader(chosen, scaling).load(np.arange(len(chosen)))
     flat = batch.values.reshape(len(chosen), -1).numpy()
     mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return _components(flat - mean, mean, scaling)
+    return _components(flat - mean, mean, scaling, n_components)
 
 
-def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling) -> LinearModel:
+def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling, wanted: int | None) -> LinearModel:
     """centred: (n_windows, n_values). By the smaller of the two Gram matrices."""
     n_windows, n_values = centred.shape
     is_wide = n_windows < n_values
@@ -130,8 +130,9 @@ def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling) -> Line
     values, vectors = np.linalg.eigh(gram.astype(np.float64))
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     total = values.sum()
-    kept = np.cumsum(values) <= KEPT_VARIANCE * total
-    n_components = int(min(kept.sum() + 1, (values > 1e-9 * max(total, 1e-30)).sum()))
+    if wanted is None:
+        wanted = int((np.cumsum(values) <= KEPT_VARIANCE * total).sum()) + 1
+    n_components = min(wanted, int((values > 1e-9 * max(total, 1e-30)).sum()))
     basis = vectors[:, :n_components].T
     if is_wide:
         basis = basis @ centred / np.sqrt(values[:n_components, None])

@@ -1,4 +1,4 @@
-"""How far a latent vector lies from those of normal data."""
+"""How far a vector lies from those of normal data."""
 
 from __future__ import annotations
 
@@ -10,32 +10,49 @@ import torch
 from ..recurrence import linear
 
 MOST_VECTORS = 4096
+FLATTENING = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
-    """Latent vectors of normal data, to be compared with; values are divided by scale first.
+    """Vectors of normal data, whitened, to be compared with.
 
-    vectors: (n, latent_size) float32, already divided; scale: float32, one for all values.
+    vectors: (n, size) float32, whitened; centre: (latent_size,); whitener: (size, latent_size). All float32.
     """
 
     vectors: np.ndarray
-    scale: float
+    centre: np.ndarray
+    whitener: np.ndarray
 
     def distances(self, latent: np.ndarray) -> np.ndarray:
-        """Euclidean distance to the nearest vector. latent: (m, latent_size). Returns (m,) float64."""
-        memory = torch.from_numpy(self.vectors)
-        x = torch.from_numpy(latent / np.float32(self.scale))
+        """Euclidean distance to the nearest vector, each computed alone. latent: (m, latent_size). Returns (m,)."""
+        memory, whitener = torch.from_numpy(self.vectors), torch.from_numpy(self.whitener)
+        x = linear(torch.from_numpy(latent - self.centre), whitener, torch.zeros(len(whitener)))
         closeness = linear(x, memory, -0.5 * (memory * memory).sum(dim=1))  # x.m - |m|^2 / 2, highest for the nearest
         nearest = self.vectors[closeness.argmax(dim=1).numpy()]
         return np.sqrt(_sum_of_squares(x.numpy().astype(np.float64) - nearest))
 
+    def to_tensors(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays by name."""
+        return {"vectors": self.vectors, "centre": self.centre, "whitener": self.whitener}
+
 
 def fit_neighbours(latent: np.ndarray) -> Neighbours:
-    """At most 4096 of the vectors, evenly chosen. latent: (n, latent_size)."""
+    """At most 4096 of the vectors, evenly chosen, whitened. latent: (n, latent_size).
+
+    Whitening divides each principal component by sqrt(its variance + 0.3 of the mean one), so that a component that
+    hardly varies in normal data counts for more than its size, but does not drown the others.
+    """
     chosen = latent[np.unique(np.linspace(0, len(latent) - 1, MOST_VECTORS).astype(np.int64))]
-    scale = float(np.sqrt(np.mean(chosen.var(axis=0, dtype=np.float64)))) or 1.0
-    return Neighbours(np.ascontiguousarray(chosen / np.float32(scale)), scale)
+    centre = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred = (chosen - centre).astype(np.float64)
+    variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
+    variances = np.maximum(variances, 0.0)
+    flattening = FLATTENING * variances.mean()
+    deviations = np.sqrt(variances + (flattening if flattening > 0 else 1.0))
+    whitener = np.ascontiguousarray((axes / deviations).T, np.float32)
+    vectors = linear(torch.from_numpy(chosen - centre), torch.from_numpy(whitener), torch.zeros(len(whitener)))
+    return Neighbours(vectors.numpy(), centre, whitener)
 
 
 def _sum_of_squares(x: np.ndarray) -> np.ndarray:

@@ -89,6 +89,15 @@ class Scorer:
         """Each part's mean over the steps of each sequence. Returns (n_sequences,) for each part."""
         return [mean_by_sequence(score, columns.lengths) for score in self.part_scores(columns.values)]
 
+    def last_scores(self, windows: Ragged) -> np.ndarray:
+        """The score of each window's last step, from that window alone. Returns (n_windows,)."""
+        scores = np.empty(len(windows))
+        for batch in ordered_batches(windows.lengths):
+            chosen = windows[batch]
+            ends = np.cumsum(chosen.lengths) - 1
+            scores[batch] = self.step_scores(read_all(self.sensors, chosen)[ends])
+        return scores
+
     def channel_errors(self, columns: np.ndarray) -> np.ndarray:
         """The reconstruction error of each channel, in units of what is usual for it. Returns (n_steps, n_channels)."""
         errors = columns[:, columns_of(self.sensors)[RECONSTRUCTION]]

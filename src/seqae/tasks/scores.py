@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InvalidParameter
 from ..parameters import check_choice
-from .sensors import LATENT, LINEAR, PREDICTION, RECONSTRUCTION
+from .sensors import LATENT, LINEAR, NEAREST, PREDICTION, RECONSTRUCTION
 
 LEAST_ERROR = 0.1
 """Scaled units: an error below a tenth of a channel's standard deviation is not news, however small errors are."""
@@ -23,6 +23,7 @@ KINDS = {
     "combined": (RECONSTRUCTION, PREDICTION),
     "latent": (LATENT,),
     "linear": (LINEAR,),
+    "nearest": (NEAREST,),
 }
 """What each part of a score looks at."""
 
@@ -112,7 +113,7 @@ def fit_part(name: str, columns: np.ndarray) -> Part:
     """columns: (n_steps, n_columns) of held-out normals, as KINDS names them."""
     if name == "mahalanobis":
         return Part(name, fit_mahalanobis(columns))
-    return Part(name, fit_mean_error(columns, least=1e-6 if name == "latent" else LEAST_ERROR))
+    return Part(name, fit_mean_error(columns, least=1e-6 if name in ("latent", "nearest") else LEAST_ERROR))
 
 
 def with_typical(part: Part, scores: np.ndarray) -> Part:

@@ -11,16 +11,21 @@ import torch
 from ..batching import BatchLoader
 from ..estimator import SequenceAutoencoder
 from ..losses import as_loss
+from ..model import Decoder, SymbolDecoder
+from ..model.interface import Code
 from ..ragged import Ragged
 from .linear import LinearModel
 from .neighbours import Neighbours
 
-RECONSTRUCTION, PREDICTION, LATENT, LINEAR = "reconstruction", "prediction", "latent", "linear"
+RECONSTRUCTION, PREDICTION, LATENT, LINEAR, NEAREST = "reconstruction", "prediction", "latent", "linear", "nearest"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AutoencoderSensor:
-    """A fitted autoencoder: columns "reconstruction" and "prediction", one per channel, and "latent"."""
+    """A fitted autoencoder: columns "reconstruction" and "prediction", one per channel, and "latent".
+
+    Where predictions are looked at, the model reads each window without the steps it predicts, as in training.
+    """
 
     autoencoder: SequenceAutoencoder
     neighbours: Neighbours | None
@@ -33,36 +38,58 @@ class AutoencoderSensor:
     @torch.no_grad()
     def read(self, windows: Ragged) -> np.ndarray:
         """The columns of all kinds, side by side. windows: in the units of the data. Returns (n_steps, n_columns)."""
-        batch = self._load(windows)
+        model, batch = self.autoencoder.model_, self._load(windows)
+        source = self._source(batch)
+        code = model.encoder.encode(source)
         parts = []
         if RECONSTRUCTION in self.kinds:
-            parts.append(self._errors(batch))
+            first = model.architecture.preceding_steps if PREDICTION in self.kinds else 0
+            parts.append(_placed(self._errors(model.reconstructor, code, source), source.lengths, batch, first))
+        if PREDICTION in self.kinds:
+            parts.append(self._predictions(batch, code))
         if LATENT in self.kinds and self.neighbours is not None:
-            parts.append(_per_step(self.neighbours.distances(self._latent(batch)), windows))
+            parts.append(_per_step(self.neighbours.distances(code.latent.cpu().numpy()), windows))
         return _side_by_side(parts)
 
     @torch.no_grad()
     def latent(self, windows: Ragged) -> np.ndarray:
         """(n_windows, latent_size) float32."""
-        return self._latent(self._load(windows))
+        return self.autoencoder.model_.encoder(self._source(self._load(windows))).cpu().numpy()
 
     def _load(self, windows: Ragged) -> Ragged:
-        model = self.autoencoder.encoder_
-        device = next(model.parameters()).device
+        device = next(self.autoencoder.model_.parameters()).device
         return BatchLoader(windows, self.autoencoder.scaling_, device).load(np.arange(len(windows)))
 
-    def _latent(self, batch: Ragged) -> np.ndarray:
-        return self.autoencoder.encoder_(batch).cpu().numpy()
+    def _source(self, batch: Ragged) -> Ragged:
+        return self.autoencoder.model_.source(batch) if PREDICTION in self.kinds else batch
 
-    def _errors(self, batch: Ragged) -> np.ndarray:
+    def _predictions(self, batch: Ragged, code: Code) -> np.ndarray:
+        """NaN for the steps that are not predicted. Returns (n_steps, n_channels)."""
+        model = self.autoencoder.model_
+        columns = np.full((batch.n_steps, self.width(PREDICTION)), np.nan, np.float32)
+        for decoder, target in model.held_back(batch):
+            first = np.zeros_like(batch.lengths) if decoder is model.preceder else batch.lengths - target.lengths
+            rows = Ragged.view(columns, batch.starts + first, target.lengths).step_indices()
+            columns[rows] = self._errors(decoder, code, target)
+        return columns
+
+    def _errors(self, decoder: Decoder, code: Code, target: Ragged) -> np.ndarray:
         """Of each value: its absolute error, or its loss where that is not an error's. (n_steps, n_channels)."""
+        if isinstance(decoder, SymbolDecoder):
+            return decoder.losses(code.latent, target).cpu().numpy()
         loss = as_loss(self.autoencoder.loss)
-        return _magnitudes(loss.of_values(self.autoencoder.model_(batch).values, batch.values), loss.kind, batch)
+        values = loss.of_values(decoder(code.latent, target.lengths, code.memory).values, target.values)
+        values = values.sqrt() if loss.kind == "mse" else values
+        if target.observed is not None:
+            values = torch.where(target.observed, values, torch.nan)
+        return values.cpu().numpy()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearSensor:
-    """A linear model: columns "linear" (or "reconstruction", where it stands alone), one per channel, and "latent"."""
+    """A linear model: columns "linear" (or "reconstruction", where it stands in for the autoencoder), one per channel,
+    and "nearest" (or "latent"), the distance of its coefficients to those of the nearest normal window.
+    """
 
     model: LinearModel
     neighbours: Neighbours | None
@@ -70,13 +97,13 @@ class LinearSensor:
 
     def width(self, kind: str) -> int:
         """How many columns a kind has."""
-        return 1 if kind == LATENT else self.model.n_channels
+        return 1 if kind in (LATENT, NEAREST) else self.model.n_channels
 
     def read(self, windows: Ragged) -> np.ndarray:
         """The columns of all kinds, side by side. windows: in the units of the data. Returns (n_steps, n_columns)."""
         errors, coefficients = self.model.read(windows)
         parts = [errors] if RECONSTRUCTION in self.kinds or LINEAR in self.kinds else []
-        if LATENT in self.kinds and self.neighbours is not None:
+        if self.neighbours is not None:
             parts.append(_per_step(self.neighbours.distances(coefficients), windows))
         return _side_by_side(parts)
 
@@ -103,11 +130,13 @@ def read_all(sensors: Sequence[Sensor], windows: Ragged) -> np.ndarray:
     return _side_by_side([sensor.read(windows) for sensor in sensors])
 
 
-def _magnitudes(losses: torch.Tensor, kind: str, batch: Ragged) -> np.ndarray:
-    values = losses.sqrt() if kind == "mse" else losses
-    if batch.observed is not None:
-        values = torch.where(batch.observed, values, torch.nan)
-    return values.cpu().numpy()
+def _placed(columns: np.ndarray, lengths: np.ndarray, batch: Ragged, first: int) -> np.ndarray:
+    """Columns of the part of each window that starts at step `first`, at their steps; NaN for the other steps."""
+    if len(columns) == batch.n_steps:
+        return columns
+    whole = np.full((batch.n_steps, columns.shape[1]), np.nan, np.float32)
+    whole[Ragged.view(whole, batch.starts + first, lengths).step_indices()] = columns
+    return whole
 
 
 def _per_step(of_windows: np.ndarray, windows: Ragged) -> np.ndarray:

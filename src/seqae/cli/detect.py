@@ -1,0 +1,133 @@
+"""seqae detect: what is unlike the normal data of a file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ..errors import InvalidParameter
+from . import options
+from .files import DataFile, check_differs, check_model_target, check_table_target
+from .screen import counted, say
+
+if TYPE_CHECKING:
+    from ..reading import Source
+    from ..tasks.detect import AnomalyDetector
+
+LEARNING = "What is normal"
+
+
+class Rows(StrEnum):
+    """What a row of the result is."""
+
+    interval = "interval"
+    step = "step"
+    sequence = "sequence"
+
+
+def detect(
+    data: options.Data,
+    output: options.Output,
+    normal: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Normal data to learn from, laid out alike.", rich_help_panel=LEARNING),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A detector that was saved; with --normal, a model from fit that has not seen that data.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to keep the detector.", rich_help_panel=LEARNING)
+    ] = None,
+    window: Annotated[
+        str, typer.Option(metavar="N", help="Steps, auto, or none to judge whole sequences.", rich_help_panel=LEARNING)
+    ] = "auto",
+    score: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,...", help="error, mahalanobis, latent, linear, nearest ...", rich_help_panel=LEARNING
+        ),
+    ] = "auto",
+    threshold: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="quantile, sigmas, peaks, conformal, scored, or a number.", rich_help_panel=LEARNING
+        ),
+    ] = "quantile",
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)] = 0,
+    rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
+    id: options.Id = None,
+    time: options.Time = None,
+    channels: options.Channels = None,
+    wide: options.Wide = False,
+    missing: options.MissingValues = options.Missing.error,
+) -> None:
+    """Find steps or sequences that are unlike normal data, and write them with their ids and times."""
+    if model is None and normal is None:
+        raise InvalidParameter("give --normal FILE to learn what is normal, or --model FILE with a saved detector")
+    inputs = [path for path in (data, normal, model) if path is not None]
+    check_table_target(output, *inputs)
+    if save is not None:
+        check_model_target(save, data)
+        check_differs(save, output, *inputs)
+    normal_source = None if normal is None else DataFile(normal, id, time, channels, wide, missing).read()
+    detector = _saved(model) if normal_source is None else _fitted(normal_source, model, window, score, threshold, seed)
+    source = DataFile(data, id, time, channels, wide, missing).read_for(detector)
+    detection = detector.detect(source)
+    from ..writing import write_table
+
+    write_table(output, detection.to_columns(rows.value))
+    if save is not None:
+        detector.save(save)
+    found = counted(len(detection.intervals), "interval")
+    say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}")
+
+
+def _saved(model: Path | None) -> AnomalyDetector:
+    from ..loading import load
+    from ..tasks.detect import AnomalyDetector
+
+    detector = load(model or "")
+    if not isinstance(detector, AnomalyDetector):
+        raise InvalidParameter(f"{model} is not a detector; add --normal FILE to learn from what is normal")
+    return detector
+
+
+def _fitted(normal: Source, model: Path | None, window: str, score: str, threshold: str, seed: int) -> AnomalyDetector:
+    from sklearn.frozen import FrozenEstimator
+
+    from ..loading import load
+    from ..tasks.detect import AnomalyDetector
+
+    names = tuple(score.split(","))
+    return AnomalyDetector(
+        None if model is None else FrozenEstimator(load(model)),
+        window=_window(window),
+        score=names[0] if len(names) == 1 else names,
+        threshold=_number(threshold),
+        random_state=seed,
+    ).fit(normal)
+
+
+def _window(text: str) -> int | Literal["auto"] | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else "auto"
+    if not text.isdigit():
+        raise InvalidParameter(f"--window must be a number of steps, auto or none, got {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> float | str | None:
+    if text == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
