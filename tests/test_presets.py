@@ -1,0 +1,417 @@
+"""What the named architectures do: their equations, their guarantees, and that they learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import seqae
+from seqae import Architecture, Ragged, SequenceAutoencoder, recurrence
+from seqae.architectures import PRESETS
+from seqae.baselines import explained_variance
+from seqae.batching import to_tensors
+from seqae.data import japanese_vowels
+from seqae.errors import InvalidParameter
+from seqae.inputs import drop_empty
+from seqae.model import Draw, build
+from seqae.model.folding import fold, run_folded
+from seqae.recurrence import Readout, recur_feedback
+from seqae.scaling import fit_scaling
+
+from .conftest import make_ragged, make_waves
+from .naive import gru, lstm
+
+NAMES = list(PRESETS)
+CELLS = {"lstm": lstm, "gru": gru}
+
+
+def data(name: str, *, seed: int = 0, n: int = 12) -> tuple[Any, dict[str, Any]]:
+    """Sequences for a preset, and what the estimator must know of them."""
+    rng = np.random.default_rng(seed)
+    if name == "tokens":
+        return Ragged.from_tokens([rng.integers(0, 9, k) for k in rng.integers(2, 12, n)]), {"loss": "cross_entropy"}
+    if "reshape" in name:
+        return make_waves(n, seed=seed, shortest=4, longest=4), {}
+    return make_waves(n, seed=seed), {}
+
+
+def fitted(name: str, **settings: Any) -> tuple[SequenceAutoencoder, Any]:
+    X, own = data(name)
+    defaults = {"latent_size": 8, "hidden_size": 6, "max_epochs": 2, "random_state": 0, "verbose": False}
+    return SequenceAutoencoder(name, **{**defaults, **own, **settings}).fit(X), X
+
+
+def values(result: Any) -> np.ndarray:
+    return np.asarray(result.values if isinstance(result, Ragged) else result)
+
+
+# -- guarantees -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_alone_or_in_company_and_kept_in_a_file(name: str, cell: Any, tmp_path: Any) -> None:
+    ae, X = fitted(name, cell=cell)
+    ae.save(tmp_path / "m.seqae")
+    again = seqae.load(tmp_path / "m.seqae")
+    vectors, whole, scores = ae.transform(X), ae.reconstruct(X), ae.score_samples(X)
+    np.testing.assert_array_equal(again.transform(X), vectors)
+    np.testing.assert_array_equal(values(again.reconstruct(X)), values(whole))
+    np.testing.assert_array_equal(again.score_samples(X), scores)
+    np.testing.assert_array_equal(values(again.inverse_transform(vectors)), values(ae.inverse_transform(vectors)))
+    is_exact = seqae.active_kernel() != "reference"
+    tolerance = 0 if is_exact else 1e-6
+    for i in (0, 5):
+        one = X[[i]] if isinstance(X, Ragged) else [X[i]]
+        np.testing.assert_allclose(ae.transform(one)[0], vectors[i], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(ae.reconstruct(one)[0], whole[i], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(ae.score_samples(one)[0], scores[i], rtol=0, atol=tolerance)
+        length = len(whole[i])
+        np.testing.assert_allclose(
+            ae.inverse_transform(vectors[[i]], length)[0],
+            ae.inverse_transform(vectors, whole.lengths)[i],
+            rtol=0,
+            atol=tolerance,
+        )
+
+
+@pytest.mark.parametrize("name", ["tokens", "state", "composite", "variational", "denoising", "outputs", "conv"])
+def test_a_killed_run_goes_on_to_the_same_bits(name: str, tmp_path: Any) -> None:
+    class Kill:
+        def on_epoch_end(self, epoch: Any) -> None:
+            if epoch.number == 2:
+                raise RuntimeError("killed")
+
+    X, own = data(name)
+    settings = {"latent_size": 8, "hidden_size": 6, "random_state": 3, "verbose": False, "batch_size": 4, **own}
+    whole = SequenceAutoencoder(name, max_epochs=4, **settings).fit(X)
+    checkpoint = seqae.Checkpoint(tmp_path / "run")
+    with pytest.raises(RuntimeError, match="killed"):
+        SequenceAutoencoder(name, max_epochs=4, callbacks=(checkpoint, Kill()), **settings).fit(X)
+    resumed = SequenceAutoencoder(name, max_epochs=4, callbacks=(checkpoint,), **settings).fit(X)
+    for a, b in zip(whole.model_.parameters(), resumed.model_.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert [e.training_loss for e in whole.history_.epochs] == [e.training_loss for e in resumed.history_.epochs]
+
+
+@pytest.mark.parametrize("name", ["state", "seq2seq", "encdec_ad", "composite", "stacked", "conv", "outputs"])
+@pytest.mark.parametrize("per", ["step", "sequence"])
+def test_a_batch_costs_what_its_sequences_cost(name: str, per: Any) -> None:
+    """Without draws: training loss of a batch, value and gradient, from the losses of its sequences alone."""
+    plan = replace(
+        PRESETS[name], feedback="teacher" if PRESETS[name].feedback == "scheduled" else PRESETS[name].feedback
+    )
+    model = build(plan, "lstm", n_channels=2, latent_size=4, hidden_size=3, n_layers=1).double()
+    model.initialise(0)
+    model.fit_lengths(np.array([3, 9]))
+    batch, loss = to_tensors(make_ragged([4, 9, 2], 2)), seqae.Loss("mse", per=per)
+    draw = Draw.of_update(0, 0, 0.5)
+    parts = [to_tensors(Ragged.back_to_back(batch[i].numpy(), np.array([len(batch[i])]))) for i in range(3)]
+    whole, alone = model.training_loss(batch, loss, draw), [model.training_loss(part, loss, draw) for part in parts]
+    if per == "sequence":
+        torch.testing.assert_close(whole, torch.stack(alone).mean())
+        expected = torch.autograd.grad(torch.stack(alone).mean(), list(model.parameters()), allow_unused=True)
+        actual = torch.autograd.grad(whole, list(model.parameters()), allow_unused=True)
+        for a, b in zip(actual, expected, strict=True):
+            assert (a is None) == (b is None)
+            if a is not None and b is not None:
+                torch.testing.assert_close(a, b)
+    elif not plan.n_held_back:
+        head = model.require_length_head()
+        lengths = [plan.length_weight * head.loss(model.encoder(part), part.lengths) for part in [batch, *parts]]
+        weights = batch.lengths / batch.n_steps
+        total = sum(w * (a - n) for w, a, n in zip(weights, alone, lengths[1:], strict=True))
+        torch.testing.assert_close(whole - lengths[0], total)
+
+
+# -- equations ------------------------------------------------------------------------------------------------------
+
+
+def arrays(module: torch.nn.Module) -> list[np.ndarray]:
+    return [parameter.detach().numpy() for parameter in module.parameters()]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_decoder_of_states_is_its_equations(cell: str, is_reversed: bool) -> None:
+    """Teacher-forced and free-running, two layers, step by step in NumPy."""
+    plan = replace(PRESETS["encdec_ad"], is_reversed=is_reversed, n_layers=2)
+    model = build(plan, cell, n_channels=2, latent_size=4, hidden_size=3, n_layers=1).double()
+    model.initialise(0)
+    torch.nn.init.normal_(model.decoder.start)
+    sequences = to_tensors(make_ragged([5, 1, 8], 2))
+    latent = model.encoder(sequences)
+    taught = model.decoder.taught(latent, sequences, None, None)
+    free = model(sequences)
+    weight, bias = arrays(model.decoder.head)
+    for i, x in enumerate(sequences):
+        states: list[np.ndarray] = []
+        steps = x.numpy()
+        for layer in model.encoder.layers:
+            steps, final = CELLS[cell](steps, arrays(layer[0]))
+            states += final
+        z = arrays(model.encoder.projection)[0] @ np.concatenate(states) + arrays(model.encoder.projection)[1]
+        np.testing.assert_allclose(latent[i].detach(), z, atol=1e-12)
+        state_map = arrays(model.decoder.conditioning.state_map)
+        parts = np.split(state_map[0] @ z + state_map[1], 2 * len(final))
+        target = x.numpy()[::-1] if is_reversed else x.numpy()
+        for result, is_free in ((taught, False), (free, True)):
+            now = [tuple(parts[: len(final)]), tuple(parts[len(final) :])]
+            read, expected = model.decoder.start.detach().numpy(), []
+            for t in range(len(target)):
+                step = read[None]
+                for k, layer in enumerate(model.decoder.layers):
+                    step, now[k] = CELLS[cell](step, arrays(layer), now[k])
+                expected.append(weight @ step[0] + bias)
+                read = expected[-1] if is_free else target[t]
+            ordered = np.array(expected)[::-1] if is_reversed else np.array(expected)
+            np.testing.assert_allclose(result[i].detach(), ordered, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_the_folded_decoder_is_the_one_step_by_step(n_channels: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    model = build(
+        Architecture(latent_as="state", feedback="own"),
+        "lstm",
+        n_channels=n_channels,
+        latent_size=4,
+        hidden_size=7,
+        n_layers=1,
+    )
+    model.initialise(0)
+    layer, readout = model.decoder.layers[0], model.decoder.head.readout
+    lengths = np.array([4, 1, 30])
+    first = torch.randn(3, n_channels, generator=generator)
+    state = tuple(torch.randn(3, 7, generator=generator) for _ in range(2))
+    wanted = recur_feedback(layer.cell, first, lengths, [layer.weights], [state], readout)
+    folded = run_folded(layer, first, lengths, state, readout)
+    torch.testing.assert_close(folded.values, wanted.values, atol=1e-5, rtol=1e-5)
+    gradients = [
+        torch.autograd.grad(result.values.square().sum(), [*layer.parameters(), *model.decoder.head.parameters()])
+        for result in (folded, wanted)
+    ]
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+    assert isinstance(readout, Readout)
+    torch.testing.assert_close(
+        fold(layer.weights, readout).hidden, layer.weight_hh + layer.weight_ih @ model.decoder.head.weight
+    )
+
+
+def test_attention_is_its_equation() -> None:
+    model = build("outputs", "lstm", n_channels=2, latent_size=4, hidden_size=3, n_layers=1).double()
+    model.initialise(0)
+    sequences = to_tensors(make_ragged([5, 2], 2))
+    code, result = model.encoder.encode(sequences), model(sequences)
+    for i, n in enumerate(sequences.lengths):
+        memory = code.memory[i].detach().numpy()
+        np.testing.assert_allclose(memory.mean(axis=0), code.latent[i].detach(), atol=1e-12)
+        hidden, _ = lstm(np.repeat(code.latent[i].detach().numpy()[None], n, axis=0), arrays(model.decoder.layers[0]))
+        weight, bias = arrays(model.decoder.attention.query)
+        scores = (hidden @ weight.T + bias) @ memory.T / np.sqrt(4)
+        weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        joined = np.concatenate([hidden, weights @ memory], axis=1)
+        weight, bias = arrays(model.decoder.head)
+        np.testing.assert_allclose(result[i].detach(), joined @ weight.T + bias, atol=1e-12)
+
+
+def test_strided_convolutions_are_their_equations() -> None:
+    plan = Architecture(strides=(3,), is_bidirectional=False)
+    model = build(plan, "lstm", n_channels=2, latent_size=4, hidden_size=5, n_layers=1).double()
+    model.initialise(0)
+    sequences = to_tensors(make_ragged([7, 1, 3], 2))
+    latent, result = model.encoder(sequences), model(sequences)
+    weight, bias = arrays(model.encoder.reader.times[0])
+    expand, expand_bias = arrays(model.decoder.writer.times[0])
+    for i, x in enumerate(sequences):
+        around = np.concatenate([np.zeros((2, 2)), x.numpy(), np.zeros((2, 2))])
+        n_core = -(-len(x) // 3)
+        around = np.concatenate([around, np.zeros((3 * n_core + 2 - len(x), 2))])
+        core = np.array([np.maximum(weight @ around[3 * j : 3 * j + 5].ravel() + bias, 0) for j in range(n_core)])
+        z = arrays(model.encoder.projection)[0] @ lstm(core, arrays(model.encoder.layers[0][0]))[1][0]
+        np.testing.assert_allclose(latent[i].detach(), z, atol=1e-12)
+        hidden, _ = lstm(np.repeat(z[None], n_core, axis=0), arrays(model.decoder.layers[0]))
+        read = np.maximum(hidden @ arrays(model.decoder.head)[0].T + arrays(model.decoder.head)[1], 0)
+        steps = (read @ expand.T + expand_bias).reshape(-1, 2)[: len(x)]
+        np.testing.assert_allclose(result[i].detach(), steps, atol=1e-12)
+
+
+def test_convolutions_within_steps_are_torchs() -> None:
+    plan = Architecture(matrix_shape=(5, 4))
+    model = build(plan, "lstm", n_channels=20, latent_size=4, hidden_size=5, n_layers=1).double()
+    model.initialise(0)
+    steps = torch.randn(6, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    reader = model.encoder.reader.matrix
+    kernel = reader.map.weight.reshape(8, 1, 3, 3)
+    wanted = torch.relu(
+        torch.nn.functional.conv2d(steps.reshape(6, 1, 5, 4), kernel, reader.map.bias, stride=2, padding=1)
+    )
+    torch.testing.assert_close(reader(steps), wanted.permute(0, 2, 3, 1).flatten(1))
+    writer = model.decoder.writer.matrix
+    features = torch.randn(6, 3 * 2 * 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    kernel = writer.map.weight.T.reshape(8, 1, 2, 2)
+    grid = features.reshape(6, 3, 2, 8).permute(0, 3, 1, 2)
+    wanted = torch.nn.functional.conv_transpose2d(grid, kernel, stride=2) + writer.map.bias.reshape(2, 2).repeat(3, 2)
+    torch.testing.assert_close(writer(features), wanted[:, 0, :5, :4].flatten(1))
+
+
+def test_the_divergence_is_that_of_torch() -> None:
+    model = build("variational", "lstm", n_channels=2, latent_size=4, hidden_size=3, n_layers=1)
+    model.initialise(0)
+    from seqae.model.latent import divergence
+
+    code = model.encoder.encode(to_tensors(make_ragged([5, 2], 2, dtype=np.float32)))
+    normal = torch.distributions.Normal
+    own = normal(code.latent, torch.exp(0.5 * code.log_variance))
+    wanted = torch.distributions.kl_divergence(own, normal(0.0, 1.0)).mean()
+    torch.testing.assert_close(divergence(code), wanted)
+
+
+def test_sampled_softmax_estimates_the_exact_loss() -> None:
+    model = build(
+        replace(PRESETS["tokens"], dropout=0.0, sampled_symbols=50, length_weight=0),
+        "lstm",
+        n_channels=1,
+        latent_size=4,
+        hidden_size=8,
+        n_layers=1,
+        n_symbols=200,
+    )
+    model.initialise(0)
+    rng = np.random.default_rng(0)
+    batch = to_tensors(Ragged.from_tokens([rng.integers(0, 200, 9) for _ in range(20)]))
+    loss = seqae.Loss("cross_entropy")
+    with torch.no_grad():
+        exact = model.evaluation_loss(batch, loss)
+        sampled = [model.training_loss(batch, loss, Draw.of_update(0, k, 0.5)) for k in range(50)]
+    assert abs(torch.stack(sampled).mean() - exact) < 0.01 * exact
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "tokens"])
+def test_no_path_loops_over_time_in_python(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of the kernel, in training and after, are as many for 4 steps as for 200."""
+    calls = []
+    for function in ("recur", "recur_state", "recur_feedback", "linear"):
+        own = getattr(recurrence, function)
+
+        def counted(*arguments: Any, own: Any = own, **options: Any) -> Any:
+            calls.append(own)
+            return own(*arguments, **options)
+
+        for module in ("layer", "decoder", "folding", "symbols"):
+            if hasattr(__import__(f"seqae.model.{module}", fromlist=["x"]), function):
+                monkeypatch.setattr(f"seqae.model.{module}.{function}", counted)
+    counts = []
+    for n_steps in (4, 200):
+        latent_size = n_steps if "reshape" in name else 8
+        model = build(name, "lstm", n_channels=1, latent_size=latent_size, hidden_size=2, n_layers=1, n_steps=n_steps)
+        model.initialise(0)
+        batch = to_tensors(make_ragged([n_steps] * 2, 1, dtype=np.float32))
+        calls.clear()
+        model.training_loss(batch, seqae.Loss(), Draw.of_update(0, 0, 0.5)).backward()
+        model(batch)
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
+
+
+# -- what they are for ----------------------------------------------------------------------------------------------
+
+
+def test_prediction_errors_are_those_of_the_steps_held_back() -> None:
+    ae = SequenceAutoencoder(
+        Architecture(predicted_steps=2, preceding_steps=1), latent_size=4, hidden_size=5, max_epochs=2, random_state=0
+    )
+    X = make_waves(9, seed=0, shortest=5, longest=9)
+    ae.fit(X)
+    by_step = ae.prediction_error(X, per="step")
+    assert by_step.lengths.tolist() == [3] * 9
+    np.testing.assert_allclose(ae.prediction_error(X), [part.mean() for part in by_step], rtol=1e-5)
+    inner = [x[1:-2] for x in X]
+    after = ae.predict_steps(inner, 2)
+    for i, x in enumerate(X):
+        error = ((after[i] - x[-2:]) / ae.scaling_.scale) ** 2
+        np.testing.assert_allclose(by_step[i][1:, 0], error.mean(axis=1), rtol=1e-3, atol=1e-5)
+    with pytest.raises(InvalidParameter, match="predicts no steps"):
+        fitted("repeat")[0].prediction_error(X)
+    only = SequenceAutoencoder(
+        Architecture(predicted_steps=2, has_reconstruction=False), latent_size=4, hidden_size=5, max_epochs=2
+    ).fit(X)
+    assert only.predict_steps(X, 7).lengths.tolist() == [7] * 9
+    with pytest.raises(InvalidParameter, match="does not reconstruct"):
+        only.reconstruct(X)
+
+
+def test_lengths_are_told_and_vectors_joined() -> None:
+    X = make_waves(60, seed=0, shortest=3, longest=12)
+    ae = SequenceAutoencoder(latent_size=8, hidden_size=24, max_epochs=150, learning_rate=1e-2, random_state=0).fit(X)
+    told = ae.inverse_transform(ae.transform(X)).lengths
+    assert np.abs(told - [len(x) for x in X]).mean() < 0.5
+    between = ae.interpolate(X[0], X[1], 5)
+    assert len(between) == 5
+    np.testing.assert_array_equal(between[0], ae.inverse_transform(ae.transform([X[0]]))[0])
+    np.testing.assert_allclose(between[4], ae.inverse_transform(ae.transform([X[1]]))[0], atol=1e-5)
+    with pytest.raises(InvalidParameter, match="variational"):
+        ae.sample(3)
+    unaware = SequenceAutoencoder(Architecture(length_weight=0), latent_size=4, max_epochs=1).fit(X)
+    with pytest.raises(InvalidParameter, match="pass lengths="):
+        unaware.inverse_transform(unaware.transform(X))
+
+
+def test_a_variational_model_can_be_sampled() -> None:
+    ae, _ = fitted("variational")
+    first, second = ae.sample(4, random_state=1), ae.sample(4, random_state=1)
+    np.testing.assert_array_equal(first.values, second.values)
+    assert len(first) == 4
+    assert np.isfinite(first.values).all()
+
+
+def moving_symbols(n: int, seed: int) -> list[np.ndarray]:
+    """One of 8 symbols that moves up or down, as one-hot rows, for 0..10 steps."""
+    rng = np.random.default_rng(seed)
+    starts, moves, lengths = rng.integers(0, 8, n), rng.choice([-1, 1], n), rng.integers(0, 11, n)
+    return [
+        np.eye(8)[(s + d * np.arange(k)) % 8].reshape(-1, 8) for s, d, k in zip(starts, moves, lengths, strict=True)
+    ]
+
+
+def test_moving_symbols_come_back_from_twenty_values() -> None:
+    with pytest.warns(UserWarning, match=r"dropped \d+ sequences without steps: 2, 9"):
+        X = drop_empty(moving_symbols(600, seed=0))
+    ae = SequenceAutoencoder(latent_size=20, max_epochs=60, learning_rate=1e-2, random_state=0, verbose=False).fit(X)
+    assert ae.accuracy([x for x in moving_symbols(300, seed=1) if len(x)]) > 0.99
+
+
+def overfitted(name: str, cell: str, X: Any, **settings: Any) -> SequenceAutoencoder:
+    slow = {"seq2seq": (1500, 5e-3), "dense_reshape": (900, 1e-2)}
+    max_epochs, learning_rate = slow.get(name, (350, 2e-2))
+    return SequenceAutoencoder(
+        name,
+        cell=cell,  # pyright: ignore[reportArgumentType]
+        latent_size=42 if "reshape" in name else 40,
+        max_epochs=max_epochs,
+        learning_rate=learning_rate,
+        validation_fraction=0,
+        patience=None,
+        random_state=0,
+        **settings,
+    ).fit(X)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("name", NAMES)
+def test_twenty_utterances_are_learnt_by_heart(name: str, cell: str) -> None:
+    utterances = sorted(japanese_vowels("train").sequences, key=len)[:20]
+    if name == "tokens":
+        rng = np.random.default_rng(0)
+        X = Ragged.from_tokens([rng.integers(0, 12, len(x)) for x in utterances])
+        assert overfitted(name, cell, X, loss="cross_entropy").accuracy(X) > 0.98
+        return
+    X = Ragged.from_any([x[:7] for x in utterances] if "reshape" in name else utterances)
+    ae = overfitted(name, cell, X)
+    assert explained_variance(X, ae.reconstruct(X), fit_scaling(X)) > 0.98
