@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .fit import place
 from .screen import console, duration, say
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ def demo(
 
 def _show(result: Demo) -> None:
     history = result.model.history_
-    say(f"Trained in {duration(history.seconds)}: {len(history.epochs)} epochs, the best was {history.best_epoch}.\n")
+    epochs = f"{len(history.epochs)} epochs, the best was {history.best_epoch}"
+    say(f"Trained in {duration(history.seconds)} on {place(result.model)}: {epochs}.\n")
     console().print(_table(result))
-    console().print(result.verdict)
+    console().print("\n" + result.verdict)
     say("\nWritten:\n" + "\n".join(f"  {path}" for path in result.paths))
     say("\nNext:\n" + "\n".join(f"  {command}" for command in _next(result)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import options
-from .files import DataFile, check_table_target
+from .files import DataFile, check_table_target, load_autoencoder
 from .screen import counted, say
 
 
@@ -22,10 +22,9 @@ def embed(
     One row per sequence, with its id, in the order of the data.
     """
     check_table_target(output, model, data)
-    from ..loading import load
     from ..writing import write_vectors
 
-    estimator = load(model)
+    estimator = load_autoencoder(model)
     source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
     vectors = estimator.transform(source)
     write_vectors(output, source.ids, source.id_name, vectors)

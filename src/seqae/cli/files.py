@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidParameter, InvalidSequence
+from ..errors import InvalidParameter, InvalidSequence, ModelFileError
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -41,6 +41,17 @@ class DataFile:
         """
         source = self.read()
         return source if self.channels is not None else _with_channels(source, model.channel_names_)
+
+
+def load_autoencoder(path: Path) -> SequenceAutoencoder:
+    """The autoencoder saved to path. Raises ModelFileError if it is something else, such as a detector."""
+    from ..estimator import SequenceAutoencoder
+    from ..loading import load
+
+    model = load(path)
+    if not isinstance(model, SequenceAutoencoder):
+        raise ModelFileError(f"{path} holds a {type(model).__name__}, not an autoencoder; name a file that fit saved")
+    return model
 
 
 def check_model_target(path: Path, data: Path) -> None:

@@ -115,13 +115,13 @@ def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
         "channels": f"{model.n_channels_} ({listed(model.channel_names_)})",
         "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
         "loss": losses(model),
-        "time": f"{duration(history.seconds)} on {_place(model)}",
+        "time": f"{duration(history.seconds)} on {place(model)}",
     }
 
 
 REASONS = {
     "max_epochs": "all were run",
-    "patience": "no better one came for long",
+    "patience": "stopped early",
     "interrupt": "interrupted; the best so far was kept",
     "callback": "a callback stopped",
 }
@@ -134,7 +134,8 @@ def losses(model: SequenceAutoencoder) -> str:
     return training if best.validation_loss is None else f"validation {best.validation_loss:.4g}, {training}"
 
 
-def _place(model: SequenceAutoencoder) -> str:
+def place(model: SequenceAutoencoder) -> str:
+    """Where the model computes: a device, and on a CPU the kernel."""
     from ..recurrence import active_kernel
 
     device = next(model.model_.parameters()).device

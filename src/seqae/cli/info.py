@@ -9,6 +9,8 @@ from .fit import REASONS, losses
 from .screen import counted, duration, facts, listed
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
     from ..estimator import SequenceAutoencoder
 
 
@@ -17,15 +19,23 @@ def info(model: options.Model) -> None:
     from ..loading import load
     from ..saving import read_model_file
 
-    estimator = load(model)
+    saved = load(model)
     versions = read_model_file(model).versions
     written_by = ", ".join(f"{name} {version}" for name, version in versions.items())
     size = f"{model.stat().st_size / 1024:,.0f} KiB"
-    facts({"file": f"{model} ({size})"} | description(estimator) | {"written by": written_by})
+    facts({"file": f"{model} ({size})"} | description(saved) | {"written by": written_by})
 
 
-def description(estimator: SequenceAutoencoder) -> dict[str, str]:
-    """The model and its training, as names beside what they are."""
+def description(saved: BaseEstimator) -> dict[str, str]:
+    """What was saved, as names beside what they are: an autoencoder with its training, or whatever its parameters."""
+    from ..estimator import SequenceAutoencoder
+
+    if isinstance(saved, SequenceAutoencoder):
+        return _autoencoder(saved)
+    return {"kind": type(saved).__name__} | {name: str(value) for name, value in saved.get_params(deep=False).items()}
+
+
+def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
     history = estimator.history_
     n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
     name = estimator.architecture if isinstance(estimator.architecture, str) else repr(estimator.architecture)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .files import DataFile, check_differs, check_table_target
+from .files import DataFile, check_differs, check_table_target, load_autoencoder
 from .screen import counted, lengths, say
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ def reconstruct(
     if errors is not None:
         check_table_target(errors, model, data)
         check_differs(errors, output)
-    from ..loading import load
     from ..writing import write_steps
 
-    estimator = load(model)
+    estimator = load_autoencoder(model)
     source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
     write_steps(output, source, estimator.reconstruct(source))
     say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}")
