@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import typer
 
+from .compare import compare
 from .demo import demo
 from .detect import detect
 from .embed import embed
 from .fit import fit
+from .forecast import forecast
 from .group import Group, show_version
+from .importing import import_model
 from .info import info
 from .reconstruct import reconstruct
 
@@ -33,6 +36,9 @@ COMMANDS = {
     embed: "seqae embed walks.seqae new.csv --id person --time second -o vectors.parquet",
     reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",
     detect: "seqae detect today.csv --normal last_month.csv --time minute -o found.parquet",
+    forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
+    compare: "seqae compare walks.csv --id person --time second -o table.csv",
+    import_model: "seqae import model.keras -o walks.seqae",
     info: "seqae info walks.seqae",
 }
 """Each command, in the order of the help page, and an example of it."""

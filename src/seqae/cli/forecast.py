@@ -1,0 +1,57 @@
+"""seqae forecast: how a file's sequences go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options
+from .files import DataFile, check_table_target, load_autoencoder
+from .screen import counted, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..ragged import Ragged
+    from ..reading import Source
+
+
+def forecast(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output,
+    n_steps: Annotated[int, typer.Option("--steps", "-n", metavar="N", help="Steps to add to each sequence.")] = 1,
+    id: options.Id = None,
+    time: options.Time = None,
+    channels: options.Channels = None,
+    wide: options.Wide = False,
+    missing: options.MissingValues = options.Missing.error,
+) -> None:
+    """Write the steps that follow each sequence.
+
+    The model's architecture must predict: composite, or any that was made with predicted_steps. One row per added
+    step, with the id and the step's number in its sequence.
+    """
+    check_table_target(output, model, data)
+    from ..tasks.forecast import forecast as run
+
+    estimator = load_autoencoder(model)
+    source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
+    continuation = run(estimator, source, n_steps)
+    _write(output, source, continuation)
+    say(f"{counted(n_steps, 'step')} after each of {counted(len(source), 'sequence')}: {output}")
+
+
+def _write(path: Path, source: Source, continuation: Ragged) -> None:
+    import numpy as np
+
+    from ..writing import write_table
+
+    lengths = continuation.lengths
+    names = source.channel_names
+    id_name = source.id_name if source.id_name not in names else f"{source.id_name}_"
+    step_name = "step" if "step" not in (*names, id_name) else "step_"
+    steps = np.arange(int(lengths.sum())) - np.repeat(continuation.starts, lengths)
+    columns = {id_name: np.repeat(source.ids, lengths), step_name: steps + np.repeat(source.ragged.lengths, lengths)}
+    write_table(path, columns | dict(zip(names, np.asarray(continuation.values).T, strict=True)))

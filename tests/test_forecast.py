@@ -1,0 +1,111 @@
+"""Continuation of sequences, from Python and from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from seqae import Architecture, Ragged, SequenceAutoencoder, load
+from seqae.cli import app
+from seqae.errors import InvalidParameter, InvalidSequence
+from seqae.tasks.forecast import forecast, next_steps
+
+from .conftest import make_waves
+
+
+def waves(n: int, *, seed: int, shortest: int, longest: int) -> list[np.ndarray]:
+    """Sines of frequencies in 0.15..0.45 and any phase, one channel."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(shortest, longest + 1, n)
+    return [np.sin(rng.uniform(0, 6) + rng.uniform(0.15, 0.45) * np.arange(k))[:, None] for k in lengths]
+
+
+def r2(actual: np.ndarray, told: np.ndarray) -> float:
+    return float(1 - ((actual - told) ** 2).sum() / ((actual - actual.mean()) ** 2).sum())
+
+
+@pytest.fixture(scope="module")
+def fitted() -> SequenceAutoencoder:
+    return SequenceAutoencoder("composite", latent_size=4, hidden_size=6, max_epochs=2, random_state=0).fit(
+        make_waves(12, seed=0)
+    )
+
+
+def test_any_number_of_steps_follows_each_sequence(fitted: SequenceAutoencoder) -> None:
+    X = make_waves(5, seed=1)
+    told = forecast(fitted, X, 7)
+    assert told.lengths.tolist() == [7] * 5
+    alone = np.stack([forecast(fitted, [x], 7)[0] for x in X])
+    np.testing.assert_allclose(np.stack(list(told)), alone, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.stack([t[:2] for t in told]), np.stack(list(forecast(fitted, X, 2))), atol=1e-6)
+    with pytest.raises(InvalidParameter, match="n_steps"):
+        forecast(fitted, X, 0)
+    other = SequenceAutoencoder(latent_size=4, hidden_size=6, max_epochs=1).fit(X)
+    with pytest.raises(InvalidParameter, match="does not continue"):
+        forecast(other, X, 3)
+
+
+def test_next_steps_are_forecasts_of_windows(fitted: SequenceAutoencoder) -> None:
+    series = make_waves(1, seed=3, shortest=20, longest=20)[0]
+    result = next_steps(fitted, series, 8)
+    assert result.predicted.shape == result.actual.shape == (12, 2)
+    np.testing.assert_allclose(result.actual, series[8:], rtol=1e-6)
+    for k in (0, 11):
+        np.testing.assert_allclose(result.predicted[k], forecast(fitted, [series[k : k + 8]], 1)[0][0], atol=1e-6)
+    np.testing.assert_allclose(result.errors, result.actual - result.predicted)
+    with pytest.raises(InvalidSequence, match="needs at least 21"):
+        next_steps(fitted, series, 20)
+    with pytest.raises(InvalidSequence, match="one series"):
+        next_steps(fitted, Ragged.from_any([series, series]), 8)
+
+
+def test_a_sine_is_continued() -> None:
+    architecture = Architecture(
+        summary="states", latent_as="state", feedback="own", predicted_steps=10, has_reconstruction=False
+    )
+    ae = SequenceAutoencoder(
+        architecture, latent_size=16, hidden_size=24, max_epochs=40, learning_rate=1e-2, random_state=0, verbose=False
+    ).fit(waves(200, seed=0, shortest=25, longest=35))
+    unseen = waves(50, seed=1, shortest=25, longest=35)
+    told = forecast(ae, [x[:-10] for x in unseen], 10)
+    assert r2(np.concatenate([x[-10:] for x in unseen]), told.values) > 0.9
+
+
+@pytest.mark.long
+def test_the_sine_model_continues_for_150_steps() -> None:
+    """seq2seq: inputs of 30-60 steps, 150 steps after them, frequencies that training never saw."""
+    architecture = Architecture(
+        n_layers=2,
+        summary="states",
+        latent_as="state",
+        feedback="own",
+        is_bidirectional=False,
+        has_reconstruction=False,
+        predicted_steps=150,
+    )
+    ae = SequenceAutoencoder(
+        architecture, latent_size=32, hidden_size=48, max_epochs=120, learning_rate=1e-2, random_state=0, scale=False
+    ).fit(waves(600, seed=0, shortest=180, longest=210))
+    unseen = waves(100, seed=1, shortest=180, longest=210)
+    told = forecast(ae, [x[:-150] for x in unseen], 150)
+    assert r2(np.concatenate([x[-150:] for x in unseen]), told.values) > 0.9
+
+
+def test_on_the_command_line(fitted: SequenceAutoencoder, tmp_path: Path) -> None:
+    X = make_waves(3, seed=5)
+    frames = [pd.DataFrame({"person": f"p{i}", "a": x[:, 0], "b": x[:, 1]}) for i, x in enumerate(X)]
+    pd.concat(frames).to_csv(tmp_path / "walks.csv", index=False)
+    fitted.save(tmp_path / "m.seqae")
+    files = [str(tmp_path / name) for name in ("m.seqae", "walks.csv")]
+    options = ["--id", "person", "--channels", "a,b", "--steps", "4", "-o", str(tmp_path / "next.csv")]
+    result = CliRunner().invoke(app, ["forecast", *files, *options])
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "next.csv")
+    assert table.columns.tolist() == ["person", "step", "a", "b"]
+    assert table["step"].tolist() == [len(x) + k for x in X for k in range(4)]
+    expected = np.concatenate(list(forecast(load(tmp_path / "m.seqae"), X, 4)))
+    np.testing.assert_allclose(table[["a", "b"]].to_numpy(), expected, atol=1e-5)
