@@ -180,8 +180,8 @@ double adam_step(const AdamProblem<T>& p) {
     const T keep = T(1 - p.learning_rate * p.weight_decay), rate = T(p.learning_rate / p.corrections[0]);
     const T fresh1 = T(1 - p.betas[0]), beta2 = T(p.betas[1]), fresh2 = T(1 - p.betas[1]), epsilon = T(p.epsilon);
     const T correction2 = T(p.corrections[1]);
-    T *const parameters = p.parameters, *const gradient = p.gradient, *const first = p.first, *const second = p.second;
-#pragma GCC ivdep
+    T *__restrict const parameters = p.parameters, *__restrict const gradient = p.gradient;
+    T *__restrict const first = p.first, *__restrict const second = p.second;
     for (std::int64_t k = 0; k < p.n; ++k) {
         const T g = gradient[k] * clip;
         first[k] += fresh1 * (g - first[k]);

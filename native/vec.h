@@ -237,7 +237,7 @@ struct Vec {
     friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
     friend SEQAE_INLINE Vec min(Vec a, Vec b) { return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
     friend SEQAE_INLINE Vec max(Vec a, Vec b) { return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
-    friend SEQAE_INLINE Vec round(Vec a) { return each([&](int i) { return __builtin_rint(a.v[i]); }); }
+    friend SEQAE_INLINE Vec round(Vec a) { return each([&](int i) { return T(__builtin_rint(a.v[i])); }); }
     friend SEQAE_INLINE Vec scale(Vec x, Vec n) {
         return each([&](int i) { return n.v[i] == n.v[i] ? T(__builtin_ldexp(x.v[i], int(n.v[i]))) : n.v[i]; });
     }

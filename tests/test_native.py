@@ -296,7 +296,7 @@ def test_a_second_backward_pass_gives_the_same(call):
 
 def test_a_gradient_of_a_gradient_is_refused():
     x = Case(Cell(), np.array([4, 2], np.int64), hidden=3)
-    total = native.recur_state(x.cell, x.steps, x.weights)[0].sum()
+    total = native.recur_state(x.cell, x.steps, x.weights)[0].square().sum()
     (gradient,) = torch.autograd.grad(total, x.weights.hidden, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
@@ -314,19 +314,18 @@ def test_weights_changed_before_backward_are_noticed():
 @pytest.mark.parametrize("kernel", native.kernels())
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_activations_are_accurate_and_saturate(kernel, dtype, monkeypatch):
-    """A GRU of one step from h = 0 with z = sigmoid(-x) gives h = (1 - z) tanh(y): both functions over their range."""
+    """One step of an LSTM from c = 0 gives c = i g: either gate over its range while the other is saturated at 1."""
     monkeypatch.setenv("SEQAE_KERNEL", kernel)
-    x = torch.cat([torch.linspace(-30, 30, 4001, dtype=dtype), torch.tensor([-1e30, -700, -90, 0, 90, 700, 1e30], dtype=dtype)])
-    zero = torch.zeros((), dtype=dtype)
-    for bias, weight, exact in (
-        (torch.stack([zero, zero - 2000, zero]), torch.tensor([0, 0, 1]), torch.tanh(x.double())),
-        (torch.stack([zero, zero, zero + 2000]), torch.tensor([0, -1, 0]), torch.sigmoid(x.double())),
-    ):
-        weights = Weights(weight[:, None].to(dtype), torch.zeros(3, 1, dtype=dtype), bias, torch.zeros(3, dtype=dtype))
-        steps = Ragged.back_to_back(x[:, None], np.ones(len(x), np.int64))
-        (h,) = native.recur_state(Cell("gru"), steps, weights)
-        error = (h[:, 0].double() - exact).abs() / exact.abs().clamp(min=torch.finfo(dtype).eps)
-        assert error.max() < 4 * torch.finfo(dtype).eps
+    extremes = torch.tensor([-1e30, -700, -90, 0, 90, 700, 1e30], dtype=dtype)
+    x = torch.cat([torch.linspace(-30, 30, 4001, dtype=dtype), extremes])
+    steps, zeros = Ragged.back_to_back(x[:, None], np.ones(len(x), np.int64)), torch.zeros(4, 1, dtype=dtype)
+    for at, saturated, exact in ((0, 2, torch.sigmoid(x.double())), (2, 0, torch.tanh(x.double()))):
+        weight, bias = zeros.clone(), zeros[:, 0].clone()
+        weight[at], bias[saturated] = 1, 2000
+        _, c = native.recur_state(Cell(), steps, Weights(weight, zeros, bias, zeros[:, 0]))
+        error = (c[:, 0].double() - exact).abs() / exact.abs().clamp(min=torch.finfo(dtype).eps)
+        assert error.max() < 2 * torch.finfo(dtype).eps
+        assert c.abs().max() <= 1
 
 
 def test_nan_stays_in_its_own_sequence():
