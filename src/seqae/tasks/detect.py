@@ -46,13 +46,14 @@ class AnomalyDetector(BaseEstimator):
         steps that never span a gap in the times; "auto" takes the series' period.
     stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
     score: one of the following, or a tuple of them, which are joined as the mean of log(part / its held-out median).
+        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 4.
         "error": mean over channels of |x - x'|, each in units of its held-out root mean square.
         "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
         "latent": distance of a window's vector to the nearest of a normal one.
         "linear": as "error", of the principal components of whole windows, which need one length.
-        "nearest": distance to the nearest normal window, in 32 whitened principal components; needs one length too.
+        "nearest": distance to the nearest normal window in whitened principal components; needs one length too.
         "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
-        "auto" is ("error", "latent", "linear"), without "linear" for whole sequences of different lengths.
+        "auto" is ("error", "linear", "nearest"), or ("error", "latent") for whole sequences of different lengths.
     threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", a Threshold, a number, or None for none.
     baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same.
     held_out_fraction: of the normal data; whole sequences, or the end of a long series after a gap of one window.
@@ -182,7 +183,10 @@ class AnomalyDetector(BaseEstimator):
             raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
         if self.window is None:
             return None
-        return choose_window(normal) if self.window == "auto" else check_count("window", self.window, least=2)
+        window = choose_window(normal) if self.window == "auto" else check_count("window", self.window, least=2)
+        if self.stride > window:
+            raise InvalidParameter(f"stride={self.stride} skips steps: it must not exceed the window of {window}")
+        return window
 
     def _names(self, normal: Ragged, window: int | None) -> tuple[str, ...]:
         if self.score != "auto":
@@ -193,7 +197,7 @@ class AnomalyDetector(BaseEstimator):
         if self.baseline:
             return ("error",)
         is_equal = window is not None or normal.lengths.min() == normal.lengths.max()
-        return ("error", "latent", "linear") if is_equal else ("error", "latent")
+        return ("error", "linear", "nearest") if is_equal else ("error", "latent")
 
     def _fitted_autoencoder(self, windows: Ragged, seed: int) -> SequenceAutoencoder:
         given = SequenceAutoencoder(verbose=self.verbose) if self.autoencoder is None else self.autoencoder

@@ -11,15 +11,16 @@ from ..ragged import Ragged
 from .linear import fit_linear
 from .neighbours import fit_neighbours
 from .scorer import Scorer, Series, columns_for
-from .scores import KINDS, fit_mean_error, fit_part, with_typical
-from .sensors import LATENT, LINEAR, NEAREST, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
+from .scores import KINDS, fit_mean_error, fit_part, weighted, with_typical
+from .sensors import LATENT, LINEAR, NEAREST, PREDICTION, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
 from .windowing import split_at_gaps
 
 TRAINING_WINDOWS = 4096
 """Long series are trained on about as many windows, evenly spaced, and at most `stride` apart."""
 
-NEAREST_COMPONENTS = 32
-"""Principal components in which normal windows are compared for the part "nearest"."""
+NEAREST_COMPONENTS = 64
+WINDOWS_PER_COMPONENT = 8
+"""The part "nearest" compares windows in so many principal components, as long as each is known from 8 windows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,16 +47,17 @@ def fit_sensors(names: tuple[str, ...], autoencoder: SequenceAutoencoder | None,
     autoencoder: fitted; None is the linear baseline. windows: what it was trained on.
     """
     kinds = {kind for name in names for kind in KINDS[name]} | {RECONSTRUCTION}
+    own = tuple(kind for kind in (RECONSTRUCTION, PREDICTION, LATENT) if kind in kinds)
     if autoencoder is None:
-        linear = fit_linear(windows)
-        return (_with_memory(LinearSensor(linear, None, _ordered(kinds - {LINEAR, NEAREST})), windows),)
-    sensors: list[Sensor] = [
-        _with_memory(AutoencoderSensor(autoencoder, None, _ordered(kinds - {LINEAR, NEAREST})), windows)
-    ]
+        return (_with_memory(LinearSensor(fit_linear(windows), None, own), windows),)
+    if PREDICTION in kinds:
+        autoencoder.model_.require_held_back()
+    sensors = [_with_memory(AutoencoderSensor(autoencoder, None, own), windows)]
     if LINEAR in kinds:
         sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
     if NEAREST in kinds:
-        compressed = LinearSensor(fit_linear(windows, n_components=NEAREST_COMPONENTS), None, (NEAREST,))
+        n_components = max(1, min(NEAREST_COMPONENTS, len(windows) // WINDOWS_PER_COMPONENT))
+        compressed = LinearSensor(fit_linear(windows, n_components=n_components), None, (NEAREST,))
         sensors.append(_with_memory(compressed, windows))
     return tuple(sensors)
 
@@ -74,7 +76,7 @@ def fit_scorer(
     scorer = replace(scorer, parts=parts, channels=channels)
     part_scores = scorer.sequence_part_scores(columns) if window is None else scorer.part_scores(values)
     parts = tuple(with_typical(part, scores) for part, scores in zip(parts, part_scores, strict=True))
-    scorer = replace(scorer, parts=parts)
+    scorer = replace(scorer, parts=weighted(parts))
     scores = scorer.sequence_scores(columns) if window is None else scorer.step_scores(values)
     return Fitted(scorer, scores[np.isfinite(scores)])
 
@@ -86,7 +88,3 @@ def _with_memory(sensor: Sensor, windows: Ragged) -> Sensor:
     size = 1024
     latent = [sensor.latent(windows[first : first + size]) for first in range(0, len(windows), size)]
     return replace(sensor, neighbours=fit_neighbours(np.concatenate(latent)))
-
-
-def _ordered(kinds: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(kinds, key=[RECONSTRUCTION, "prediction", LATENT, LINEAR, NEAREST].index))

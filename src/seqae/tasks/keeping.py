@@ -51,7 +51,7 @@ def pack_detector(detector: AnomalyDetector) -> ModelFile:
     }
     if scorer.channels is not None:
         tensors["channels.typical"] = scorer.channels.typical
-    return ModelFile(KIND, config, tensors)
+    return ModelFile(KIND, config, {name: np.ascontiguousarray(array) for name, array in tensors.items()})
 
 
 def unpack_detector(file: ModelFile) -> AnomalyDetector:
@@ -120,12 +120,12 @@ def _pack_part(part: Part, prefix: str, tensors: dict[str, np.ndarray]) -> dict[
         tensors[f"{prefix}typical"] = part.model.typical
     else:
         tensors |= {f"{prefix}mean": part.model.mean, f"{prefix}whitener": part.model.whitener}
-    return {"name": part.name, "typical": part.typical}
+    return {"name": part.name, "typical": part.typical, "weight": part.weight}
 
 
 def _unpack_part(saved: Mapping[str, Any], tensors: dict[str, np.ndarray]) -> Part:
     model = MeanError(tensors["typical"]) if "typical" in tensors else Mahalanobis(tensors["mean"], tensors["whitener"])
-    return Part(saved["name"], model, float(saved["typical"]))
+    return Part(saved["name"], model, float(saved["typical"]), float(saved["weight"]))
 
 
 def _below(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

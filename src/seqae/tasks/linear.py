@@ -132,10 +132,11 @@ def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling, wanted:
     total = values.sum()
     if wanted is None:
         wanted = int((np.cumsum(values) <= KEPT_VARIANCE * total).sum()) + 1
-    n_components = min(wanted, int((values > 1e-9 * max(total, 1e-30)).sum()))
+    n_components = max(1, min(wanted, int((values > 1e-9 * max(total, 1e-30)).sum())))
     basis = vectors[:, :n_components].T
+    basis = np.where(values[:n_components, None] > 0, basis, 0.0)  # a component that nothing varies along
     if is_wide:
-        basis = basis @ centred / np.sqrt(values[:n_components, None])
+        basis = basis @ centred / np.sqrt(np.maximum(values[:n_components, None], 1e-30))
     noise = (total - values[:n_components].sum()) / max(n_windows, 1) / n_values
     variances = (values[:n_components] / max(n_windows, 1)).astype(np.float32)
     return LinearModel(scaling, mean, np.ascontiguousarray(basis, np.float32), variances, float(max(noise, 1e-6)))

@@ -10,7 +10,7 @@ import torch
 from ..recurrence import linear
 
 MOST_VECTORS = 4096
-FLATTENING = 0.3
+FLATTENING = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +40,8 @@ class Neighbours:
 def fit_neighbours(latent: np.ndarray) -> Neighbours:
     """At most 4096 of the vectors, evenly chosen, whitened. latent: (n, latent_size).
 
-    Whitening divides each principal component by sqrt(its variance + 0.3 of the mean one), so that a component that
-    hardly varies in normal data counts for more than its size, but does not drown the others.
+    Whitening divides each principal component by sqrt(its variance + 0.05 of the mean one), so that a component
+    that hardly varies in normal data counts for more than its size, but does not drown the others.
     """
     chosen = latent[np.unique(np.linspace(0, len(latent) - 1, MOST_VECTORS).astype(np.int64))]
     centre = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ LEAST_ERROR = 0.1
 LEAST_RATIO = 1e-2
 """Of the held-out median: below it, parts of a joint score count alike."""
 
+WEIGHTS = {"nearest": 4.0}
+"""Of the parts of a joint score, up to 1 for the others; chosen on the open sets of benchmarks/detect.py."""
+
 KINDS = {
     "error": (RECONSTRUCTION,),
     "mahalanobis": (RECONSTRUCTION,),
@@ -26,6 +29,9 @@ KINDS = {
     "nearest": (NEAREST,),
 }
 """What each part of a score looks at."""
+
+ERRORS = ("error", "linear", "prediction", "combined")
+"""Parts that are errors in scaled units, and so can be compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +77,12 @@ class Mahalanobis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One part of a score. name: a key of KINDS; typical: its median on held-out normals."""
+    """One part of a score. name: a key of KINDS; typical: its median on held-out normals; weight: in a joint score."""
 
     name: str
     model: MeanError | Mahalanobis
     typical: float = 1.0
+    weight: float = 1.0
 
 
 def fit_mean_error(errors: np.ndarray, least: float = LEAST_ERROR) -> MeanError:
@@ -120,21 +127,42 @@ def with_typical(part: Part, scores: np.ndarray) -> Part:
     """The part, knowing its median on held-out normals. scores: (n,), of steps or sequences."""
     known = scores[np.isfinite(scores)]
     median = float(np.median(known)) if len(known) else 1.0
-    return Part(part.name, part.model, median if median > 0 else 1.0)
+    return replace(part, typical=median if median > 0 else 1.0)
+
+
+def weighted(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The parts with their weights in a joint score.
+
+    Parts that measure errors weigh by the inverse of their mean squared error on held-out normals, the best one 1, so
+    that a model that explains normal data poorly yields to one that explains it well.
+    """
+    squares = {part.name: _mean_square(part) for part in parts if part.name in ERRORS}
+    least = min(squares.values(), default=1.0)
+    return tuple(
+        replace(part, weight=least / squares[part.name] if part.name in squares else WEIGHTS.get(part.name, 1.0))
+        for part in parts
+    )
+
+
+def _mean_square(part: Part) -> float:
+    return float(np.mean(part.model.typical**2)) if isinstance(part.model, MeanError) else 1.0
 
 
 def joint(parts: tuple[Part, ...], scores: list[np.ndarray]) -> np.ndarray:
-    """One score of all parts: that of a single part itself; of several, the mean of log(score / typical).
+    """One score of all parts: that of a single part itself; of several, the weighted mean of log(score / typical).
 
     So no part outweighs the others by its units, and what is unusual for two parts at once ranks above what is very
-    unusual for one. scores: per part (n,), NaN where unknown. Returns (n,).
+    unusual for one. scores: per part (n,), NaN where unknown; such a part is left out. Returns (n,), NaN where all are.
     """
     if len(parts) == 1:
         return scores[0]
-    total = np.zeros(len(scores[0]))
+    total, weights = np.zeros(len(scores[0])), np.zeros(len(scores[0]))
     for part, score in zip(parts, scores, strict=True):
-        total += np.log(np.maximum(score / part.typical, 0.0) + LEAST_RATIO)
-    return total / len(parts)
+        weight = part.weight * ~np.isnan(score)
+        ratio = np.where(np.isnan(score), 0.0, score) / part.typical
+        total += weight * np.log(np.maximum(ratio, 0.0) + LEAST_RATIO)
+        weights += weight
+    return np.divide(total, weights, out=np.full(len(total), np.nan), where=weights > 0)
 
 
 def as_names(score: Any) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def split_at_gaps(series: Ragged, times: np.ndarray | None) -> Segments:
     """The parts of each series between gaps in its times.
 
     times: (n_rows,) as in Source, or None for series without gaps. A gap is a step in time of more than 1.5 times the
-    median where steps are regular (nine in ten within 10 % of the median), and more than 10 times it where they
+    median where steps are regular (three in four within 10 % of the median), and more than 10 times it where they
     are not. Raises InvalidSequence where times do not increase.
     """
     owner = np.arange(len(series))
@@ -116,7 +116,7 @@ def _gaps(times: np.ndarray, i: int) -> np.ndarray:
     if not len(steps):
         return np.zeros(0, np.int64)
     median = np.median(steps)
-    is_regular = np.mean(np.abs(steps - median) <= 0.1 * median) >= 0.9
+    is_regular = np.mean(np.abs(steps - median) <= 0.1 * median) >= 0.75
     return np.flatnonzero(steps > median * (REGULAR_GAP if is_regular else IRREGULAR_GAP)) + 1
 
 

@@ -1,0 +1,120 @@
+"""Thresholds against plain loops and SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control, genpareto
+
+from seqae.errors import InvalidParameter, NotFitted
+from seqae.tasks.judging import learn_judge
+from seqae.tasks.thresholds import (
+    Conformal,
+    FBeta,
+    FromScoredData,
+    MeanPlusSigmas,
+    PeaksOverThreshold,
+    Quantile,
+    as_threshold,
+    p_values,
+    threshold_from_json,
+    threshold_to_json,
+)
+
+NORMAL = np.random.default_rng(0).gamma(2.0, size=500)
+few_scores = st.lists(st.integers(0, 8), min_size=1, max_size=12)
+
+
+def naive_f_beta(scores: np.ndarray, labels: np.ndarray, limit: float, beta: float) -> float:
+    alarms = scores > limit
+    hits = np.sum(alarms & labels)
+    if not hits:
+        return 0.0
+    precision, recall = hits / alarms.sum(), hits / labels.sum()
+    return (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+
+
+def test_quantile_and_sigmas_are_numpy_s() -> None:
+    assert Quantile(0.9).limit(NORMAL) == np.quantile(NORMAL, 0.9)
+    assert MeanPlusSigmas(2.0).limit(NORMAL) == pytest.approx(NORMAL.mean() + 2 * NORMAL.std())
+
+
+@given(few_scores, st.data(), st.sampled_from([0.1, 1.0, 2.0]))
+def test_f_beta_is_the_best_of_all_cuts(values: list[int], data: st.DataObject, beta: float) -> None:
+    scores = np.array(values, float)
+    labels = np.array(data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values))))
+    limit = FBeta(beta).limit(scores, labels)
+    if not labels.any():
+        assert limit == scores.max()
+        return
+    cuts = [scores.min() - 1, *np.unique(scores)]
+    best = max(naive_f_beta(scores, labels, cut, beta) for cut in cuts)
+    assert naive_f_beta(scores, labels, limit, beta) == pytest.approx(best)
+
+
+def test_f_beta_with_only_anomalies_flags_all() -> None:
+    scores = np.array([1.0, 2.0])
+    assert np.all(scores > FBeta().limit(scores, np.array([True, True])))
+
+
+def test_peaks_follow_the_tail_that_the_scores_come_from() -> None:
+    scores = genpareto.rvs(0.1, size=20_000, random_state=np.random.default_rng(1))
+    limit = PeaksOverThreshold(risk=1e-3, level=0.9).limit(scores)
+    assert limit == pytest.approx(genpareto.isf(1e-3, 0.1), rel=0.1)
+
+
+@pytest.mark.parametrize("scores", [np.zeros(5), np.array([1.0]), np.array([1.0, 1.0, 1.0, 2.0])])
+def test_every_threshold_is_finite_on_degenerate_scores(scores: np.ndarray) -> None:
+    for threshold in (Quantile(), MeanPlusSigmas(), PeaksOverThreshold(), Conformal()):
+        assert np.isfinite(threshold.limit(scores))
+
+
+@given(few_scores, few_scores)
+def test_p_values_count_held_out_scores(held_out: list[int], scores: list[int]) -> None:
+    expected = [(1 + sum(h >= s for h in held_out)) / (len(held_out) + 1) for s in scores]
+    np.testing.assert_allclose(p_values(np.array(held_out), np.array(scores)), expected)
+
+
+@given(st.lists(st.integers(0, 30), min_size=30, max_size=60), st.lists(st.integers(0, 60), min_size=1, max_size=30))
+def test_conformal_rejects_what_benjamini_hochberg_does(held_out: list[int], scores: list[int]) -> None:
+    normal, judged = np.array(held_out, float), np.array(scores, float)
+    rate = 0.2
+    limit = Conformal(rate).joint_limit(normal, judged)
+    expected = false_discovery_control(p_values(normal, judged), method="bh") <= rate + 1e-12
+    np.testing.assert_array_equal(judged > limit, expected)
+
+
+def test_conformal_keeps_the_false_discovery_rate() -> None:
+    rng = np.random.default_rng(2)
+    shares = []
+    for _ in range(200):
+        held_out, normal, anomalous = rng.normal(size=200), rng.normal(size=90), rng.normal(5, 1, size=10)
+        limit = Conformal(0.1).joint_limit(held_out, np.concatenate([normal, anomalous]))
+        false, true = np.sum(normal > limit), np.sum(anomalous > limit)
+        shares.append(false / max(false + true, 1))
+    assert np.mean(shares) < 0.12
+
+
+@pytest.mark.parametrize("threshold", ["quantile", "fbeta", "conformal", "scored", 1.5, None, PeaksOverThreshold(0.01)])
+def test_json_round_trip(threshold: object) -> None:
+    made = as_threshold(threshold)
+    assert threshold_from_json(threshold_to_json(made)) == made
+
+
+def test_wrong_thresholds_are_named() -> None:
+    for wrong in ("median", True, float("nan"), [1]):
+        with pytest.raises(InvalidParameter, match="threshold must be"):
+            as_threshold(wrong)
+    for make in (lambda: Quantile(1.0), lambda: Conformal(0), lambda: MeanPlusSigmas(-1), lambda: FBeta(0)):
+        with pytest.raises(InvalidParameter, match="must be a number above 0"):
+            make()
+    with pytest.raises(InvalidParameter, match="FromScoredData takes"):
+        FromScoredData(FBeta())  # pyright: ignore[reportArgumentType]
+
+
+def test_f_beta_without_labels_gives_no_limit() -> None:
+    judge = learn_judge(FBeta(), NORMAL, np.zeros(0), is_labelled=False)
+    with pytest.raises(NotFitted, match="fit_threshold"):
+        judge.limit_for(NORMAL)

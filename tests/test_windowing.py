@@ -1,0 +1,97 @@
+"""Windows of series: their length, the gaps they do not span, and means over them, against plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqae import Ragged
+from seqae.errors import InvalidSequence
+from seqae.tasks.scorer import Series
+from seqae.tasks.splitting import split_sequences, split_series
+from seqae.tasks.windowing import StepMeans, choose_window, split_at_gaps, windows_of
+
+
+def series(*lengths: int) -> Ragged:
+    return Ragged.from_any([np.arange(n, dtype=np.float32)[:, None] for n in lengths])
+
+
+@pytest.mark.parametrize("period", [20, 37, 144])
+def test_window_is_the_period(period: int) -> None:
+    t = np.arange(period * 12)
+    noise = 0.1 * np.random.default_rng(0).normal(size=(len(t), 1))
+    wave = np.sin(2 * np.pi * t / period)[:, None] + 0.3 * np.sin(6 * np.pi * t / period)[:, None]
+    assert abs(choose_window(Ragged.from_any([wave + noise])) - period) <= 1
+
+
+@pytest.mark.parametrize("values", [np.zeros((500, 2)), np.arange(500.0)[:, None], np.ones((3, 1)), np.ones((1, 1))])
+def test_window_of_series_without_period_is_usable(values: np.ndarray) -> None:
+    assert 2 <= choose_window(Ragged.from_any([values])) <= 125
+
+
+def test_gaps_split_regular_and_irregular_times() -> None:
+    regular = np.concatenate([np.arange(10), np.arange(12, 20)])
+    parts = split_at_gaps(series(18), regular)
+    assert parts.ragged.lengths.tolist() == [10, 8]
+    rng = np.random.default_rng(0)
+    irregular = np.cumsum(rng.uniform(0.5, 2, size=100))
+    irregular[60:] += 100
+    assert split_at_gaps(series(100), irregular).ragged.lengths.tolist() == [60, 40]
+    days = np.datetime64("2026-01-01") + np.array([0, 1, 2, 3, 9, 10, 11]) * np.timedelta64(1, "D")
+    assert split_at_gaps(series(7), days).owner.tolist() == [0, 0]
+
+
+def test_unsorted_times_are_named() -> None:
+    with pytest.raises(InvalidSequence, match="series 1, step 2"):
+        split_at_gaps(series(3, 4), np.array([0, 1, 2, 5, 6, 6, 7]))
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(2, 9), st.integers(1, 5), st.integers(1, 50))
+def test_step_means_are_those_of_a_loop(lengths: list[int], window: int, stride: int, batch_size: int) -> None:
+    ragged = series(*lengths)
+    chosen = windows_of(ragged, window, min(stride, window))
+    rng = np.random.default_rng(sum(lengths))
+    columns = [rng.normal(size=(n, 2)) for n in chosen.lengths]
+    sums, counts = np.zeros((len(ragged.values), 2)), np.zeros(len(ragged.values))
+    for start, values in zip(chosen.starts, columns, strict=True):
+        sums[start : start + len(values)] += values
+        counts[start : start + len(values)] += 1
+    means = StepMeans(len(ragged.values), 2)
+    for first in range(0, len(chosen), batch_size):
+        means.add(chosen[first : first + batch_size], np.concatenate(columns[first : first + batch_size]))
+    assert counts.min() >= 1  # every step is in a window, also of short series
+    np.testing.assert_array_equal(means.means(slice(None)), sums / counts[:, None])
+
+
+def test_what_is_unknown_does_not_weigh() -> None:
+    means = StepMeans(3, 1)
+    means.add(series(3).windows(2), np.array([[1.0], [np.nan], [5.0], [np.nan]]))
+    np.testing.assert_array_equal(means.means(slice(None)), [[1.0], [5.0], [np.nan]])
+
+
+def test_windows_share_memory() -> None:
+    ragged = series(50, 3)
+    assert windows_of(ragged, 10, 1).values is ragged.values
+
+
+@given(st.integers(60, 200), st.floats(0.05, 0.5))
+def test_held_out_steps_are_a_window_away_from_training(n_steps: int, fraction: float) -> None:
+    split = split_series(Series(series(n_steps)), fraction, 0, window=10)
+    training_end = int(split.training.ragged.starts[0] + split.training.ragged.lengths[0])
+    assert split.held_out.ragged.starts[0] - training_end == 10
+    assert split.held_out.ragged.starts[0] + split.held_out.ragged.lengths[0] == n_steps
+
+
+def test_sequences_are_split_without_overlap() -> None:
+    split = split_sequences(Series(series(*range(1, 11))), 0.3, seed=0)
+    assert len(split.held_out.ragged) == 3
+    assert sorted([*split.training.ragged.lengths, *split.held_out.ragged.lengths]) == list(range(1, 11))
+
+
+def test_too_little_data_is_named() -> None:
+    with pytest.raises(InvalidSequence, match="at least 2"):
+        split_sequences(Series(series(5)), 0.2, seed=0)
+    with pytest.raises(InvalidSequence, match="window=10 is too long"):
+        split_series(Series(series(25)), 0.2, 0, window=10)
