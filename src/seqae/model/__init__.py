@@ -2,9 +2,22 @@
 
 from .autoencoder import Autoencoder
 from .building import DataShape, build
+from .decoder import RecurrentDecoder
 from .draw import Draw
+from .encoder import RecurrentEncoder
 from .interface import Decoder, Encoder
 from .symbols import SymbolDecoder
 from .tying import tie
 
-__all__ = ["Autoencoder", "DataShape", "Decoder", "Draw", "Encoder", "SymbolDecoder", "build", "tie"]
+__all__ = [
+    "Autoencoder",
+    "DataShape",
+    "Decoder",
+    "Draw",
+    "Encoder",
+    "RecurrentDecoder",
+    "RecurrentEncoder",
+    "SymbolDecoder",
+    "build",
+    "tie",
+]

@@ -1,0 +1,56 @@
+"""torch.nn.LSTM and nn.GRU state_dicts in our modules, and torch's own outputs with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from seqae import Architecture, Ragged
+from seqae.batching import to_tensors
+from seqae.errors import InvalidParameter
+from seqae.interop.torch import load_state_dict, state_dict_of
+from seqae.model import build
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("is_bidirectional", [False, True])
+def test_a_state_dict_loads_as_it_is(kind: str, is_bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind]
+    theirs = module(3, 5, num_layers=2, bidirectional=is_bidirectional, batch_first=True)
+    plan = Architecture(is_bidirectional=is_bidirectional, has_projection=False)
+    latent_size = 10 if is_bidirectional else 5
+    model = build(plan, kind, n_channels=3, latent_size=latent_size, hidden_size=5, n_layers=2)
+    load_state_dict(model.encoder, theirs.state_dict())
+    x = torch.randn(4, 7, 3)
+    final = theirs(x)[1][0] if kind == "lstm" else theirs(x)[1]
+    wanted = torch.cat([final[-2], final[-1]], dim=1) if is_bidirectional else final[-1]
+    ours = model.encoder(to_tensors(Ragged.from_any(x.numpy())))
+    torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-5)
+    for name, weights in state_dict_of(model.encoder).items():
+        assert torch.equal(weights, theirs.state_dict()[name])
+
+
+def test_decoders_and_weights_without_biases() -> None:
+    torch.manual_seed(0)
+    theirs = torch.nn.LSTM(4, 5, bias=False, batch_first=True)
+    model = build("repeat", "lstm", n_channels=3, latent_size=4, hidden_size=5, n_layers=1)
+    model.initialise(0)
+    load_state_dict(model.decoder, theirs.state_dict())
+    z = torch.randn(2, 4)
+    hidden = theirs(z[:, None].expand(2, 6, 4))[0]
+    wanted = torch.nn.functional.linear(hidden, model.decoder.head.weight, model.decoder.head.bias)
+    ours = model.decoder(z, np.array([6, 6])).values
+    torch.testing.assert_close(ours, wanted.flatten(0, 1), atol=1e-5, rtol=1e-5)
+
+
+def test_what_does_not_fit_is_named_and_changes_nothing() -> None:
+    model = build("repeat", "lstm", n_channels=3, latent_size=4, hidden_size=5, n_layers=1)
+    model.initialise(0)
+    before = state_dict_of(model.encoder)
+    with pytest.raises(InvalidParameter, match="weight_hh_l0_reverse"):
+        load_state_dict(model.encoder, torch.nn.LSTM(3, 5).state_dict())
+    with pytest.raises(InvalidParameter, match=r"must have shape \(20, 3\), got \(24, 3\)"):
+        load_state_dict(model.encoder, torch.nn.LSTM(3, 6, bidirectional=True).state_dict())
+    assert all(torch.equal(weights, before[name]) for name, weights in state_dict_of(model.encoder).items())
