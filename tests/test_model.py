@@ -8,6 +8,7 @@ import torch
 
 from seqae.batching import to_tensors
 from seqae.model import build
+from seqae.model.initial import fill_orthogonal
 
 from .conftest import make_ragged
 from .naive import gru, lstm
@@ -51,6 +52,26 @@ def test_the_seed_alone_decides_the_parameters() -> None:
     assert torch.equal(flat[0], flat[1])
     assert not torch.equal(flat[0], flat[2])
     assert all(torch.isfinite(vector).all() for vector in flat)
+
+
+def test_the_thread_count_does_not_change_the_parameters() -> None:
+    before, flat = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            model = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=96, n_layers=1)
+            model.initialise(0)
+            flat.append(torch.cat([p.detach().ravel() for p in model.parameters()]))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(flat[0], flat[1])
+    assert torch.equal(flat[0], flat[2])
+
+
+def test_recurrent_weights_start_orthogonal() -> None:
+    matrix = torch.zeros(33, 33)
+    fill_orthogonal(matrix, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(matrix @ matrix.T, torch.eye(33))
 
 
 def test_the_forget_gate_starts_open() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..ragged import Ragged
 from ..recurrence import Cell, Constant, Readout, State, Weights, linear, recur, recur_state
+from .initial import fill_orthogonal
 
 
 class RecurrentLayer(nn.Module):
@@ -40,7 +41,7 @@ class RecurrentLayer(nn.Module):
         for block in self.weight_ih.chunk(self.cell.n_gates) if self.weight_ih.numel() else ():
             nn.init.xavier_uniform_(block, generator=generator)
         for block in self.weight_hh.chunk(self.cell.n_gates):
-            nn.init.orthogonal_(block, generator=generator)
+            fill_orthogonal(block, generator)
         self.bias_ih.zero_()
         self.bias_hh.zero_()
         if self.cell.kind == "lstm" and isinstance(self.bias_ih, nn.Parameter):
