@@ -6,7 +6,11 @@ struct Exponential;
 
 template <>
 struct Exponential<float> {
+#ifdef SEQAE_SCALAR
+    static constexpr float ln2_high = 0x1.63p-1f, ln2_low = -0x1.bd0106p-13f;  // n * ln2_high is exact without an fma
+#else
     static constexpr float ln2_high = 0x1.62e43p-1f, ln2_low = 0;  // |n| * (ln 2 - ln2_high) stays below an ulp
+#endif
     static constexpr float log2e = 0x1.715476p+0f;
     static constexpr float largest = 87, saturated = 9.2f;  // beyond: exp leaves the normal numbers; tanh rounds to 1
     static constexpr int degree = 5;
@@ -17,7 +21,7 @@ struct Exponential<float> {
 
 template <>
 struct Exponential<double> {
-    static constexpr double ln2_high = 0x1.62e42fefa39efp-1, ln2_low = 0x1.abc9e3b39803fp-56;
+    static constexpr double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;  // n * ln2_high is exact
     static constexpr double log2e = 0x1.71547652b82fep+0;
     static constexpr double largest = 708, saturated = 19.5;
     static constexpr int degree = 13;
