@@ -13,16 +13,22 @@ if TYPE_CHECKING:
     from .ragged import Ragged
     from .reading import read
     from .recurrence import active_kernel
+    from .tasks.detect import AnomalyDetector
+    from .tasks.encdec_ad import EncDecAD
+    from .tasks.stream import Stream
     from .training import Checkpoint
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnomalyDetector",
     "Architecture",
     "Checkpoint",
+    "EncDecAD",
     "Loss",
     "Ragged",
     "SequenceAutoencoder",
+    "Stream",
     "active_kernel",
     "errors",
     "load",
@@ -30,11 +36,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnomalyDetector": "tasks.detect",
     "Architecture": "architectures",
     "Checkpoint": "training",
+    "EncDecAD": "tasks.encdec_ad",
     "Loss": "losses",
     "Ragged": "ragged",
     "SequenceAutoencoder": "estimator",
+    "Stream": "tasks.stream",
     "active_kernel": "recurrence",
     "load": "loading",
     "read": "reading",

@@ -46,7 +46,7 @@ class AnomalyDetector(BaseEstimator):
         steps that never span a gap in the times; "auto" takes the series' period.
     stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
     score: one of the following, or a tuple of them, which are joined as the mean of log(part / its held-out median).
-        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 4.
+        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 8.
         "error": mean over channels of |x - x'|, each in units of its held-out root mean square.
         "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
         "latent": distance of a window's vector to the nearest of a normal one.
@@ -282,7 +282,7 @@ class AnomalyDetector(BaseEstimator):
 
     def _take(self, X: Any) -> Source:
         self._fitted()
-        return take(X, self.n_channels_)
+        return take(X, self.n_channels_, None if self.autoencoder_ is None else self.autoencoder_.shape_.n_symbols)
 
     def _read(self, source: Source) -> Iterator[tuple[np.ndarray, Ragged]]:
         series = Series(source.ragged, source.times)

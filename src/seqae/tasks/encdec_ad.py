@@ -102,7 +102,7 @@ class EncDecAD:
         being its whole state. Raises InvalidParameter unless either X and y or splits are given.
         """
         if (splits is None) == (X is None or y is None):
-            raise InvalidParameter("EncDecAD.paper needs either X and y, or splits=...")
+            raise InvalidParameter("EncDecAD.paper needs either X and y or splits=...")
         made = PaperSplits.from_labels(X, y, random_state=random_state) if splits is None else _as_splits(splits)
         seed = int(check_random_state(random_state).randint(2**31))
         model = _trained(autoencoder, made, seed)

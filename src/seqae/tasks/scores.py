@@ -16,7 +16,7 @@ LEAST_ERROR = 0.1
 LEAST_RATIO = 1e-2
 """Of the held-out median: below it, parts of a joint score count alike."""
 
-WEIGHTS = {"nearest": 4.0}
+WEIGHTS = {"nearest": 8.0}
 """Of the parts of a joint score, up to 1 for the others; chosen on the open sets of benchmarks/detect.py."""
 
 KINDS = {

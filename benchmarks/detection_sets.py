@@ -1,0 +1,99 @@
+"""The real data of the detection benchmarks, as it lies in ../shared/data, and the results to stand beside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+FLOORS = {
+    "ecg5000": "PCA AUROC .984 F1 .960; LOF .987/.916; KNN AUROC .986; plain LSTM-AE .980/.929; alibi-detect F1 .964",
+    "power": "wanted: all 6 holiday weeks above every unseen normal week; EncDec-AD reimplementation AUROC .91",
+    "ucr": "20 shortest: windowed PCA 18 raw / 14 smoothed, discord search 17 / 13, plain LSTM-AE 4 / 7; "
+    "published: discord search 135 of 250",
+    "asd": "AUROC/AP/event F1: PCA .780/.193/.448, plain LSTM-AE .783/.223/.414, CNN .724/.182/.441; chance AP .041",
+    "smd": "PCA AUROC .803 AP .490",
+    "smap_msl": "PCA .668/.201/.414, ECOD .560/.192/.400, plain LSTM-AE .606/.187/.393, CNN .654/.228/.448; "
+    "published event F1: LSTM autoencoder .652/.548, AER .764/.657 (SMAP/MSL)",
+    "adfa": "AUROC/AP/F1: bag of calls .664/.324/.441, STIDE .669/.298/.437, 2-gram likelihood .681/.430/.429",
+}
+"""Measured on the same data, or published; shown under each table."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entity:
+    """One series. train: (n, channels), normal; test: (m, channels); labels: (m,) bool, 1 is anomalous."""
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    labels: np.ndarray
+
+
+def entities(name: str) -> list[Entity]:
+    """The series of "asd", "smd" or "smap_msl"."""
+    with np.load(DATA / f"{name}_dev.npz") as file:
+        names = sorted({key.rsplit("__", 1)[0] for key in file.files})
+        return [Entity(k, file[f"{k}__train"], file[f"{k}__test"], file[f"{k}__y"].ravel() == 1) for k in names]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UcrSeries:
+    """One series of the UCR archive. train, test: (n, 1); its anomaly is test[start:end]."""
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    start: int
+    end: int
+
+
+def ucr(n_shortest: int | None) -> list[UcrSeries]:
+    """The open series, shortest first."""
+    with np.load(DATA / "ucr_anomaly_dev.npz") as file:
+        names = sorted({key.split("__")[0] for key in file.files})
+        found = [
+            UcrSeries(
+                name,
+                file[f"{name}__train"].reshape(-1, 1),
+                file[f"{name}__test"].reshape(-1, 1),
+                *(int(edge) for edge in file[f"{name}__range"]),
+            )
+            for name in names
+        ]
+    return sorted(found, key=lambda series: len(series.train) + len(series.test))[:n_shortest]
+
+
+def ecg5000() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normal training beats (292, 140, 1), test beats (n, 140, 1), and which of these are anomalous."""
+    with np.load(DATA / "ecg5000_dev.npz") as file:
+        train = file["X_train"][file["y_train"] == 1]
+        return train[:, :, None], file["X_test"][:, :, None], file["y_test"] != 1
+
+
+def power_weeks() -> tuple[np.ndarray, np.ndarray]:
+    """51 weeks of power demand (51, 672, 1), and which have a public holiday."""
+    with np.load(DATA / "encdec_ad_power_weeks.npz") as file:
+        return file["X"][:, :, None], file["y"] == 1
+
+
+def power_series() -> tuple[np.ndarray, np.ndarray]:
+    """A year of power demand as one series (35040, 1), and which of its steps are labelled."""
+    with np.load(DATA / "encdec_ad_keogh_dev.npz") as file:
+        name = next(key[: -len("__x")] for key in file.files if "power" in key and key.endswith("__x"))
+        return file[f"{name}__x"], file[f"{name}__y"].ravel() == 1
+
+
+def adfa() -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Normal training traces of system calls, test traces, and which of these are attacks."""
+    with np.load(DATA / "tok_adfa_ld_dev.npz") as file:
+        ends = np.cumsum(file["lengths"])
+        traces = np.split(file["values"].astype(np.int32), ends[:-1])
+        y, split = file["y"].astype(str), file["split"].astype(str)
+    is_training = split == "train_normal"
+    train = [trace for trace, chosen in zip(traces, is_training, strict=True) if chosen]
+    test = [trace for trace, chosen in zip(traces, is_training, strict=True) if not chosen]
+    return train, test, y[~is_training] != "normal"

@@ -1,0 +1,108 @@
+"""Stream: the same scores as in batch, bounded memory, a state that can be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqae import SequenceAutoencoder
+from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError
+from seqae.saving import ModelFile, write_model_file
+from seqae.tasks.detect import AnomalyDetector
+from seqae.tasks.stream import Stream
+
+from .test_detect import WINDOW, assert_same, broken_wave, detector, wave, whole_sequences
+
+
+@pytest.fixture(scope="module", params=["auto", "mahalanobis", ("error", "latent")])
+def fitted(request: pytest.FixtureRequest) -> AnomalyDetector:
+    return detector(score=request.param).fit([wave(600)])
+
+
+def of_window(fitted: AnomalyDetector, steps: np.ndarray) -> float:
+    return fitted.anomaly_score([steps])[0][-1]
+
+
+def test_a_step_scores_as_its_window_does_in_batch(fitted: AnomalyDetector) -> None:
+    x, stream = broken_wave()[280:330], Stream(fitted)
+    scores = np.array([stream.push(step) for step in x])
+    assert np.isnan(scores[: WINDOW - 1]).all()
+    expected = [of_window(fitted, x[end - WINDOW : end]) for end in range(WINDOW, len(x) + 1)]
+    assert_same(scores[WINDOW - 1 :], np.array(expected))
+
+
+def test_many_streams_score_as_each_alone(fitted: AnomalyDetector) -> None:
+    series = np.stack([wave(3 * WINDOW, seed) for seed in range(40)])
+    together, alone = Stream(fitted, 40), Stream(fitted)
+    scores = np.stack([together.push(steps) for steps in series.swapaxes(0, 1)])
+    assert_same(scores[:, 7], np.array([alone.push(step) for step in series[7]]))
+
+
+def test_streams_need_not_go_at_one_pace(fitted: AnomalyDetector) -> None:
+    x, stream = wave(2 * WINDOW, 3), Stream(fitted, 3)
+    for step in x[: WINDOW - 1]:
+        stream.push(step[None], [1])
+    assert np.isnan(stream.push(np.stack([x[0], x[WINDOW - 1]]), [2, 1])).tolist() == [True, False]
+    assert_same(stream.push(x[WINDOW][None], [1]), np.array([of_window(fitted, x[1 : WINDOW + 1])]))
+    stream.reset([1])
+    assert np.isnan(stream.push(x[:1], [1])[0])
+
+
+def test_killed_and_restored_it_goes_on_bit_for_bit(fitted: AnomalyDetector, tmp_path: Path) -> None:
+    x, whole, first = wave(60, 4), Stream(fitted, 2), Stream(fitted, 2)
+    pushed = np.stack([x, x[::-1]], axis=1)
+    expected = np.array([whole.push(steps) for steps in pushed])
+    for steps in pushed[:33]:
+        first.push(steps)
+    first.save(tmp_path / "state")
+    restored = Stream(fitted, 2)
+    restored.load(tmp_path / "state")
+    np.testing.assert_array_equal(np.array([restored.push(steps) for steps in pushed[33:]]), expected[33:])
+
+
+def test_memory_is_bounded(fitted: AnomalyDetector) -> None:
+    stream = Stream(fitted)
+    size = stream.state_dict()["values"].nbytes
+    for step in wave(3 * WINDOW):
+        stream.push(step)
+    assert stream.state_dict()["values"].nbytes == size == 2 * WINDOW * 2 * 4
+
+
+def test_is_anomaly_follows_the_threshold(fitted: AnomalyDetector) -> None:
+    limit = fitted.threshold_
+    assert Stream(fitted).is_anomaly([limit + 1, limit, np.nan]).tolist() == [True, False, False]
+
+
+def test_bad_input_is_named_and_nothing_is_taken(fitted: AnomalyDetector, tmp_path: Path) -> None:
+    stream = Stream(fitted, 2)
+    for steps, streams, message in (
+        ([[1, 2]], None, r"steps must be \(2, 2\)"),
+        ([[1, 2], [np.nan, 0]], None, "stream 1, channel 0"),
+        ([["a", "b"]], [0], "a step"),
+    ):
+        with pytest.raises(InvalidSequence, match=message):
+            stream.push(steps, streams)
+    for streams in ([2], [0, 0], [0.5], []):
+        with pytest.raises(InvalidParameter, match="different numbers from 0 to 1"):
+            stream.push([[0, 0]], streams)
+    assert stream.state_dict()["n_pushed"].tolist() == [0, 0]
+    with pytest.raises(ModelFileError, match="does not fit"):
+        stream.load_state_dict(Stream(fitted, 3).state_dict())
+    write_model_file(tmp_path / "other", ModelFile("autoencoder", {}, {"x": np.zeros(1)}))
+    with pytest.raises(ModelFileError, match="not the state"):
+        stream.load(tmp_path / "other")
+
+
+def test_it_needs_windows() -> None:
+    whole = detector(window=None, score="error").fit(whole_sequences())
+    with pytest.raises(InvalidParameter, match="needs a detector of windows"):
+        Stream(whole)
+
+
+def test_one_channel_takes_numbers() -> None:
+    model = SequenceAutoencoder(latent_size=2, hidden_size=4, max_epochs=1, verbose=False)
+    made = AnomalyDetector(model, window=10, verbose=False, random_state=0).fit([wave(200)[:, :1]])
+    stream = Stream(made)
+    assert np.isfinite([stream.push(float(value)) for value in wave(12)[:, 0]][9:]).all()
