@@ -203,3 +203,9 @@ def test_tied_layers_stay_tied(tmp_path: Any) -> None:
     for model in (ae, seqae.load(tmp_path / "m.seqae")):
         assert model.decoder_.layers[0].weight_hh is model.encoder_.layers[0][0].weight_hh
     assert torch.isfinite(ae.decoder_.layers[0].weight_hh).all()
+
+
+def test_it_shows_what_differs_from_the_defaults() -> None:
+    assert repr(Architecture()) == "Architecture()"
+    assert repr(Architecture(noise=0.5, strides=(2,))) == "Architecture(strides=(2,), noise=0.5)"
+    assert eval(repr(STATES)) == STATES

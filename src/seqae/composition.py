@@ -65,7 +65,7 @@ class ChainLayer:
             object.__setattr__(self, "shape", as_sizes("ChainLayer.shape", self.shape, count=2))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Architecture:
     """The finer choices of a sequence autoencoder; sizes that are None follow the estimator's parameters.
 
@@ -170,6 +170,11 @@ class Architecture:
             check_fraction(f"Architecture.{name}", getattr(self, name))
         _check_weights(self)
         _check_fit(self)
+
+    def __repr__(self) -> str:
+        """What differs from the defaults."""
+        own = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
+        return f"Architecture({', '.join(f'{name}={value!r}' for name, value, default in own if value != default)})"
 
     @property
     def is_variational(self) -> bool:

@@ -52,19 +52,10 @@ def compare(
     from ..tasks.compare import DEFAULT
     from ..tasks.compare import compare as run
 
-    source = DataFile(data, id, time, channels, wide, missing).read()
+    source, labels = _labelled(DataFile(data, id, time, channels, wide, missing).read(), label)
     names = DEFAULT if architectures is None else tuple(name.strip() for name in architectures.split(","))
-    source, labels = _labelled(source, label)
-    result = run(
-        source,
-        labels,
-        architectures=names,
-        n_seeds=n_seeds,
-        random_state=seed,
-        latent_size=latent_size,
-        hidden_size=hidden_size,
-        max_epochs=max_epochs,
-    )
+    settings = {"latent_size": latent_size, "hidden_size": hidden_size, "max_epochs": max_epochs}
+    result = run(source, labels, architectures=names, n_seeds=n_seeds, random_state=seed, **settings)
     _show(result)
     if output is not None:
         from ..writing import write_table

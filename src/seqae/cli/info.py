@@ -36,7 +36,6 @@ def description(saved: BaseEstimator) -> dict[str, str]:
 
 
 def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
-    history = estimator.history_
     n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
     name = estimator.architecture if isinstance(estimator.architecture, str) else repr(estimator.architecture)
     return {
@@ -46,6 +45,16 @@ def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
         "parameters": f"{n_parameters:,}",
         "channels": f"{estimator.n_channels_} ({listed(estimator.channel_names_)})",
         "scaled": "yes, each channel" if estimator.scale else "no",
+        **_training(estimator),
+    }
+
+
+def _training(estimator: SequenceAutoencoder) -> dict[str, str]:
+    """How the training went; nothing is known of an imported model's."""
+    history = estimator.history_
+    if not history.epochs:
+        return {"loss": str(estimator.loss), "training": "elsewhere: the model was imported"}
+    return {
         "loss": f"{estimator.loss}: {losses(estimator)}",
         "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
         "history": curve([epoch.monitored_loss for epoch in history.epochs]),
