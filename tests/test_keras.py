@@ -261,3 +261,22 @@ def test_hostile_and_damaged_files_are_refused(tmp_path: Path) -> None:
             archive.writestr("model.weights.h5", buffer.getvalue())
         with pytest.raises(ModelFileError, match=r"link|do not lie in the file"):
             load_keras(path)
+
+
+def test_on_the_command_line(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from seqae.cli import app
+
+    model = tmp_path / "m.seqae"
+    result = CliRunner().invoke(app, ["import", str(FIXTURES / "reshape_decoder.keras"), "-o", str(model)])
+    assert result.exit_code == 0, result.output
+    assert "20 values" in result.output
+    x = recorded("reshape_decoder")["x"]
+    ours = seqae.interop.keras.load_keras(FIXTURES / "reshape_decoder.keras")
+    np.testing.assert_array_equal(seqae.load(model).transform(x), ours.transform(x))
+    info = CliRunner().invoke(app, ["info", str(model)])
+    assert "imported" in info.output
+    refused = CliRunner().invoke(app, ["import", str(FIXTURES / "reshape_decoder.npz"), "-o", str(model)])
+    assert refused.exit_code == 2
+    assert ".keras file" in refused.output

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .architectures import Architecture
     from .estimator import SequenceAutoencoder
+    from .inputs import drop_empty
     from .loading import load
     from .losses import Loss
     from .ragged import Ragged
     from .reading import read
     from .recurrence import active_kernel
+    from .tasks.compare import compare
     from .tasks.detect import AnomalyDetector
     from .tasks.encdec_ad import EncDecAD
     from .tasks.stream import Stream
@@ -30,7 +32,10 @@ __all__ = [
     "SequenceAutoencoder",
     "Stream",
     "active_kernel",
+    "compare",
+    "drop_empty",
     "errors",
+    "interop",
     "load",
     "read",
 ]
@@ -45,6 +50,8 @@ _HOMES = {
     "SequenceAutoencoder": "estimator",
     "Stream": "tasks.stream",
     "active_kernel": "recurrence",
+    "compare": "tasks.compare",
+    "drop_empty": "inputs",
     "load": "loading",
     "read": "reading",
 }
@@ -52,8 +59,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import seqae` stays fast."""
-    if name == "errors":
-        return importlib.import_module(".errors", __name__)
+    if name in ("errors", "interop"):
+        return importlib.import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'seqae' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,7 +54,7 @@ def compare(
 
     source, labels = _labelled(DataFile(data, id, time, channels, wide, missing).read(), label)
     names = DEFAULT if architectures is None else tuple(name.strip() for name in architectures.split(","))
-    settings = {"latent_size": latent_size, "hidden_size": hidden_size, "max_epochs": max_epochs}
+    settings: dict[str, Any] = {"latent_size": latent_size, "hidden_size": hidden_size, "max_epochs": max_epochs}
     result = run(source, labels, architectures=names, n_seeds=n_seeds, random_state=seed, **settings)
     _show(result)
     if output is not None:
