@@ -21,6 +21,7 @@ from seqae import SequenceAutoencoder
 from seqae.ragged import Ragged
 from seqae.recurrence import active_kernel
 from seqae.tasks.detect import AnomalyDetector
+from seqae.tasks.thresholds import Quantile
 
 from . import detection_sets as sets
 from .metrics import Events, auroc, average_precision, best_f1, count_events, f1, interval, is_top_hit
@@ -52,7 +53,7 @@ def methods(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detec
 
 
 def ecg5000(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Whole beats; the threshold is the 0.99 quantile of held-out normal beats."""
+    """Whole beats; the threshold is the 0.97 quantile of held-out normal beats, of which one in 292 is an outlier."""
     train, test, labels = sets.ecg5000()
 
     def run(method: Method, seed: int) -> Row:
@@ -61,7 +62,7 @@ def ecg5000(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) ->
         alarms = scores > detector.threshold_
         return {"AUROC": auroc(labels, scores), "AP": average_precision(labels, scores), "F1": f1(labels, alarms)}
 
-    return _table(methods(epochs or 60), seeds, run)
+    return _table(methods(epochs or 60, held_out_fraction=0.3, threshold=Quantile(0.97)), seeds, run)
 
 
 def power(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
@@ -77,7 +78,7 @@ def power(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> l
         labels = np.arange(len(scores)) >= len(unseen)
         return {"above, of 6": n_above, "AUROC": auroc(labels, scores)}
 
-    return _table(methods(epochs or 100), seeds, run)
+    return _table(methods(epochs or 30), seeds, run)
 
 
 def power_series(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:

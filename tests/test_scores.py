@@ -50,7 +50,7 @@ def test_mean_error_divides_by_what_is_usual_and_skips_what_is_unknown() -> None
 
 def test_joint_is_a_weighted_mean_of_logarithms() -> None:
     model = MeanError(np.ones(1))
-    parts = weighted((Part("error", model, 2.0), Part("nearest", model, 1.0)))
+    parts = weighted((Part("error", model, 2.0), Part("nearest", model, 1.0)), 1)
     score = joint(parts, [np.array([4.0, 4.0, np.nan]), np.array([1.0, np.nan, np.nan])])
     expected = [(np.log(2.01) + 8 * np.log(1.01)) / 9, np.log(2.01), np.nan]
     np.testing.assert_allclose(score, expected)
@@ -59,7 +59,7 @@ def test_joint_is_a_weighted_mean_of_logarithms() -> None:
 
 def test_a_poor_model_weighs_less() -> None:
     parts = (Part("error", MeanError(np.array([0.8]))), Part("linear", MeanError(np.array([0.2]))))
-    assert [part.weight for part in weighted(parts)] == pytest.approx([1 / 16, 1.0])
+    assert [part.weight for part in weighted(parts, 2)] == pytest.approx([1 / 16, 1.0])
 
 
 @pytest.mark.parametrize("score", ["errors", (), ("error", "error"), 3])

@@ -46,7 +46,8 @@ class AnomalyDetector(BaseEstimator):
         steps that never span a gap in the times; "auto" takes the series' period.
     stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
     score: one of the following, or a tuple of them, which are joined as the mean of log(part / its held-out median).
-        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 8.
+        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 8, with several
+        channels 1.
         "error": mean over channels of |x - x'|, each in units of its held-out root mean square.
         "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
         "latent": distance of a window's vector to the nearest of a normal one.

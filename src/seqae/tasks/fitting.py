@@ -76,7 +76,7 @@ def fit_scorer(
     scorer = replace(scorer, parts=parts, channels=channels)
     part_scores = scorer.sequence_part_scores(columns) if window is None else scorer.part_scores(values)
     parts = tuple(with_typical(part, scores) for part, scores in zip(parts, part_scores, strict=True))
-    scorer = replace(scorer, parts=weighted(parts))
+    scorer = replace(scorer, parts=weighted(parts, sensors[0].width(RECONSTRUCTION)))
     scores = scorer.sequence_scores(columns) if window is None else scorer.step_scores(values)
     return Fitted(scorer, scores[np.isfinite(scores)])
 

@@ -11,7 +11,7 @@ import torch
 from ..batching import BatchLoader
 from ..errors import InvalidSequence
 from ..ragged import Ragged
-from ..recurrence import linear
+from ..recurrence import gather, linear
 from ..scaling import Scaling, fit_scaling
 
 KEPT_VARIANCE = 0.95
@@ -49,31 +49,31 @@ class LinearModel:
         steps of one, longer ones as several. Returns (n_steps, n_channels) absolute, scaled, NaN where not observed;
         and (n_windows, n_components).
         """
-        batch = BatchLoader(windows, self.scaling).load(np.arange(len(windows)))
+        batch = scaled(windows, self.scaling)
         errors = np.empty((batch.n_steps, self.n_channels), np.float32)
         coefficients = np.zeros((len(batch), len(self.basis)), np.float32)
         for length in np.unique(batch.lengths):
             which = np.flatnonzero(batch.lengths == length)
             rows = batch.starts[which, None] + np.arange(length)  # (n, length)
             residual, found = self._residual(batch.values[rows])
-            errors[rows] = residual.abs().numpy()
-            coefficients[which] = found.numpy()
+            errors[rows] = np.abs(residual)
+            coefficients[which] = found
         if batch.observed is not None:
             errors[~np.asarray(batch.observed)] = np.nan
         return errors, coefficients
 
-    def _residual(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _residual(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """x: (n, length, n_channels) scaled. Returns its residual, and the coefficients of its first part."""
         parts = [self._residual_of_part(part) for part in x.split(self.length, dim=1)]
-        return torch.cat([residual for residual, _ in parts], dim=1), parts[0][1]
+        return np.concatenate([residual for residual, _ in parts], axis=1), parts[0][1]
 
-    def _residual_of_part(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _residual_of_part(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         n_values = x.shape[1] * x.shape[2]
-        mean, basis = torch.from_numpy(self.mean[:n_values]), torch.from_numpy(self.basis[:, :n_values].copy())
-        centred = x.reshape(len(x), n_values) - mean
+        basis = torch.from_numpy(np.ascontiguousarray(self.basis[:, :n_values]))
+        centred = torch.from_numpy(x.reshape(len(x), n_values).numpy() - self.mean[:n_values])
         coefficients = linear(centred, self._solver(basis), torch.zeros(len(basis)))
-        residual = centred - linear(coefficients, basis.T.contiguous(), torch.zeros(n_values))
-        return residual.reshape(x.shape), coefficients
+        rebuilt = linear(coefficients, basis.T.contiguous(), torch.zeros(n_values))
+        return (centred.numpy() - rebuilt.numpy()).reshape(x.shape), coefficients.numpy()
 
     def _solver(self, basis: torch.Tensor) -> torch.Tensor:
         """From values to coefficients: the basis itself, or for part of a window the posterior mean of probabilistic
@@ -100,6 +100,17 @@ class LinearModel:
         """What to_tensors() was called on."""
         scaling = Scaling(tensors["centre"], tensors["scale"])
         return cls(scaling, tensors["mean"], tensors["basis"], tensors["variances"], float(tensors["noise"][0]))
+
+
+def scaled(windows: Ragged, scaling: Scaling, device: torch.device | None = None) -> Ragged:
+    """One batch of windows, scaled and back to back, values float32 on the device, or tokens as they are."""
+    values = windows.values
+    is_on_cpu = device is None or device.type == "cpu"
+    is_plain = windows.observed is None and values.ndim == 2 and values.flags.c_contiguous and values.flags.writeable
+    if is_on_cpu and is_plain:
+        direct = Ragged.view(torch.from_numpy(values), windows.starts, windows.lengths)  # as the loader does, at once
+        return gather(direct, torch.from_numpy(scaling.centre), torch.from_numpy(scaling.scale))
+    return BatchLoader(windows, scaling, device or "cpu").load(np.arange(len(windows)))
 
 
 def fit_linear(windows: Ragged, *, n_components: int | None = None) -> LinearModel:

@@ -17,24 +17,31 @@ FLATTENING = 0.05
 class Neighbours:
     """Vectors of normal data, whitened, to be compared with.
 
-    vectors: (n, size) float32, whitened; centre: (latent_size,); whitener: (size, latent_size). All float32.
+    vectors: (n, size), whitened; centre: (latent_size,); whitener: (size, latent_size); half_norms: (n,), half of the
+    squared lengths of vectors. All float32.
     """
 
     vectors: np.ndarray
     centre: np.ndarray
     whitener: np.ndarray
+    half_norms: np.ndarray
 
     def distances(self, latent: np.ndarray) -> np.ndarray:
         """Euclidean distance to the nearest vector, each computed alone. latent: (m, latent_size). Returns (m,)."""
         memory, whitener = torch.from_numpy(self.vectors), torch.from_numpy(self.whitener)
         x = linear(torch.from_numpy(latent - self.centre), whitener, torch.zeros(len(whitener)))
-        closeness = linear(x, memory, -0.5 * (memory * memory).sum(dim=1))  # x.m - |m|^2 / 2, highest for the nearest
-        nearest = self.vectors[closeness.argmax(dim=1).numpy()]
+        closeness = linear(x, memory, torch.from_numpy(-self.half_norms))  # x.m - |m|^2 / 2, highest for the nearest
+        nearest = self.vectors[closeness.numpy().argmax(axis=1)]
         return np.sqrt(_sum_of_squares(x.numpy().astype(np.float64) - nearest))
 
     def to_tensors(self) -> dict[str, np.ndarray]:
         """All of it, as arrays by name."""
-        return {"vectors": self.vectors, "centre": self.centre, "whitener": self.whitener}
+        return {
+            "vectors": self.vectors,
+            "centre": self.centre,
+            "whitener": self.whitener,
+            "half_norms": self.half_norms,
+        }
 
 
 def fit_neighbours(latent: np.ndarray) -> Neighbours:
@@ -51,8 +58,8 @@ def fit_neighbours(latent: np.ndarray) -> Neighbours:
     flattening = FLATTENING * variances.mean()
     deviations = np.sqrt(variances + (flattening if flattening > 0 else 1.0))
     whitener = np.ascontiguousarray((axes / deviations).T, np.float32)
-    vectors = linear(torch.from_numpy(chosen - centre), torch.from_numpy(whitener), torch.zeros(len(whitener)))
-    return Neighbours(vectors.numpy(), centre, whitener)
+    vectors = linear(torch.from_numpy(chosen - centre), torch.from_numpy(whitener), torch.zeros(len(whitener))).numpy()
+    return Neighbours(vectors, centre, whitener, 0.5 * (vectors * vectors).sum(axis=1))
 
 
 def _sum_of_squares(x: np.ndarray) -> np.ndarray:

@@ -91,6 +91,8 @@ class Scorer:
 
     def last_scores(self, windows: Ragged) -> np.ndarray:
         """The score of each window's last step, from that window alone. Returns (n_windows,)."""
+        if len(windows) == 1:
+            return self.step_scores(read_all(self.sensors, windows)[-1:])
         scores = np.empty(len(windows))
         for batch in ordered_batches(windows.lengths):
             chosen = windows[batch]

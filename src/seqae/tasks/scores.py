@@ -16,8 +16,8 @@ LEAST_ERROR = 0.1
 LEAST_RATIO = 1e-2
 """Of the held-out median: below it, parts of a joint score count alike."""
 
-WEIGHTS = {"nearest": 8.0}
-"""Of the parts of a joint score, up to 1 for the others; chosen on the open sets of benchmarks/detect.py."""
+NEAREST_WEIGHT = 8.0
+"""Of "nearest" in a joint score for one channel, 1 for several; chosen on the open sets of benchmarks/detect.py."""
 
 KINDS = {
     "error": (RECONSTRUCTION,),
@@ -130,7 +130,7 @@ def with_typical(part: Part, scores: np.ndarray) -> Part:
     return replace(part, typical=median if median > 0 else 1.0)
 
 
-def weighted(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+def weighted(parts: tuple[Part, ...], n_channels: int) -> tuple[Part, ...]:
     """The parts with their weights in a joint score.
 
     Parts that measure errors weigh by the inverse of their mean squared error on held-out normals, the best one 1, so
@@ -138,10 +138,9 @@ def weighted(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """
     squares = {part.name: _mean_square(part) for part in parts if part.name in ERRORS}
     least = min(squares.values(), default=1.0)
-    return tuple(
-        replace(part, weight=least / squares[part.name] if part.name in squares else WEIGHTS.get(part.name, 1.0))
-        for part in parts
-    )
+    weights = {name: least / square for name, square in squares.items()}
+    weights["nearest"] = NEAREST_WEIGHT if n_channels == 1 else 1.0
+    return tuple(replace(part, weight=weights.get(part.name, 1.0)) for part in parts)
 
 
 def _mean_square(part: Part) -> float:

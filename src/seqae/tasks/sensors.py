@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..batching import BatchLoader
 from ..estimator import SequenceAutoencoder
 from ..losses import as_loss
 from ..model import Decoder, SymbolDecoder
 from ..model.interface import Code
 from ..ragged import Ragged
-from .linear import LinearModel
+from .linear import LinearModel, scaled
 from .neighbours import Neighbours
 
 RECONSTRUCTION, PREDICTION, LATENT, LINEAR, NEAREST = "reconstruction", "prediction", "latent", "linear", "nearest"
@@ -57,8 +56,7 @@ class AutoencoderSensor:
         return self.autoencoder.model_.encoder(self._source(self._load(windows))).cpu().numpy()
 
     def _load(self, windows: Ragged) -> Ragged:
-        device = next(self.autoencoder.model_.parameters()).device
-        return BatchLoader(windows, self.autoencoder.scaling_, device).load(np.arange(len(windows)))
+        return scaled(windows, self.autoencoder.scaling_, next(self.autoencoder.model_.parameters()).device)
 
     def _source(self, batch: Ragged) -> Ragged:
         return self.autoencoder.model_.source(batch) if PREDICTION in self.kinds else batch
@@ -79,10 +77,11 @@ class AutoencoderSensor:
             return decoder.losses(code.latent, target).cpu().numpy()
         loss = as_loss(self.autoencoder.loss)
         values = loss.of_values(decoder(code.latent, target.lengths, code.memory).values, target.values)
-        values = values.sqrt() if loss.kind == "mse" else values
+        errors = values.cpu().numpy()
+        errors = np.sqrt(errors) if loss.kind == "mse" else errors  # NumPy: no thread is woken for one window
         if target.observed is not None:
-            values = torch.where(target.observed, values, torch.nan)
-        return values.cpu().numpy()
+            errors = np.where(target.observed.cpu().numpy(), errors, np.float32(np.nan))
+        return errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +126,7 @@ def columns_of(sensors: Sequence[Sensor]) -> dict[str, slice]:
 
 def read_all(sensors: Sequence[Sensor], windows: Ragged) -> np.ndarray:
     """The columns of all sensors, side by side. Returns (n_steps, n_columns) float64, NaN where not observed."""
-    return _side_by_side([sensor.read(windows) for sensor in sensors])
+    return sensors[0].read(windows) if len(sensors) == 1 else _side_by_side([s.read(windows) for s in sensors])
 
 
 def _placed(columns: np.ndarray, lengths: np.ndarray, batch: Ragged, first: int) -> np.ndarray:
@@ -145,4 +144,6 @@ def _per_step(of_windows: np.ndarray, windows: Ragged) -> np.ndarray:
 
 
 def _side_by_side(parts: list[np.ndarray]) -> np.ndarray:
+    if len(parts) == 1:
+        return parts[0].astype(np.float64)
     return np.concatenate([part.astype(np.float64) for part in parts], axis=1)
