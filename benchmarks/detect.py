@@ -9,6 +9,7 @@ windows, scored alike. Intervals are 95 % over seeds. F1 is at the detector's ow
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -190,6 +191,7 @@ def _table(
         for seed in seeds:
             started = time.perf_counter()
             results.append(run(method, seed) | {"seconds": time.perf_counter() - started})
+            print(name, {key: round(number, 4) for key, number in results[-1].items()}, file=sys.stderr, flush=True)
         rows.append((name, results))
     return rows
 
