@@ -59,6 +59,7 @@ CHANGES: dict[str, tuple[Architecture, dict[str, Any]]] = {
     "has_reconstruction": (Architecture(predicted_steps=1), {"has_reconstruction": False}),
     "predicted_steps": (Architecture(), {"predicted_steps": 1}),
     "preceding_steps": (Architecture(), {"preceding_steps": 1}),
+    "horizon_annealing": (Architecture(predicted_steps=3), {"horizon_annealing": 0.0}),
     "chain": (Architecture(), {"chain": CHAIN}),
 }
 """For each field an architecture, and the change of that field alone."""

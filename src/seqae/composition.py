@@ -112,6 +112,8 @@ class Architecture:
     has_reconstruction: whether one decoder reconstructs the input.
     predicted_steps: how many steps another decoder predicts. Training holds them back from each sequence's end.
     preceding_steps: the same at each sequence's start.
+    horizon_annealing: fraction of the training over which the steps to predict grow from the first to all
+        predicted_steps: a long free-running continuation is learnt from its beginning (Bengio 2009, curriculum).
 
     chain: explicit ChainLayers, as seqae.interop.keras.load_keras() finds them; all other fields then stay at their
         defaults. Its vector is what the first "repeat" or "reshape" reads.
@@ -147,6 +149,7 @@ class Architecture:
     has_reconstruction: bool = True
     predicted_steps: int = 0
     preceding_steps: int = 0
+    horizon_annealing: float = 0.5
     chain: tuple[ChainLayer, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -166,7 +169,7 @@ class Architecture:
         for name in ("n_layers", "embedding_size"):
             if getattr(self, name) is not None:
                 check_count(f"Architecture.{name}", getattr(self, name))
-        for name in ("dropout", "dropped_steps", "kl_annealing"):
+        for name in ("dropout", "dropped_steps", "kl_annealing", "horizon_annealing"):
             check_fraction(f"Architecture.{name}", getattr(self, name))
         _check_weights(self)
         _check_fit(self)

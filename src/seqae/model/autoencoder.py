@@ -102,7 +102,8 @@ class Autoencoder(nn.Module):
         for source, tasks in self._tasks(batch):
             code = self.encoder.encode(self._corrupted(source, draw), draw)
             latent = drawn(code, draw)
-            for decoder, target in tasks:
+            for decoder, whole in tasks:
+                target = self._within_horizon(whole, draw) if decoder is self.predictor else whole
                 total = total + _taught_loss(decoder, latent, target, code.memory, loss, draw)
             total = total + plan.kl_weight * weight * divergence(code)
             if self.length_head is not None:
@@ -147,6 +148,12 @@ class Autoencoder(nn.Module):
             yield batch, [(self.decoder, batch)]
         if self.architecture.n_held_back:
             yield self.source(batch), list(self.held_back(batch))
+
+    def _within_horizon(self, target: Ragged, draw: Draw) -> Ragged:
+        """The steps to predict that this far into the training count."""
+        annealing, n_steps = self.architecture.horizon_annealing, self.architecture.predicted_steps
+        reached = min(1.0, draw.progress / annealing) if annealing else 1.0
+        return part(target, 0, n_steps - max(1, round(reached * n_steps)))
 
     def _corrupted(self, source: Ragged, draw: Draw) -> Ragged:
         """Noise and dropped steps on what the encoder reads; see Architecture."""
