@@ -1,0 +1,76 @@
+"""What the detection benchmarks measure, against scikit-learn and plain loops; and what they say without data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import detect, detection_sets
+from benchmarks.metrics import (
+    Events,
+    auroc,
+    average_precision,
+    best_f1,
+    count_events,
+    f1,
+    interval,
+    is_top_hit,
+    segments,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=30))
+def test_ranking_is_scikit_learn_s(pairs: list[tuple[bool, int]]) -> None:
+    labels, scores = np.array([pair[0] for pair in pairs]), np.array([float(pair[1]) for pair in pairs])
+    if not labels.any() or labels.all():
+        assert np.isnan(auroc(labels, scores))
+        return
+    assert auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))
+    assert average_precision(labels, scores) == pytest.approx(average_precision_score(labels, scores))
+    assert f1(labels, scores > 3) == pytest.approx(f1_score(labels, scores > 3, zero_division=0))
+    assert best_f1(labels, scores) >= max(f1(labels, scores >= limit) for limit in range(7)) - 1e-12
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=24))
+def test_events_count_overlapping_segments(pairs: list[tuple[bool, bool]]) -> None:
+    labels, predicted = (np.array(column) for column in zip(*pairs, strict=True))
+    true, marked = segments(labels), segments(predicted)
+    assert [x for start, end in true for x in range(start, end)] == np.flatnonzero(labels).tolist()
+    found = [any(a < d and c < b for c, d in marked) for a, b in true]
+    false = [not any(a < d and c < b for a, b in true) for c, d in marked]
+    assert count_events(labels, predicted) == Events(sum(found), len(found) - sum(found), sum(false))
+
+
+def test_event_f1_and_top_hit() -> None:
+    assert (Events(1, 1, 0) + Events(2, 0, 1)).f1 == pytest.approx(2 * 3 / (2 * 3 + 1 + 1))
+    assert Events(0, 0, 0).f1 == 0
+    scores = np.eye(1, 500, 250)[0]
+    assert is_top_hit(scores, 300, 310, slack=50)
+    assert not is_top_hit(scores, 300, 310, slack=49)
+
+
+def test_interval_is_student_s() -> None:
+    mean, half = interval([1.0, 2.0, 3.0])
+    assert mean == 2
+    assert half == pytest.approx(4.302653 / 3**0.5, rel=1e-4)
+    assert interval([5.0]) == (5.0, 0.0)
+
+
+def test_absent_data_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(detection_sets, "DATA", tmp_path / "none")
+    monkeypatch.setattr("sys.argv", ["detect"])
+    detect.main()
+    assert "no data" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_ecg5000_reaches_its_goal(shared_data: Path) -> None:
+    train, test, labels = detection_sets.ecg5000()
+    detector = detect.methods(20, held_out_fraction=0.3)["seqae"](0).fit(train)
+    assert auroc(labels, detector.anomaly_score(test)) >= 0.985
