@@ -117,6 +117,7 @@ NB_MODULE(_native, m) {
     using namespace seqae;
     nb::set_leak_warnings(false);  // autograd graphs that are alive when the interpreter ends are no fault
     m.doc() = "The compiled kernel; call it through seqae.recurrence.";
+    nb::set_leak_warnings(false);  // an interrupted process need not tidy up
     m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
     nb::class_<Recurrence>(m, "Recurrence", "One pass over a ragged batch, and what its gradient needs.")
         .def(nb::init<const char*, bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("kernel"),

@@ -7,50 +7,47 @@
 
 namespace seqae {
 
-#ifdef SEQAE_HAS_AVX512
-extern const Kernel avx512_kernel;
-#endif
-#ifdef SEQAE_HAS_AVX2
-extern const Kernel avx2_kernel;
-#endif
-#ifdef SEQAE_HAS_NEON
-extern const Kernel neon_kernel;
-#endif
-#ifdef SEQAE_HAS_SCALAR
-extern const Kernel scalar_kernel;
-#endif
+#define SEQAE_DECLARE(name)                   \
+    extern const Operations<float> name##_float; \
+    extern const Operations<double> name##_double;
+SEQAE_DECLARE(avx512)
+SEQAE_DECLARE(avx2)
+SEQAE_DECLARE(neon)
+SEQAE_DECLARE(scalar)
 
 namespace {
 
 struct Candidate {
-    const Kernel* kernel;
+    Kernel kernel;
     bool (*runs_here)();
 };
 
+#define SEQAE_KERNEL_OF(name) {#name, &name##_float, &name##_double}
+
 // __builtin_cpu_supports also asks whether the operating system saves the registers
-constexpr Candidate candidates[] = {
+const Candidate candidates[] = {
 #ifdef SEQAE_HAS_AVX512
-    {&avx512_kernel,
+    {SEQAE_KERNEL_OF(avx512),
      [] {
          return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
      }},
 #endif
 #ifdef SEQAE_HAS_AVX2
-    {&avx2_kernel, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+    {SEQAE_KERNEL_OF(avx2), [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
 #endif
 #ifdef SEQAE_HAS_NEON
-    {&neon_kernel, [] { return true; }},  // part of every 64-bit ARM
+    {SEQAE_KERNEL_OF(neon), [] { return true; }},  // part of every 64-bit ARM
 #endif
 #ifdef SEQAE_HAS_SCALAR
-    {&scalar_kernel, [] { return true; }},
+    {SEQAE_KERNEL_OF(scalar), [] { return true; }},
 #endif
 };
 
 std::vector<const Kernel*> find_runnable() {
     std::vector<const Kernel*> found;
     for (const Candidate& candidate : candidates)
-        if (candidate.runs_here()) found.push_back(candidate.kernel);
+        if (candidate.runs_here()) found.push_back(&candidate.kernel);
     return found;
 }
 

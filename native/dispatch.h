@@ -19,14 +19,14 @@ struct Operations {
 
 struct Kernel {
     const char* name;
-    Operations<float> of_float;
-    Operations<double> of_double;
+    const Operations<float>* of_float;
+    const Operations<double>* of_double;
 
     template <class T>
     const Operations<T>& of() const {
-        if constexpr (sizeof(T) == sizeof(float)) return of_float;
+        if constexpr (sizeof(T) == sizeof(float)) return *of_float;
         else
-            return of_double;
+            return *of_double;
     }
 };
 

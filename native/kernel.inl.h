@@ -1,6 +1,8 @@
-// The whole kernel for one instruction set: kernel_X.cpp defines SEQAE_X and SEQAE_KERNEL, and is compiled for X.
+// The whole kernel for one instruction set: kernel_X.cpp defines SEQAE_X and SEQAE_KERNEL, and is compiled for X, once
+// with SEQAE_VALUE float and once double.
 // Everything is in an unnamed namespace: code for one instruction set must never be linked in place of another's.
 #include <cstdint>
+#include <type_traits>
 
 #if defined(SEQAE_AVX512) || defined(SEQAE_AVX2)
 #include <immintrin.h>
@@ -29,14 +31,12 @@ namespace {
 #include "training.inl.h"
 }  // namespace
 
-#define SEQAE_OPERATIONS(T) {forward<T>, backward<T>, gather<T>, linear<T>, mean_loss<T>, adam_step<T>}
-#define SEQAE_STRING_OF(name) #name
-#define SEQAE_STRING(name) SEQAE_STRING_OF(name)
-#define SEQAE_JOIN_OF(a, b) a##b
-#define SEQAE_JOIN(a, b) SEQAE_JOIN_OF(a, b)
+#define SEQAE_JOIN_OF(kernel, value) kernel##_##value
+#define SEQAE_JOIN(kernel, value) SEQAE_JOIN_OF(kernel, value)
 
-extern const Kernel SEQAE_JOIN(SEQAE_KERNEL, _kernel);
-const Kernel SEQAE_JOIN(SEQAE_KERNEL, _kernel) = {SEQAE_STRING(SEQAE_KERNEL), SEQAE_OPERATIONS(float),
-                                                  SEQAE_OPERATIONS(double)};
+extern const Operations<SEQAE_VALUE> SEQAE_JOIN(SEQAE_KERNEL, SEQAE_VALUE);
+const Operations<SEQAE_VALUE> SEQAE_JOIN(SEQAE_KERNEL, SEQAE_VALUE) = {
+    forward<SEQAE_VALUE>, backward<SEQAE_VALUE>,  gather<SEQAE_VALUE>,
+    linear<SEQAE_VALUE>,  mean_loss<SEQAE_VALUE>, adam_step<SEQAE_VALUE>};
 
 }  // namespace seqae

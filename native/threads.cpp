@@ -15,6 +15,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto spin_time = std::chrono::microseconds(50);  // about what falling asleep and waking up cost
 
+constexpr int n_pauses = 1000;
+
 inline void pause() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -38,7 +40,7 @@ public:
         }
         wake_.notify_all();
         work(0);
-        while (n_running_.load(std::memory_order_acquire) != 0) pause();
+        await_helpers();
     }
 
 private:
@@ -53,6 +55,14 @@ private:
 
     void work(int worker) {
         for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < n_jobs_;) job_(context_, i, worker);
+    }
+
+    // Where there are more threads than cores, a helper may need the core that waits for it.
+    void await_helpers() {
+        for (int i = 0; n_running_.load(std::memory_order_acquire) != 0; ++i)
+            if (i < n_pauses) pause();
+            else
+                std::this_thread::yield();
     }
 
     void await(std::uint64_t seen) {

@@ -212,40 +212,51 @@ struct Vec<double> {
 #else
 constexpr int block_units = 1;
 
-// Plain C++, for any CPU: the products are rounded (a software fma would take hundreds of cycles).
+// Vectors that the compiler maps to whatever a CPU has: the products are rounded (a software fma would take hundreds of
+// cycles).
 template <class T>
 struct Vec {
-    static constexpr int width = 4;
-    struct Mask {
-        bool lane[width];
-    };
-    T v[width];
-    template <class F>
-    static SEQAE_INLINE Vec each(F f) {
-        return {f(0), f(1), f(2), f(3)};
+    static constexpr int width = 16 / sizeof(T);
+    using Int = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    typedef T Lanes __attribute__((vector_size(16)));
+    typedef Int Mask __attribute__((vector_size(16)));
+    Lanes v;
+    static SEQAE_INLINE Vec load(const T* p) {
+        Vec x;
+        __builtin_memcpy(&x.v, p, sizeof x.v);
+        return x;
     }
-    static SEQAE_INLINE Vec load(const T* p) { return each([&](int i) { return p[i]; }); }
-    static SEQAE_INLINE Vec broadcast(T x) { return {x, x, x, x}; }
-    static SEQAE_INLINE Mask first(int n) { return {0 < n, 1 < n, 2 < n, 3 < n}; }
-    SEQAE_INLINE void store(T* p) const {
-        for (int i = 0; i < width; ++i) p[i] = v[i];
+    static SEQAE_INLINE Vec broadcast(T x) { return {Lanes{} + x}; }
+    static SEQAE_INLINE Mask first(int n) {
+        Mask lane{};
+        for (int i = 0; i < width; ++i) lane[i] = i;
+        return lane < Mask{} + Int(n);
     }
-    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return each([&](int i) { return a.v[i] + b.v[i]; }); }
-    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return each([&](int i) { return a.v[i] - b.v[i]; }); }
-    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return each([&](int i) { return a.v[i] * b.v[i]; }); }
-    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return each([&](int i) { return a.v[i] / b.v[i]; }); }
-    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
-    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
-    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
-    friend SEQAE_INLINE Vec round(Vec a) { return each([&](int i) { return T(__builtin_rint(a.v[i])); }); }
+    SEQAE_INLINE void store(T* p) const { __builtin_memcpy(p, &v, sizeof v); }
+    friend SEQAE_INLINE Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+    friend SEQAE_INLINE Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+    friend SEQAE_INLINE Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+    friend SEQAE_INLINE Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+    friend SEQAE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+    friend SEQAE_INLINE Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
+    friend SEQAE_INLINE Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+    friend SEQAE_INLINE Vec round(Vec a) {  // adding 1.5 * 2^(digits - 1) leaves no room for a fraction
+        const T big = sizeof(T) == 4 ? T(0x1.8p23) : T(0x1.8p52);
+        return {(a.v + big) - big};
+    }
     friend SEQAE_INLINE Vec scale(Vec x, Vec n) {
-        return each([&](int i) { return n.v[i] == n.v[i] ? T(__builtin_ldexp(x.v[i], int(n.v[i]))) : n.v[i]; });
+        constexpr int digits = sizeof(T) == 4 ? 23 : 52, bias = sizeof(T) == 4 ? 127 : 1023;
+        const Mask is_number = n.v == n.v;
+        const Mask exponent = (__builtin_convertvector(is_number ? n.v : Lanes{}, Mask) + bias) << digits;
+        return {is_number ? x.v * Lanes(exponent) : n.v};
     }
-    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) {
-        return each([&](int i) { return m.lane[i] ? a.v[i] : b.v[i]; });
+    friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {m ? a.v : b.v}; }
+    friend SEQAE_INLINE Mask is_positive(Vec a) { return a.v > Lanes{}; }
+    friend SEQAE_INLINE T sum(Vec a) {
+        T total = a.v[0];
+        for (int i = 1; i < width; ++i) total += a.v[i];
+        return total;
     }
-    friend SEQAE_INLINE Mask is_positive(Vec a) { return {a.v[0] > 0, a.v[1] > 0, a.v[2] > 0, a.v[3] > 0}; }
-    friend SEQAE_INLINE T sum(Vec a) { return (a.v[0] + a.v[1]) + (a.v[2] + a.v[3]); }
 };
 #endif
 
