@@ -18,9 +18,8 @@ from .windowing import split_at_gaps
 TRAINING_WINDOWS = 4096
 """Long series are trained on about as many windows, evenly spaced, and at most `stride` apart."""
 
-NEAREST_COMPONENTS = 64
-WINDOWS_PER_COMPONENT = 8
-"""The part "nearest" compares windows in so many principal components, as long as each is known from 8 windows."""
+FEWEST_COMPONENTS, MOST_COMPONENTS, WINDOWS_PER_COMPONENT = 20, 64, 8
+"""The part "nearest" compares windows in one principal component for every 8 windows, at least 20 and at most 64."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +55,7 @@ def fit_sensors(names: tuple[str, ...], autoencoder: SequenceAutoencoder | None,
     if LINEAR in kinds:
         sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
     if NEAREST in kinds:
-        n_components = max(1, min(NEAREST_COMPONENTS, len(windows) // WINDOWS_PER_COMPONENT))
+        n_components = int(np.clip(len(windows) // WINDOWS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
         compressed = LinearSensor(fit_linear(windows, n_components=n_components), None, (NEAREST,))
         sensors.append(_with_memory(compressed, windows))
     return tuple(sensors)

@@ -82,12 +82,20 @@ class Scorer:
         return joint(self.parts, self.part_scores(columns))
 
     def sequence_scores(self, columns: Ragged) -> np.ndarray:
-        """(n_sequences,): each part's mean over the steps of a sequence, then joined."""
+        """(n_sequences,): each part over the steps of a sequence, then joined."""
         return joint(self.parts, self.sequence_part_scores(columns))
 
     def sequence_part_scores(self, columns: Ragged) -> list[np.ndarray]:
-        """Each part's mean over the steps of each sequence. Returns (n_sequences,) for each part."""
-        return [mean_by_sequence(score, columns.lengths) for score in self.part_scores(columns.values)]
+        """Each part over the steps of each sequence: the root mean square of errors, so that a short burst counts; the
+        mean of Mahalanobis distances, which are squares already. Returns (n_sequences,) for each part.
+        """
+        scores = zip(self.parts, self.part_scores(columns.values), strict=True)
+        return [
+            np.sqrt(mean_by_sequence(score * score, columns.lengths))
+            if isinstance(part.model, MeanError)
+            else mean_by_sequence(score, columns.lengths)
+            for part, score in scores
+        ]
 
     def last_scores(self, windows: Ragged) -> np.ndarray:
         """The score of each window's last step, from that window alone. Returns (n_windows,)."""
