@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -413,3 +415,33 @@ def test_twenty_utterances_are_learnt_by_heart(name: str, cell: str) -> None:
     X = Ragged.from_any([x[:7] for x in utterances] if "reshape" in name else utterances)
     ae = overfitted(name, cell, X)
     assert explained_variance(X, ae.reconstruct(X), fit_scaling(X)) > 0.98
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_symbols_train_in_two_gigabytes() -> None:
+    code = """
+import resource, numpy as np
+from seqae import Ragged, SequenceAutoencoder
+rng = np.random.default_rng(0)
+X = Ragged.from_tokens([np.append(rng.integers(0, 100_000, rng.integers(5, 30)), 99_999) for _ in range(300)])
+ae = SequenceAutoencoder("tokens", loss="cross_entropy", max_epochs=2, random_state=0, verbose=False).fit(X)
+epochs = ae.history_.epochs
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(peak < 2 * 2**30, epochs[1].training_loss < epochs[0].training_loss)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["True", "True"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["tok_names_18lang", "tok_adfa_ld_dev"])
+def test_real_symbols_train(name: str, shared_data: Any) -> None:
+    with np.load(shared_data / f"{name}.npz") as file:
+        X = Ragged.back_to_back(file["values"].astype(np.int32), file["lengths"])[:300]
+    ae = SequenceAutoencoder(
+        "tokens", loss="cross_entropy", max_epochs=4, learning_rate=1e-2, random_state=0, verbose=False
+    ).fit(X)
+    first, last = ae.history_.epochs[0], ae.history_.epochs[-1]
+    assert last.validation_loss is not None
+    assert first.validation_loss is not None
+    assert last.validation_loss < 0.95 * first.validation_loss
