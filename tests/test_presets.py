@@ -110,7 +110,7 @@ def test_a_batch_costs_what_its_sequences_cost(name: str, per: Any) -> None:
     model.initialise(0)
     model.fit_lengths(np.array([3, 9]))
     batch, loss = to_tensors(make_ragged([4, 9, 2], 2)), seqae.Loss("mse", per=per)
-    draw = Draw.of_update(0, 0, 0.5)
+    draw = Draw(0, 0, 0.5)
     parts = [to_tensors(Ragged.back_to_back(batch[i].numpy(), np.array([len(batch[i])]))) for i in range(3)]
     whole, alone = model.training_loss(batch, loss, draw), [model.training_loss(part, loss, draw) for part in parts]
     if per == "sequence":
@@ -289,7 +289,7 @@ def test_sampled_softmax_estimates_the_exact_loss() -> None:
     loss = seqae.Loss("cross_entropy")
     with torch.no_grad():
         exact = model.evaluation_loss(batch, loss)
-        sampled = [model.training_loss(batch, loss, Draw.of_update(0, k, 0.5)) for k in range(50)]
+        sampled = [model.training_loss(batch, loss, Draw(0, k, 0.5)) for k in range(50)]
     assert abs(torch.stack(sampled).mean() - exact) < 0.01 * exact
 
 
@@ -314,7 +314,7 @@ def test_no_path_loops_over_time_in_python(name: str, monkeypatch: pytest.Monkey
         model.initialise(0)
         batch = to_tensors(make_ragged([n_steps] * 2, 1, dtype=np.float32))
         calls.clear()
-        model.training_loss(batch, seqae.Loss(), Draw.of_update(0, 0, 0.5)).backward()
+        model.training_loss(batch, seqae.Loss(), Draw(0, 0, 0.5)).backward()
         model(batch)
         counts.append(len(calls))
     assert counts[0] == counts[1] > 0
@@ -349,7 +349,15 @@ def test_prediction_errors_are_those_of_the_steps_held_back() -> None:
 
 def test_lengths_are_told_and_vectors_joined() -> None:
     X = make_waves(60, seed=0, shortest=3, longest=12)
-    ae = SequenceAutoencoder(latent_size=8, hidden_size=24, max_epochs=150, learning_rate=1e-2, random_state=0).fit(X)
+    ae = SequenceAutoencoder(
+        latent_size=8,
+        hidden_size=24,
+        max_epochs=150,
+        learning_rate=1e-2,
+        validation_fraction=0,
+        patience=None,
+        random_state=0,
+    ).fit(X)
     told = ae.inverse_transform(ae.transform(X)).lengths
     assert np.abs(told - [len(x) for x in X]).mean() < 0.5
     between = ae.interpolate(X[0], X[1], 5)
