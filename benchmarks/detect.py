@@ -63,7 +63,7 @@ def ecg5000(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) ->
         alarms = scores > detector.threshold_
         return {"AUROC": auroc(labels, scores), "AP": average_precision(labels, scores), "F1": f1(labels, alarms)}
 
-    return _table(methods(epochs or 60, held_out_fraction=0.3, threshold=Quantile(0.97)), seeds, run)
+    return _table(methods(epochs or 40, held_out_fraction=0.3, threshold=Quantile(0.97)), seeds, run)
 
 
 def power(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
