@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -98,17 +99,19 @@ class Autoencoder(nn.Module):
         """
         plan = self.architecture
         weight = min(1.0, draw.progress / plan.kl_annealing) if plan.kl_annealing else 1.0
-        total = torch.zeros((), device=batch.values.device)
+        terms = []
         for source, tasks in self._tasks(batch):
             code = self.encoder.encode(self._corrupted(source, draw), draw)
             latent = drawn(code, draw)
             for decoder, whole in tasks:
                 target = self._within_horizon(whole, draw) if decoder is self.predictor else whole
-                total = total + _taught_loss(decoder, latent, target, code.memory, loss, draw)
-            total = total + plan.kl_weight * weight * divergence(code)
-            if self.length_head is not None:
-                total = total + plan.length_weight * self.length_head.loss(latent, source.lengths)
-        return total
+                terms.append(_taught_loss(decoder, latent, target, code.memory, loss, draw))
+            if code.log_variance is not None:
+                terms.append(plan.kl_weight * weight * divergence(code))
+            of_lengths = None if self.length_head is None else self.length_head.loss(latent, source.lengths)
+            if of_lengths is not None:
+                terms.append(plan.length_weight * of_lengths)
+        return functools.reduce(torch.add, terms)
 
     def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
         """What is monitored: reconstruction and prediction as after training, and the divergence. Returns a scalar."""

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
 class Draw:
-    """What an update may draw. progress: the part of the planned updates that is done, 0..1."""
+    """What an update may draw. n_updates: how many came before; progress: the part of the planned ones, 0..1."""
 
-    generator: torch.Generator
-    progress: float
+    def __init__(self, seed: int, n_updates: int, progress: float) -> None:
+        self.progress = progress
+        self._entropy = [seed, n_updates]
 
-    @classmethod
-    def of_update(cls, seed: int, n_updates: int, progress: float) -> Self:
-        """n_updates: how many came before."""
-        state = int(np.random.SeedSequence([seed, n_updates]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        return cls(torch.Generator().manual_seed(state), progress)
+    @cached_property
+    def generator(self) -> torch.Generator:
+        """Made when something is drawn: most architectures draw nothing, and it costs as much as a kernel call."""
+        state = np.random.SeedSequence(self._entropy).generate_state(1, np.uint64)[0] >> np.uint64(1)
+        return torch.Generator().manual_seed(int(state))
 
     def normal(self, like: Tensor) -> Tensor:
         """Standard normal values of the shape of `like`."""

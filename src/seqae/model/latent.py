@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..recurrence import mean_loss
+from ..recurrence.reference import back_to_back
 from .draw import Draw
 from .interface import Code
 from .layer import LinearMap
@@ -41,8 +43,7 @@ class LengthHead(nn.Module):
     @torch.no_grad()
     def fit(self, lengths: np.ndarray) -> None:
         """lengths: (n_sequences,) of the training sequences, in steps."""
-        deviation = float(lengths.std()) or 1.0
-        values = [float(lengths.mean()), deviation, float(lengths.max())]
+        values = [float(lengths.mean()), float(lengths.std()), float(lengths.max())]
         self.statistics.copy_(torch.tensor(values, dtype=torch.float64))
 
     @torch.no_grad()
@@ -51,11 +52,18 @@ class LengthHead(nn.Module):
         self.map.weight.zero_()
         self.map.bias.zero_()
 
-    def loss(self, latent: Tensor, lengths: np.ndarray) -> Tensor:
-        """Mean squared error in standardised lengths. latent: (n_sequences, latent_size). Returns a scalar."""
+    def loss(self, latent: Tensor, lengths: np.ndarray) -> Tensor | None:
+        """Mean squared error in standardised lengths; None where all lengths were one, and there is nothing to learn.
+
+        latent: (n_sequences, latent_size). Returns a scalar.
+        """
         mean, deviation, _ = self.statistics.tolist()
-        wanted = torch.from_numpy((lengths - mean) / deviation).to(latent)
-        return ((self.map(latent)[:, 0] - wanted) ** 2).mean()
+        if deviation == 0:
+            return None
+        wanted = torch.from_numpy((lengths - mean) / deviation).to(latent)[:, None]
+        ones = np.ones(len(lengths), np.int64)
+        told = back_to_back(self.map(latent), ones)
+        return mean_loss("mse", told, back_to_back(wanted, ones), per_sequence=False)
 
     @torch.no_grad()
     def lengths(self, latent: Tensor) -> np.ndarray:

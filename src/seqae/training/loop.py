@@ -176,7 +176,7 @@ class _Trainer:
     def _draw(self) -> Draw:
         """What the next update may draw: a function of the seed and of how many updates came before."""
         n_updates = self._state.moments.n_updates
-        return Draw.of_update(self._settings.seed, n_updates, n_updates / self._n_updates)
+        return Draw(self._settings.seed, n_updates, n_updates / self._n_updates)
 
     @property
     def _n_updates(self) -> int:
