@@ -299,7 +299,7 @@ def test_bad_sequences_are_named(X: Any, message: str, method: str) -> None:
 
 
 def test_other_channels_than_fitted_are_named(ae: SequenceAutoencoder) -> None:
-    with pytest.raises(InvalidSequence, match="must have 2 channels as fit.. saw, got 5"):
+    with pytest.raises(InvalidSequence, match=r"must have 2 channels as fit.. saw, got 5"):
         ae.transform([np.zeros((4, 5))])
 
 

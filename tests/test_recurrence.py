@@ -110,7 +110,7 @@ def test_feedback_is_step_by_step(cell: Cell, n_layers: int) -> None:
 
 def test_unknown_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQAE_KERNEL", "abacus")
-    with pytest.raises(KernelUnavailable, match="'abacus'.*can run only"):
+    with pytest.raises(KernelUnavailable, match=r"'abacus'.*can run only"):
         active_kernel()
 
 

@@ -125,7 +125,7 @@ def test_a_newer_format_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(saving, "FORMAT_VERSION", 2)
     write_model_file(path, CONTENT)
     monkeypatch.undo()
-    with pytest.raises(ModelFileError, match="has format 2.*upgrade seqae"):
+    with pytest.raises(ModelFileError, match=r"has format 2.*upgrade seqae"):
         read_model_file(path)
 
 

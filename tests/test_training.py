@@ -107,7 +107,7 @@ def test_keyboard_interrupt_keeps_the_best_so_far(waves: list[np.ndarray]) -> No
 
 def test_divergence_is_named(waves: list[np.ndarray]) -> None:
     ae = SequenceAutoencoder(**SMALL | {"learning_rate": 1e30})
-    with pytest.raises(TrainingDiverged, match="diverged in epoch .* lower learning_rate"):
+    with pytest.raises(TrainingDiverged, match=r"diverged in epoch .* lower learning_rate"):
         ae.fit(waves)
 
 

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import errors, interop
     from .architectures import Architecture
     from .estimator import SequenceAutoencoder
     from .inputs import drop_empty

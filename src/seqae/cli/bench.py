@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from ..bench import Machine, Ratio
 
-QUICK = {"n_sequences": 256, "n_repeats": 3}
-
 
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="An eighth of the data, three repeats.")] = False,
@@ -32,7 +30,7 @@ def bench(
     if output is not None:
         check_target(output)
     machine = describe_machine()
-    rows = measure(**QUICK) if quick else measure()
+    rows = measure(n_sequences=256, n_repeats=3) if quick else measure()
     ratios = list(track(rows, "measuring", total=18, transient=True, console=console()))
     show(machine, ratios)
     if output is not None:

@@ -138,7 +138,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *result_gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *result_gradients: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         tensors = ctx.saved_tensors
         given = tuple(None if g is None else _contiguous(g) for g in result_gradients)
         outputs, final = (given[0], given[1:]) if ctx.has_outputs else (None, given)
@@ -158,7 +158,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
         return of_out @ weight, of_out.t() @ x, of_out.sum(0)
 
@@ -184,7 +184,7 @@ class _MeanLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_loss: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, of_loss: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (gradient,) = ctx.saved_tensors
         return gradient * of_loss, None, None, None, None, None
 
