@@ -68,7 +68,7 @@ def test_every_truncation_is_named(path: Path) -> None:
     data = path.read_bytes()
     for size in range(0, len(data), 7):
         path.write_bytes(data[:size])
-        with pytest.raises(ModelFileError, match="m.seqae"):
+        with pytest.raises(ModelFileError, match=r"m.seqae"):
             read_model_file(path)
 
 

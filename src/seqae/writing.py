@@ -49,15 +49,12 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
 
     target = check_target(path)
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        _write(table, unfinished, target.suffix.lower())
-        os.replace(unfinished, target)
+        with unfinished(target) as temporary:
+            _write(table, temporary, target.suffix.lower())
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InvalidParameter(f"cannot write {target}: {reason}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def write_vectors(
