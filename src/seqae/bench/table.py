@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..architectures import Architecture
 from ..estimator import SequenceAutoencoder
 from ..ragged import Ragged
 from ..recurrence import Cell, Readout, Weights, recur_feedback
-from . import peers
+from . import others, peers
 
 BATCH_SIZE = 64
 N_STEPS = 100
@@ -61,8 +62,15 @@ def measure(*, n_sequences: int = 2048, n_repeats: int = 5, sizes: tuple[Size, .
     """Every row for every size, as it is measured."""
     for size in sizes:
         yield from _training(size, n_sequences, n_repeats)
+        yield from _other_training(size, n_sequences, n_repeats)
         yield from _embedding(size, n_sequences, n_repeats)
         yield _decoding(size, n_repeats)
+
+
+def n_rows(n_sizes: int = len(SIZES)) -> int:
+    """How many ratios measure() gives, for a progress bar."""
+    n_others = len(others.keras_backends()) + (find_spec("sequitur") is not None)
+    return n_sizes * (6 + n_others)
 
 
 def make_sequences(size: Size, n_sequences: int, *, is_varied: bool) -> list[np.ndarray]:
@@ -87,6 +95,23 @@ def _training(size: Size, n_sequences: int, n_repeats: int) -> Iterator[Ratio]:
             ours.append(epoch_seconds(size, data))
             theirs.append(_seconds(epoch, trainer, k))
         yield _ratio(task, peer, size, ours, theirs, data.n_steps * size.operations_per_step)
+
+
+def _other_training(size: Size, n_sequences: int, n_repeats: int) -> Iterator[Ratio]:
+    """Training beside the peers that are installed."""
+    sequences = make_sequences(size, n_sequences, is_varied=False)
+    data, task = Ragged.from_any(sequences), "train, 100 steps"
+    for backend in others.keras_backends():
+        with others.keras_epochs(backend, np.stack(sequences), size.hidden_size, BATCH_SIZE) as epoch:
+            pairs = [(epoch_seconds(size, data), epoch()) for _ in range(n_repeats)]
+        ours, theirs = (list(seconds) for seconds in zip(*pairs, strict=True))
+        yield _ratio(task, others.BACKENDS[backend], size, ours, theirs)
+    if find_spec("sequitur"):
+        ours, theirs = [], []
+        for _ in range(n_repeats):
+            ours.append(epoch_seconds(size, data))
+            theirs.append(others.sequitur_epoch(sequences, size.hidden_size))
+        yield _ratio(task, "sequitur", size, ours, theirs)
 
 
 def epoch_seconds(size: Size, data: Ragged) -> float:

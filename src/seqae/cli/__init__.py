@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from .bench import bench
 from .compare import compare
 from .demo import demo
 from .detect import detect
@@ -40,6 +41,7 @@ COMMANDS = {
     compare: "seqae compare walks.csv --id person --time second -o table.csv",
     import_model: "seqae import model.keras -o walks.seqae",
     info: "seqae info walks.seqae",
+    bench: "seqae bench --quick",
 }
 """Each command, in the order of the help page, and an example of it."""
 

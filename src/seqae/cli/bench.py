@@ -24,14 +24,14 @@ def bench(
     """Time training, embedding and decoding beside torch, as ratios within one run (median of five)."""
     from rich.progress import track
 
-    from ..bench import describe_machine, measure
+    from ..bench import describe_machine, measure, n_rows
     from ..writing import check_target
 
     if output is not None:
         check_target(output)
     machine = describe_machine()
     rows = measure(n_sequences=256, n_repeats=3) if quick else measure()
-    ratios = list(track(rows, "measuring", total=18, transient=True, console=console()))
+    ratios = list(track(rows, "measuring", total=n_rows(), transient=True, console=console()))
     show(machine, ratios)
     if output is not None:
         write(output, ratios)
