@@ -247,3 +247,9 @@ def test_interrupt_saves_the_best_so_far(folder: Path, tmp_path: Path) -> None:
     assert (process.returncode, stderr) == (0, "")
     assert "interrupted" in stdout
     assert load(model).history_.stopped_by == "interrupt"
+
+
+def test_fit_says_when_the_slow_kernel_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQAE_KERNEL", "reference")
+    told = seqae("fit", folder / "walks.csv", *COLUMNS, *TINY, "-o", folder / "m.seqae")
+    assert "kernel reference (slow" in " ".join(told.split())

@@ -139,4 +139,7 @@ def place(model: SequenceAutoencoder) -> str:
     from ..recurrence import active_kernel
 
     device = next(model.model_.parameters()).device
-    return f"cpu, kernel {active_kernel()}" if device.type == "cpu" else str(device)
+    if device.type != "cpu":
+        return str(device)
+    slow = " (slow: the fast one is built where a C++ compiler is found; reinstall with one)"
+    return f"cpu, kernel {active_kernel()}" + (slow if active_kernel() == "reference" else "")
