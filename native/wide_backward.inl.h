@@ -137,6 +137,7 @@ struct WideBackward : WideSums<T> {
     static void step_block(const PackedLayer<T>& w, const FromAbove<T>& above, const T* before, T* after,
                            const T* next_gates, int n_next, const Carry<T>& carry, int n_lanes, int n_running,
                            int first) {
+        fetch_step_before<R>(before, after, std::int64_t(w.n_unit_rows) * n_lanes, n_lanes, first);
         V dh[R][NV];
         start_step(dh, w, above, carry, n_lanes, n_next < n_running, n_next, first);
         if (next_gates)
@@ -155,6 +156,18 @@ struct WideBackward : WideSums<T> {
                 Cell::backward(dh[r][v], spot, Carry<T>{carry.state + at, sums});
             }
         }
+    }
+
+    // Records lie far apart, beyond what the CPU foresees: ask for what the next call, one step earlier, reads of R units.
+    template <int R>
+    static SEQAE_INLINE void fetch_step_before(const T* before, const T* after, std::int64_t part, int n_lanes, int first) {
+        constexpr int line = 64 / sizeof(T);
+        const std::int64_t unit = std::int64_t(first) * n_lanes;
+        for (std::int64_t i = 0; i < R * n_lanes; i += line)
+            for (int k = 0; k < Cell::n_parts; ++k)
+                __builtin_prefetch(before - (after - before) * (k == 1) + k * part + unit + i, 0, 2);
+        for (std::int64_t i = 0; i < 4 * R * n_lanes; i += line)
+            __builtin_prefetch(before + Cell::n_parts * part + 4 * unit + i, 1, 2);
     }
 
     template <int R, int NV>
