@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checking import as_counts, check_finite, to_numpy
+from .checking import MAX_MAGNITUDE, as_counts, check_finite, to_numpy
 from .errors import InvalidParameter, InvalidSequence
 from .ragged import Ragged
 from .reading import Source, read
@@ -110,7 +110,10 @@ def take_lengths(lengths: Any, n_sequences: int) -> np.ndarray:
 
 
 def _check_values(sequences: Ragged) -> None:
-    """A Ragged made by hand may hold anything; look at it some steps at a time."""
+    """A Ragged made by hand may hold anything; look at all its rows first, and at sequences only to name what is bad."""
+    first, end = int(sequences.starts.min()), int((sequences.starts + sequences.lengths).max())
+    if sequences.observed is None and _are_usable(sequences.values, first, end):
+        return
     for i, sequence in enumerate(sequences):
         for first in range(0, len(sequence), CHECKED_STEPS):
             chunk = to_numpy(sequence[first : first + CHECKED_STEPS])
@@ -118,6 +121,12 @@ def _check_values(sequences: Ragged) -> None:
                 start = sequences.starts[i] + first
                 chunk = np.where(to_numpy(sequences.observed[start : start + len(chunk)]), chunk, np.float32(0))
             check_finite(chunk, i, first_step=first)
+
+
+def _are_usable(values: Any, first: int, end: int) -> bool:
+    """Whether all rows from first to end can be used, looked at some at a time."""
+    chunks = (to_numpy(values[row : min(row + CHECKED_STEPS, end)]) for row in range(first, end, CHECKED_STEPS))
+    return all(chunk.size == 0 or np.abs(chunk).max() <= MAX_MAGNITUDE for chunk in chunks)  # False for NaN
 
 
 def _check_kind(sequences: Ragged, n_symbols: int | None) -> None:
