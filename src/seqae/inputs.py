@@ -110,7 +110,7 @@ def take_lengths(lengths: Any, n_sequences: int) -> np.ndarray:
 
 
 def _check_values(sequences: Ragged) -> None:
-    """A Ragged made by hand may hold anything; look at all its rows first, and at sequences only to name what is bad."""
+    """A Ragged made by hand may hold anything; look at all rows first, at sequences to name what is bad."""
     first, end = int(sequences.starts.min()), int((sequences.starts + sequences.lengths).max())
     if sequences.observed is None and _are_usable(sequences.values, first, end):
         return
