@@ -111,3 +111,12 @@ def test_on_the_command_line(fitted: SequenceAutoencoder, tmp_path: Path) -> Non
     assert table["step"].tolist() == [len(x) + k for x in X for k in range(4)]
     expected = np.concatenate(list(forecast(load(tmp_path / "m.seqae"), X, 4)))
     np.testing.assert_allclose(table[["a", "b"]].to_numpy(), expected, atol=1e-5)
+
+
+def test_lengths_are_those_of_what_is_encoded() -> None:
+    X = waves(9, seed=0, shortest=20, longest=30)
+    head = continuation(5, max_epochs=1).fit(X).model_.require_length_head()
+    mean, _, longest = head.statistics.tolist()
+    lengths = np.array([len(x) for x in X]) - 5
+    assert longest == lengths.max()
+    assert abs(mean - lengths.mean()) < 1  # one of nine is held out

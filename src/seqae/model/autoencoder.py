@@ -86,8 +86,8 @@ class Autoencoder(nn.Module):
 
     def fit_lengths(self, lengths: np.ndarray) -> None:
         """What the length head needs to know of the training sequences. lengths: (n_sequences,), in steps."""
-        if self.length_head is not None:
-            self.length_head.fit(lengths)
+        if self.length_head is not None:  # without reconstruction only the steps that are not held back are encoded
+            self.length_head.fit(lengths - (self.architecture.n_held_back if self.decoder is None else 0))
 
     # -- training --------------------------------------------------------------------------------------------------
 
