@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -48,7 +49,9 @@ def sequitur_epoch(sequences: list[np.ndarray], hidden_size: int) -> float:
     some = [torch.from_numpy(x) for x in sequences[:SEQUITUR_SEQUENCES]]
     model = LSTM_AE(some[0].shape[1], hidden_size, h_dims=[hidden_size])
     started = time.perf_counter()
-    train_model(model, some, False, 1e-3, 1, False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it calls torch as torch was called years ago
+        train_model(model, some, False, 1e-3, 1, False)
     return (time.perf_counter() - started) * len(sequences) / len(some)
 
 
