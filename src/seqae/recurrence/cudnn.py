@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ragged import Ragged
+from ..ragged import Ragged, back_to_back
 from . import reference
 from .cell import Cell, Constant, Readout, State, Weights
 from .fused import adam_step, gather, linear, mean_loss
-from .reference import back_to_back, longest_first, running, time_major_rows, zero_state
+from .reference import longest_first, running, time_major_rows, zero_state
 
 __all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..errors import InvalidParameter
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back, starts_of
 from . import active_kernel
 from .cell import Cell, Constant, Readout, State, Weights
 from .fused import AdamState
@@ -45,7 +45,7 @@ def recur(
     source, starts, values = _source(inputs)
     tensors = [values, *_readout_tensors(readout), *_layer_tensors(cell, weights, state)]
     outputs, *final = _run(cell, source, reverse, starts, inputs.lengths, tensors, is_wanted=(True, True))
-    return Ragged.view(outputs, starts_of(inputs.lengths), inputs.lengths), tuple(final)
+    return back_to_back(outputs, inputs.lengths), tuple(final)
 
 
 def recur_state(
@@ -75,7 +75,7 @@ def recur_feedback(
     for weights, state in zip(layers, states, strict=True):
         tensors += _layer_tensors(cell, weights, state)
     (outputs,) = _run(cell, _FEEDBACK, False, None, lengths, tensors, is_wanted=(True, False))
-    return Ragged.view(outputs, starts_of(lengths), lengths)
+    return back_to_back(outputs, lengths)
 
 
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:

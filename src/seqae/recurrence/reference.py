@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back, starts_of
 from .cell import Cell, Constant, Readout, State, Weights
 from .fused import adam_step, gather, linear, mean_loss
 
@@ -126,11 +126,6 @@ def time_major_rows(lengths: np.ndarray, order: np.ndarray, reverse: bool) -> np
     if reverse:
         steps = np.repeat(own_lengths, own_lengths) - 1 - steps
     return time_starts[steps] + np.repeat(rank, own_lengths)
-
-
-def back_to_back(values: Tensor, lengths: np.ndarray) -> Ragged:
-    """A Ragged of steps that already lie in Ragged order."""
-    return Ragged.view(values, starts_of(lengths), lengths)
 
 
 def _step_inputs(
