@@ -127,6 +127,8 @@ NB_MODULE(_native, m) {
              nb::arg("keep"), nb::arg("n_threads"))
         .def("backward", &Recurrence::backward, nb::arg("tensors"), nb::arg("output_gradient").none(),
              nb::arg("final_gradients"), nb::arg("gradients"), nb::arg("n_threads"))
+        .def("choose", &Recurrence::choose, nb::arg("tensors"), nb::arg("embedding"), nb::arg("symbols"),
+             nb::arg("n_threads"))
         .def_prop_ro("kernel", &Recurrence::kernel, "The instruction set that ran.")
         .def_prop_ro("n_steps", &Recurrence::n_steps);
     m.def("gather", &gather, nb::arg("kernel"), nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),

@@ -11,6 +11,7 @@ template <class T>
 struct Operations {
     void (*forward)(const Problem<T>&, Tape&, bool keep, int n_threads);
     void (*backward)(const Problem<T>&, const Gradients<T>&, Tape&, int n_threads);
+    void (*choose)(const SymbolProblem<T>&, int n_threads);
     void (*gather)(const GatherProblem<T>&);
     void (*linear)(const LinearProblem<T>&);
     double (*mean_loss)(const LossProblem<T>&);

@@ -28,6 +28,7 @@ namespace {
 #include "forward.inl.h"
 #include "backward.inl.h"
 #include "recurrence.inl.h"
+#include "symbols.inl.h"
 #include "training.inl.h"
 }  // namespace
 
@@ -36,7 +37,7 @@ namespace {
 
 extern const Operations<SEQAE_VALUE> SEQAE_JOIN(SEQAE_KERNEL, SEQAE_VALUE);
 const Operations<SEQAE_VALUE> SEQAE_JOIN(SEQAE_KERNEL, SEQAE_VALUE) = {
-    forward<SEQAE_VALUE>, backward<SEQAE_VALUE>,  gather<SEQAE_VALUE>,
+    forward<SEQAE_VALUE>, backward<SEQAE_VALUE>,  choose<SEQAE_VALUE>,   gather<SEQAE_VALUE>,
     linear<SEQAE_VALUE>,  mean_loss<SEQAE_VALUE>, adam_step<SEQAE_VALUE>};
 
 }  // namespace seqae

@@ -37,6 +37,14 @@ struct Problem {
     T* outputs = nullptr;                                        // (n_steps, n_channels); null: not wanted
 };
 
+// A stack whose outputs are symbols: p.values are the first inputs, one row per sequence, p.outputs is not used.
+template <class T>
+struct SymbolProblem {
+    Problem<T> stack;
+    const T* embedding = nullptr;    // (at least n_channels, input_size of the first layer): the inputs that follow
+    std::int32_t* chosen = nullptr;  // (n_steps): of each step, the first channel of the readout that is largest
+};
+
 template <class T>
 struct LayerGradients {
     T *input = nullptr, *hidden = nullptr, *input_bias = nullptr, *hidden_bias = nullptr;  // as in Layer; all or none

@@ -102,6 +102,27 @@ void Recurrence::forward(nb::tuple tensors, nb::handle outputs, nb::tuple final_
 }
 
 template <class T>
+void Recurrence::choose_of(nb::tuple tensors, nb::handle embedding, nb::handle chosen, int n_threads) const {
+    std::vector<Layer<T>> layers;
+    SymbolProblem<T> symbols{read_problem(tensors, layers)};
+    const Problem<T>& p = symbols.stack;
+    if (source_ != Source::constant || !p.readout_weight || p.n_channels < 1)
+        throw nb::value_error("choosing symbols needs one first input per sequence and a readout");
+    const View rows = view_of(embedding, "embedding");
+    if (rows.n_dims != 2 || rows.shape[0] < p.n_channels || rows.shape[1] != p.layers[0].input_size)
+        throw nb::value_error("embedding must have a row of the input's size for each row of the readout");
+    symbols.embedding = checked<const T>(rows, "embedding");
+    symbols.chosen = read<std::int32_t>(chosen, "symbols", n_steps_);
+    const nb::gil_scoped_release release;
+    kernel_.of<T>().choose(symbols, n_threads);
+}
+
+void Recurrence::choose(nb::tuple tensors, nb::handle embedding, nb::handle chosen, int n_threads) const {
+    is_double(tensors) ? choose_of<double>(tensors, embedding, chosen, n_threads)
+                       : choose_of<float>(tensors, embedding, chosen, n_threads);
+}
+
+template <class T>
 void Recurrence::backward_of(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients,
                              nb::tuple gradients, int n_threads) {
     std::vector<Layer<T>> layers;

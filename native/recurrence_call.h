@@ -18,6 +18,8 @@ public:
     void forward(nb::tuple tensors, nb::handle outputs, nb::tuple final_states, bool keep, int n_threads);
     void backward(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients, nb::tuple gradients,
                   int n_threads);
+    // symbols that the stack chooses, (n_steps) int32; tensors' values are the first inputs
+    void choose(nb::tuple tensors, nb::handle embedding, nb::handle chosen, int n_threads) const;
     const char* kernel() const { return kernel_.name; }
     std::int64_t n_steps() const { return n_steps_; }
 
@@ -29,6 +31,8 @@ private:
     template <class T>
     void backward_of(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients, nb::tuple gradients,
                      int n_threads);
+    template <class T>
+    void choose_of(nb::tuple tensors, nb::handle embedding, nb::handle chosen, int n_threads) const;
     void check_rows(std::int64_t n_rows) const;
 
     const Kernel& kernel_;

@@ -105,7 +105,7 @@ def recur_symbols(
     first: (n_sequences,) int64, the symbols before the first step; embedding: (n_rows, input_size). Not differentiable.
     Returns the symbols back to back, (n_steps,) int32.
     """
-    return _module("symbols").recur_symbols(cell, first, lengths, layers, states, readout, embedding)
+    return _implementation(embedding).recur_symbols(cell, first, lengths, layers, states, readout, embedding)
 
 
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:

@@ -18,7 +18,7 @@ from .cell import Cell, Constant, Readout, State, Weights
 from .fused import adam_step, gather, linear, mean_loss
 from .reference import longest_first, running, time_major_rows, zero_state
 
-__all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
+__all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state", "recur_symbols"]
 
 
 def recur(
@@ -75,6 +75,19 @@ def recur_feedback(
 ) -> Ragged:
     """See seqae.recurrence.recur_feedback."""
     return reference.recur_feedback(cell, first, lengths, layers, states, readout)
+
+
+def recur_symbols(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+    embedding: Tensor,
+) -> Ragged:
+    """See seqae.recurrence.recur_symbols."""
+    return reference.recur_symbols(cell, first, lengths, layers, states, readout, embedding)
 
 
 def _time_major_inputs(inputs: Ragged | Constant, packed_rows: np.ndarray) -> Tensor:

@@ -20,7 +20,17 @@ from . import active_kernel
 from .cell import Cell, Constant, Readout, State, Weights
 from .fused import AdamState
 
-__all__ = ["adam_step", "gather", "kernels", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
+__all__ = [
+    "adam_step",
+    "gather",
+    "kernels",
+    "linear",
+    "mean_loss",
+    "recur",
+    "recur_feedback",
+    "recur_state",
+    "recur_symbols",
+]
 
 _STEPS, _CONSTANT, _FEEDBACK = 0, 1, 2  # where the inputs come from, as in native/problem.h
 _LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
@@ -76,6 +86,27 @@ def recur_feedback(
         tensors += _layer_tensors(cell, weights, state)
     (outputs,) = _run(cell, _FEEDBACK, False, None, lengths, tensors, is_wanted=(True, False))
     return back_to_back(outputs, lengths)
+
+
+@torch.no_grad()
+def recur_symbols(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+    embedding: Tensor,
+) -> Ragged:
+    """See seqae.recurrence.recur_symbols."""
+    tensors = [embedding.index_select(0, first), *_readout_tensors(readout)]
+    for weights, state in zip(layers, states, strict=True):
+        tensors += _layer_tensors(cell, weights, state)
+    call = _call(cell, _CONSTANT, False, None, lengths)
+    chosen = torch.empty(call.n_steps, dtype=torch.int32)
+    contiguous = tuple(None if tensor is None else _contiguous(tensor) for tensor in tensors)
+    call.choose(contiguous, _contiguous(embedding), chosen, torch.get_num_threads())
+    return back_to_back(chosen, lengths)
 
 
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
@@ -209,6 +240,11 @@ def _layer_tensors(cell: Cell, weights: Weights, state: State | None) -> tuple[T
     return (*matrices, *(state if state is not None else (None,) * cell.n_states))
 
 
+def _call(cell: Cell, source: int, reverse: bool, starts: np.ndarray | None, lengths: np.ndarray) -> Any:
+    is_gru, is_relu = cell.kind == "gru", cell.activation == "relu"
+    return _native().Recurrence(active_kernel(), is_gru, is_relu, source, reverse, starts, lengths)
+
+
 def _run(
     cell: Cell,
     source: int,
@@ -220,9 +256,7 @@ def _run(
     is_wanted: tuple[bool, bool],
 ) -> tuple[Tensor, ...]:
     """The wanted ones of outputs and final states."""
-    call = _native().Recurrence(
-        active_kernel(), cell.kind == "gru", cell.activation == "relu", source, reverse, starts, lengths
-    )
+    call = _call(cell, source, reverse, starts, lengths)
     weights = [tensor for tensor in tensors[4 :: 4 + cell.n_states] if tensor is not None]  # hidden, of each layer
     readout = tensors[1]
     n_channels = weights[-1].shape[1] if readout is None else readout.shape[0]

@@ -16,7 +16,7 @@ from ..ragged import Ragged, back_to_back, starts_of
 from .cell import Cell, Constant, Readout, State, Weights
 from .fused import adam_step, gather, linear, mean_loss
 
-__all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state"]
+__all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state", "recur_symbols"]
 
 
 def recur(
@@ -79,6 +79,33 @@ def recur_feedback(
         steps.append(x)
     outputs = torch.cat(steps) if steps else first.new_zeros(0, first.shape[1])
     return back_to_back(outputs[time_major_rows(lengths[order], order, reverse=False)], lengths)
+
+
+@torch.no_grad()
+def recur_symbols(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    readout: Readout,
+    embedding: Tensor,
+) -> Ragged:
+    """See seqae.recurrence.recur_symbols."""
+    order = longest_first(lengths)
+    symbols = first[order]
+    now = [tuple(part[order] for part in state) for state in states]
+    steps = []
+    for _, n_running in running(lengths[order]):
+        x = embedding[symbols[:n_running]]
+        for k, weights in enumerate(layers):
+            projected = linear(x, weights.input, weights.input_bias)
+            now[k] = cell_step(cell, projected, tuple(part[:n_running] for part in now[k]), weights)
+            x = now[k][0]
+        symbols = linear(x, readout.weight, readout.bias).argmax(dim=1)
+        steps.append(symbols)
+    chosen = torch.cat(steps).int() if steps else first.new_zeros(0).int()
+    return back_to_back(chosen[time_major_rows(lengths[order], order, reverse=False)], lengths)
 
 
 def cell_step(cell: Cell, projected: Tensor, state: State, weights: Weights) -> State:
