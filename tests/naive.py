@@ -76,3 +76,37 @@ def mean_loss(
         count += len(losses)
         means.append(sum(losses) / max(len(losses), 1))
     return float(np.mean(means)) if per_sequence else total / max(count, 1)
+
+
+def ngram_likelihoods(known: Sequence[Sequence[int]], sequence: Sequence[int], n_symbols: int, longest: int) -> Array:
+    """Witten and Bell's interpolated n-grams, counted anew for every context. Returns (n_steps,) probabilities."""
+
+    def followers(context: tuple[int, ...]) -> list[int]:
+        size = len(context)
+        started = [(-1, *other) for other in known]
+        return [s[i] for s in started for i in range(max(size, 1), len(s)) if tuple(s[i - size : i]) == context]
+
+    def likelihood(symbol: int, context: tuple[int, ...]) -> float:
+        lower = likelihood(symbol, context[1:]) if context else 1 / (n_symbols + 1)
+        seen = followers(context)
+        n_kinds = len(set(seen))
+        return (seen.count(symbol) + n_kinds * lower) / (len(seen) + n_kinds) if seen else lower
+
+    started = (-1, *sequence)
+    contexts = [started[max(0, i - longest + 1) : i] for i in range(1, len(started))]
+    return np.array([likelihood(symbol, context) for symbol, context in zip(sequence, contexts, strict=True)])
+
+
+def nearest_bag(known: Sequence[Sequence[int]], sequence: Sequence[int], content: str) -> float:
+    """Distance of the sequence's bag to the nearest known one, both scaled to length 1."""
+
+    def bag(symbols: Sequence[int]) -> dict[tuple[int, ...], float]:
+        words = [(s,) for s in symbols] if content == "symbols" else list(zip((-1, *symbols), symbols, strict=False))
+        numbers = {word: 1.0 if content == "symbols" else float(words.count(word)) for word in words}
+        norm = sum(number**2 for number in numbers.values()) ** 0.5
+        return {word: number / norm for word, number in numbers.items()}
+
+    own = bag(sequence)
+    others = [bag(other) for other in known]
+    distances = [sum((own.get(w, 0) - other.get(w, 0)) ** 2 for w in own | other) ** 0.5 for other in others]
+    return min(distances)

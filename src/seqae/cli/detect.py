@@ -52,7 +52,7 @@ def detect(
     score: Annotated[
         str,
         typer.Option(
-            metavar="A,B,...", help="error, mahalanobis, latent, linear, nearest ...", rich_help_panel=LEARNING
+            metavar="A,B,...", help="error, mahalanobis, latent, linear, nearest, ngram ...", rich_help_panel=LEARNING
         ),
     ] = "auto",
     threshold: Annotated[

@@ -99,9 +99,16 @@ class SymbolDecoder(Decoder):
         return loss.mean_of_steps(losses, wanted.lengths)
 
     def losses(self, latent: Tensor, target: Ragged) -> Tensor:
-        """Cross-entropy of each step given the true symbols before, (n_steps, 1)."""
+        """Cross-entropy of each step given the true symbols before, (n_steps, 1).
+
+        Symbol n_symbols is one that was never seen: it counts as the one that is least likely at its step.
+        """
         wanted = self._in_order(target)
-        losses = self._losses(self._hidden(latent, wanted, None).values, wanted.values.long())
+        hidden, symbols = self._hidden(latent, wanted, None).values, wanted.values.long()
+        is_unknown = symbols >= self.n_symbols
+        losses = self._losses(hidden, symbols.masked_fill(is_unknown, 0))
+        if is_unknown.any():
+            losses[is_unknown] = self._greatest_losses(hidden[is_unknown])
         return self._in_order(with_values(wanted, losses)).values[:, None]
 
     def _in_order(self, sequences: Ragged) -> Ragged:
@@ -136,6 +143,11 @@ class SymbolDecoder(Decoder):
         """Exact cross-entropy of each step, (n_steps,); some steps at a time."""
         parts = zip(self._chunks(hidden), self._chunks(wanted), strict=True)
         return torch.cat([functional.cross_entropy(self.head(h), w, reduction="none") for h, w in parts])
+
+    def _greatest_losses(self, hidden: Tensor) -> Tensor:
+        """Cross-entropy of the least likely symbol of each step, (n_steps,)."""
+        parts = [self.head(chunk) for chunk in self._chunks(hidden)]
+        return torch.cat([torch.logsumexp(logits, dim=1) - logits.amin(dim=1) for logits in parts])
 
     def _sampled_losses(self, hidden: Tensor, wanted: Tensor, draw: Draw) -> Tensor:
         """Cross-entropy against a uniform sample of wrong symbols (Jean et al. 2015, 1412.2007), (n_steps,).

@@ -27,10 +27,13 @@ from .judging import Judge, learn_judge
 from .labels import anomalous_sequences, anomalous_steps
 from .progress import tracked
 from .scorer import Scorer, Series
-from .scores import as_names
+from .scores import as_names, choose_parts
 from .splitting import split_sequences, split_series
 from .thresholds import FBeta, FromScoredData, Threshold, as_threshold
 from .windowing import choose_window
+
+ANY_SYMBOL = 2**31
+"""Above all tokens: a detector takes symbols that fit() never saw, which are what it looks for."""
 
 
 class AnomalyDetector(BaseEstimator):
@@ -54,9 +57,14 @@ class AnomalyDetector(BaseEstimator):
         "linear": as "error", of the principal components of whole windows, which need one length.
         "nearest": distance to the nearest normal window in whitened principal components; needs one length too.
         "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
-        "auto" is ("error", "linear", "nearest"), or ("error", "latent") for whole sequences of different lengths.
+        "ngram": of tokens, the cross-entropy of each step given the four before it, by counting; of tokens, "error" is
+        the autoencoder's. "symbols", "pairs": distance to the nearest normal sequence, by which symbols it holds, or by
+        how often it holds each pair of neighbours.
+        "auto" is ("error", "linear", "nearest"), or ("error", "latent") for whole sequences of different lengths, or
+        ("error", "ngram", "symbols", "pairs") for tokens.
     threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", a Threshold, a number, or None for none.
-    baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same.
+    baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same;
+        "ngram", of tokens, the counts of n-grams.
     held_out_fraction: of the normal data; whole sequences, or the end of a long series after a gap of one window.
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
@@ -77,7 +85,7 @@ class AnomalyDetector(BaseEstimator):
         stride: int = 1,
         score: str | tuple[str, ...] = "auto",
         threshold: str | float | Threshold | None = "quantile",
-        baseline: Literal["pca"] | None = None,
+        baseline: Literal["pca", "ngram"] | None = None,
         held_out_fraction: float = 0.2,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | Literal["auto"] = "auto",
@@ -106,7 +114,7 @@ class AnomalyDetector(BaseEstimator):
         is_anomaly = anomalous_sequences(y, len(source))
         normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
         window = self._window(normal.ragged)
-        names = self._names(normal.ragged, window)
+        names = choose_parts(self.score, self.baseline, normal.ragged, window)
         seed = int(check_random_state(self.random_state).randint(2**31))
         if window is None:
             split = split_sequences(normal, fraction, seed)
@@ -170,7 +178,7 @@ class AnomalyDetector(BaseEstimator):
         self.judge_, self.threshold_ = judge, judge.limit
 
     def _checked(self) -> tuple[int, float]:
-        check_choice("baseline", self.baseline, (None, "pca"))
+        check_choice("baseline", self.baseline, (None, "pca", "ngram"))
         check_choice("verbose", self.verbose, (True, False, "auto"))
         fraction = check_fraction("held_out_fraction", self.held_out_fraction)
         if not fraction:
@@ -189,19 +197,8 @@ class AnomalyDetector(BaseEstimator):
             raise InvalidParameter(f"stride={self.stride} skips steps: it must not exceed the window of {window}")
         return window
 
-    def _names(self, normal: Ragged, window: int | None) -> tuple[str, ...]:
-        if self.score != "auto":
-            names = as_names(self.score)
-            if self.baseline and not {"error", "mahalanobis", "latent"}.issuperset(names):
-                raise InvalidParameter(f"baseline='pca' has the scores 'error', 'mahalanobis', 'latent', got {names}")
-            return names
-        if self.baseline:
-            return ("error",)
-        is_equal = window is not None or normal.lengths.min() == normal.lengths.max()
-        return ("error", "linear", "nearest") if is_equal else ("error", "latent")
-
     def _fitted_autoencoder(self, windows: Ragged, seed: int) -> SequenceAutoencoder:
-        given = SequenceAutoencoder(verbose=self.verbose) if self.autoencoder is None else self.autoencoder
+        given = _default_autoencoder(windows, self.verbose) if self.autoencoder is None else self.autoencoder
         if isinstance(given, FrozenEstimator):
             return given.estimator
         if not isinstance(given, SequenceAutoencoder):
@@ -283,7 +280,7 @@ class AnomalyDetector(BaseEstimator):
 
     def _take(self, X: Any) -> Source:
         self._fitted()
-        return take(X, self.n_channels_, None if self.autoencoder_ is None else self.autoencoder_.shape_.n_symbols)
+        return take(X, self.n_channels_, ANY_SYMBOL if self.scorer_.reads_tokens else None)
 
     def _read(self, source: Source) -> Iterator[tuple[np.ndarray, Ragged]]:
         series = Series(source.ragged, source.times)
@@ -333,6 +330,12 @@ class AnomalyDetector(BaseEstimator):
         from .keeping import unpack_detector
 
         return unpack_detector(file)
+
+
+def _default_autoencoder(windows: Ragged, verbose: bool | Literal["auto"]) -> SequenceAutoencoder:
+    if windows.is_tokens:
+        return SequenceAutoencoder("tokens", loss="cross_entropy", verbose=verbose)
+    return SequenceAutoencoder(verbose=verbose)
 
 
 def _each(function: Callable[[np.ndarray], np.ndarray], scores: Any) -> Any:

@@ -13,6 +13,7 @@ from .neighbours import fit_neighbours
 from .scorer import Scorer, Series, columns_for
 from .scores import KINDS, fit_mean_error, fit_part, weighted, with_typical
 from .sensors import LATENT, LINEAR, NEAREST, PREDICTION, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
+from .symbols import NGRAM, PAIRS, SYMBOLS, fit_symbols
 from .windowing import split_at_gaps
 
 TRAINING_WINDOWS = 4096
@@ -47,17 +48,22 @@ def fit_sensors(names: tuple[str, ...], autoencoder: SequenceAutoencoder | None,
     """
     kinds = {kind for name in names for kind in KINDS[name]} | {RECONSTRUCTION}
     own = tuple(kind for kind in (RECONSTRUCTION, PREDICTION, LATENT) if kind in kinds)
+    counted = tuple(kind for kind in (NGRAM, SYMBOLS, PAIRS) if kind in kinds)
+    if autoencoder is None and windows.is_tokens:
+        return (fit_symbols(windows, (RECONSTRUCTION, *counted)),)
     if autoencoder is None:
         return (_with_memory(LinearSensor(fit_linear(windows), None, own), windows),)
     if PREDICTION in kinds:
         autoencoder.model_.require_held_back()
-    sensors = [_with_memory(AutoencoderSensor(autoencoder, None, own), windows)]
+    sensors: list[Sensor] = [_with_memory(AutoencoderSensor(autoencoder, None, own), windows)]
     if LINEAR in kinds:
         sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
     if NEAREST in kinds:
         n_components = int(np.clip(len(windows) // WINDOWS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
         compressed = LinearSensor(fit_linear(windows, n_components=n_components), None, (NEAREST,))
         sensors.append(_with_memory(compressed, windows))
+    if counted:
+        sensors.append(fit_symbols(windows, counted))
     return tuple(sensors)
 
 
@@ -70,7 +76,8 @@ def fit_scorer(
     values = np.concatenate([columns.values for columns in batches])
     lengths = np.concatenate([columns.lengths for columns in batches])
     columns = Ragged.back_to_back(values, lengths)
-    parts = tuple(fit_part(name, columns_for(name, values, sensors)) for name in names)
+    is_of_tokens = held_out.ragged.is_tokens
+    parts = tuple(fit_part(name, columns_for(name, values, sensors), is_of_tokens=is_of_tokens) for name in names)
     channels = fit_mean_error(columns_for("error", values, sensors))
     scorer = replace(scorer, parts=parts, channels=channels)
     part_scores = scorer.sequence_part_scores(columns) if window is None else scorer.part_scores(values)
@@ -80,7 +87,7 @@ def fit_scorer(
     return Fitted(scorer, scores[np.isfinite(scores)])
 
 
-def _with_memory(sensor: Sensor, windows: Ragged) -> Sensor:
+def _with_memory(sensor: AutoencoderSensor | LinearSensor, windows: Ragged) -> AutoencoderSensor | LinearSensor:
     """The sensor, remembering the latent vectors of normal windows if it is asked for distances from them."""
     if LATENT not in sensor.kinds and NEAREST not in sensor.kinds:
         return sensor

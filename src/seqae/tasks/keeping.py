@@ -15,8 +15,9 @@ from .judging import Judge
 from .linear import LinearModel
 from .neighbours import Neighbours
 from .scorer import Scorer
-from .scores import Mahalanobis, MeanError, Part
+from .scores import Mahalanobis, MeanError, MeanSurprise, Part
 from .sensors import AutoencoderSensor, LinearSensor, Sensor
+from .symbols import SymbolSensor
 from .thresholds import as_threshold, threshold_from_json, threshold_to_json
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
 
 
 def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    if isinstance(sensor, SymbolSensor):
+        tensors |= {f"{prefix}{name}": array for name, array in sensor.to_tensors().items()}
+        return {"kind": "symbols", "kinds": list(sensor.kinds)}
     if isinstance(sensor, LinearSensor):
         tensors |= {f"{prefix}linear.{name}": array for name, array in sensor.model.to_tensors().items()}
     if sensor.neighbours is not None:
@@ -105,9 +109,11 @@ def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) ->
 def _unpack_sensor(
     saved: Mapping[str, Any], tensors: dict[str, np.ndarray], autoencoder: SequenceAutoencoder | None
 ) -> Sensor:
+    kinds = tuple(saved["kinds"])
+    if saved["kind"] == "symbols":
+        return SymbolSensor.from_tensors(tensors, kinds)
     memory = _below("neighbours.", tensors)
     neighbours = Neighbours(**memory) if memory else None
-    kinds = tuple(saved["kinds"])
     if saved["kind"] == "linear":
         return LinearSensor(LinearModel.from_tensors(_below("linear.", tensors)), neighbours, kinds)
     if autoencoder is None:
@@ -118,14 +124,23 @@ def _unpack_sensor(
 def _pack_part(part: Part, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     if isinstance(part.model, MeanError):
         tensors[f"{prefix}typical"] = part.model.typical
+    elif isinstance(part.model, MeanSurprise):
+        tensors[f"{prefix}surprise"] = part.model.typical
     else:
         tensors |= {f"{prefix}mean": part.model.mean, f"{prefix}whitener": part.model.whitener}
     return {"name": part.name, "typical": part.typical, "weight": part.weight}
 
 
 def _unpack_part(saved: Mapping[str, Any], tensors: dict[str, np.ndarray]) -> Part:
-    model = MeanError(tensors["typical"]) if "typical" in tensors else Mahalanobis(tensors["mean"], tensors["whitener"])
-    return Part(saved["name"], model, float(saved["typical"]), float(saved["weight"]))
+    return Part(saved["name"], _unpack_model(tensors), float(saved["typical"]), float(saved["weight"]))
+
+
+def _unpack_model(tensors: Mapping[str, np.ndarray]) -> MeanError | MeanSurprise | Mahalanobis:
+    if "typical" in tensors:
+        return MeanError(tensors["typical"])
+    if "surprise" in tensors:
+        return MeanSurprise(tensors["surprise"])
+    return Mahalanobis(tensors["mean"], tensors["whitener"])
 
 
 def _below(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -35,6 +35,11 @@ class Scorer:
     stride: int
     channels: MeanError | None = None  # what error is usual for each channel, for the shares of an interval
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether series are of tokens, any numbers, rather than of vectors."""
+        return self.sensors[0].reads_tokens
+
     def n_units(self, series: Series) -> int:
         """How many sequences or windows there are to read."""
         return len(series.ragged) if self.window is None else len(self._windows(series))
@@ -87,7 +92,8 @@ class Scorer:
 
     def sequence_part_scores(self, columns: Ragged) -> list[np.ndarray]:
         """Each part over the steps of each sequence: the root mean square of errors, so that a short burst counts; the
-        mean of Mahalanobis distances, which are squares already. Returns (n_sequences,) for each part.
+        mean of Mahalanobis distances, which are squares already, and of cross-entropies, which add up to the whole
+        sequence's. Returns (n_sequences,) for each part.
         """
         scores = zip(self.parts, self.part_scores(columns.values), strict=True)
         return [

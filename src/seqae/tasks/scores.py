@@ -9,10 +9,14 @@ import numpy as np
 
 from ..errors import InvalidParameter
 from ..parameters import check_choice
+from ..ragged import Ragged
 from .sensors import LATENT, LINEAR, NEAREST, PREDICTION, RECONSTRUCTION
+from .symbols import NGRAM, PAIRS, SYMBOLS
 
 LEAST_ERROR = 0.1
 """Scaled units: an error below a tenth of a channel's standard deviation is not news, however small errors are."""
+LEAST_SURPRISE = 1e-3
+"""Nats: what is usual of a cross-entropy is no less, however well a model knows the next symbol."""
 LEAST_RATIO = 1e-2
 """Of the held-out median: below it, parts of a joint score count alike."""
 
@@ -27,11 +31,18 @@ KINDS = {
     "latent": (LATENT,),
     "linear": (LINEAR,),
     "nearest": (NEAREST,),
+    "ngram": (NGRAM,),
+    "symbols": (SYMBOLS,),
+    "pairs": (PAIRS,),
 }
 """What each part of a score looks at."""
 
-ERRORS = ("error", "linear", "prediction", "combined")
-"""Parts that are errors in scaled units, and so can be compared."""
+OF_TOKENS = ("ngram", "symbols", "pairs")
+OF_VECTORS = ("linear", "nearest", "prediction", "combined")
+OF_BASELINES = {"pca": ("error", "mahalanobis", "latent"), "ngram": ("error", "mahalanobis", "symbols", "pairs")}
+
+ERRORS = ("error", "linear", "prediction", "combined", "ngram")
+"""Parts that are errors in scaled units, or of tokens in nats, and so can be compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +61,17 @@ class MeanError:
         for k, typical in enumerate(self.typical):
             total += np.where(is_known[:, k], errors[:, k], 0.0) / typical
         return np.divide(total, count, out=np.full(len(errors), np.nan), where=count > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeanSurprise:
+    """Cross-entropy / typical, where typical is its mean on held-out normals, or 0.001. typical: (1,), in nats."""
+
+    typical: np.ndarray
+
+    def score(self, losses: np.ndarray) -> np.ndarray:
+        """losses: (n_steps, 1). Returns (n_steps,)."""
+        return losses[:, 0] / self.typical[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +102,7 @@ class Part:
     """One part of a score. name: a key of KINDS; typical: its median on held-out normals; weight: in a joint score."""
 
     name: str
-    model: MeanError | Mahalanobis
+    model: MeanError | MeanSurprise | Mahalanobis
     typical: float = 1.0
     weight: float = 1.0
 
@@ -91,6 +113,11 @@ def fit_mean_error(errors: np.ndarray, least: float = LEAST_ERROR) -> MeanError:
     squares = np.where(is_known, errors, 0.0) ** 2
     mean_square = squares.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
     return MeanError(np.maximum(np.sqrt(mean_square), least))
+
+
+def fit_mean_surprise(losses: np.ndarray) -> MeanSurprise:
+    """losses: (n, 1) of held-out normals, in nats."""
+    return MeanSurprise(np.maximum(losses.mean(axis=0), LEAST_SURPRISE))
 
 
 def fit_mahalanobis(errors: np.ndarray) -> Mahalanobis:
@@ -116,11 +143,13 @@ def fit_mahalanobis(errors: np.ndarray) -> Mahalanobis:
     return Mahalanobis(mean, solve_triangular(factor, np.eye(len(mean)), lower=True) / size)
 
 
-def fit_part(name: str, columns: np.ndarray) -> Part:
+def fit_part(name: str, columns: np.ndarray, *, is_of_tokens: bool = False) -> Part:
     """columns: (n_steps, n_columns) of held-out normals, as KINDS names them."""
     if name == "mahalanobis":
         return Part(name, fit_mahalanobis(columns))
-    return Part(name, fit_mean_error(columns, least=1e-6 if name in ("latent", "nearest") else LEAST_ERROR))
+    if is_of_tokens and name in ERRORS:
+        return Part(name, fit_mean_surprise(columns))
+    return Part(name, fit_mean_error(columns, least=LEAST_ERROR if name in ERRORS else 1e-6))
 
 
 def with_typical(part: Part, scores: np.ndarray) -> Part:
@@ -134,16 +163,21 @@ def weighted(parts: tuple[Part, ...], n_channels: int) -> tuple[Part, ...]:
     """The parts with their weights in a joint score.
 
     Parts that measure errors weigh by the inverse of their mean squared error on held-out normals, the best one 1, so
-    that a model that explains normal data poorly yields to one that explains it well.
+    that a model that explains normal data poorly yields to one that explains it well. Of tokens, "ngram" weighs 1, and
+    "error" the ratio of their perplexities, at most 1: an autoencoder has seen the symbols that it tells, so that a low
+    perplexity is no merit of its own.
     """
-    squares = {part.name: _mean_square(part) for part in parts if part.name in ERRORS}
-    least = min(squares.values(), default=1.0)
-    weights = {name: least / square for name, square in squares.items()}
+    sizes = {part.name: _size(part) for part in parts if part.name in ERRORS}
+    least = sizes.get("ngram", min(sizes.values(), default=1.0))
+    weights = {name: min(least / size, 1.0) for name, size in sizes.items()}
     weights["nearest"] = NEAREST_WEIGHT if n_channels == 1 else 1.0
     return tuple(replace(part, weight=weights.get(part.name, 1.0)) for part in parts)
 
 
-def _mean_square(part: Part) -> float:
+def _size(part: Part) -> float:
+    """The mean square of errors, the perplexity of symbols (at most e^50)."""
+    if isinstance(part.model, MeanSurprise):
+        return float(np.exp(np.minimum(part.model.typical[0], 50.0)))
     return float(np.mean(part.model.typical**2)) if isinstance(part.model, MeanError) else 1.0
 
 
@@ -170,3 +204,30 @@ def as_names(score: Any) -> tuple[str, ...]:
     if not isinstance(names, tuple | list) or not names or len(set(names)) != len(names):
         raise InvalidParameter(f"score must be 'auto', a name, or a tuple of different names, got {score!r}")
     return tuple(check_choice("score", name, tuple(KINDS)) for name in names)
+
+
+def choose_parts(score: Any, baseline: str | None, normal: Ragged, window: int | None) -> tuple[str, ...]:
+    """The parts of a score, where "auto" is what suits the data. Raises InvalidParameter for what does not.
+
+    normal: what is learnt from; window: None for whole sequences.
+    """
+    if baseline is not None and (baseline == "ngram") != normal.is_tokens:
+        raise InvalidParameter("baseline='pca' takes vectors and baseline='ngram' takes tokens; choose the other")
+    names = _automatic(baseline, normal, window) if score == "auto" else as_names(score)
+    usual = OF_BASELINES.get(baseline or "", names)
+    if not set(usual).issuperset(names):
+        raise InvalidParameter(f"baseline={baseline!r} has the scores {', '.join(map(repr, usual))}, got {names}")
+    wrong = [name for name in names if name in (OF_VECTORS if normal.is_tokens else OF_TOKENS)]
+    if wrong:
+        kinds = ("tokens", "vectors") if normal.is_tokens else ("vectors", "tokens")
+        raise InvalidParameter(f"X holds {kinds[0]}, but score {wrong[0]!r} is of {kinds[1]}; score='auto' suits both")
+    return names
+
+
+def _automatic(baseline: str | None, normal: Ragged, window: int | None) -> tuple[str, ...]:
+    if baseline == "pca":
+        return ("error",)
+    if normal.is_tokens:
+        return ("error", "symbols", "pairs") if baseline else ("error", *OF_TOKENS)
+    is_equal = window is not None or normal.lengths.min() == normal.lengths.max()
+    return ("error", "linear", "nearest") if is_equal else ("error", "latent")

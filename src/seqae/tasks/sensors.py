@@ -15,6 +15,7 @@ from ..model.interface import Code
 from ..ragged import Ragged
 from .linear import LinearModel, scaled
 from .neighbours import Neighbours
+from .symbols import SymbolSensor
 
 RECONSTRUCTION, PREDICTION, LATENT, LINEAR, NEAREST = "reconstruction", "prediction", "latent", "linear", "nearest"
 
@@ -29,6 +30,11 @@ class AutoencoderSensor:
     autoencoder: SequenceAutoencoder
     neighbours: Neighbours | None
     kinds: tuple[str, ...]
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether its sequences are of tokens, any numbers, rather than of vectors."""
+        return self.autoencoder.shape_.n_symbols is not None
 
     def width(self, kind: str) -> int:
         """How many columns a kind has."""
@@ -56,6 +62,10 @@ class AutoencoderSensor:
         return self.autoencoder.model_.encoder(self._source(self._load(windows))).cpu().numpy()
 
     def _load(self, windows: Ragged) -> Ragged:
+        n_symbols = self.autoencoder.shape_.n_symbols
+        if n_symbols is not None:  # what was never seen is number n_symbols, of which the decoder knows nothing
+            windows = windows.compact()
+            windows = Ragged.view(np.minimum(windows.values, n_symbols), windows.starts, windows.lengths)
         return scaled(windows, self.autoencoder.scaling_, next(self.autoencoder.model_.parameters()).device)
 
     def _source(self, batch: Ragged) -> Ragged:
@@ -94,6 +104,11 @@ class LinearSensor:
     neighbours: Neighbours | None
     kinds: tuple[str, ...]
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Never."""
+        return False
+
     def width(self, kind: str) -> int:
         """How many columns a kind has."""
         return 1 if kind in (LATENT, NEAREST) else self.model.n_channels
@@ -111,7 +126,7 @@ class LinearSensor:
         return self.model.read(windows)[1]
 
 
-Sensor = AutoencoderSensor | LinearSensor
+Sensor = AutoencoderSensor | LinearSensor | SymbolSensor
 
 
 def columns_of(sensors: Sequence[Sensor]) -> dict[str, slice]:
