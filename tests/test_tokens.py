@@ -10,12 +10,13 @@ import pytest
 import seqae
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.recurrence import active_kernel
 from seqae.tasks.bags import Bags, Content, fit_bags
 from seqae.tasks.ngrams import NGramModel, covered, fit_ngrams
 from seqae.tasks.scores import MeanError, MeanSurprise, Part, fit_part, weighted
+from seqae.tasks.stream import Stream
 
 from . import naive
+from .test_detect import assert_same
 
 N_SYMBOLS = 5
 CONTENTS: tuple[Content, ...] = ("symbols", "pairs")
@@ -207,10 +208,7 @@ def test_token_scores_do_not_depend_on_company(fitted: AnomalyDetector) -> None:
     X = [*loops(20, 3), broken_loop(), np.array([2])]
     scores = fitted.anomaly_score(tokens(X))
     alone = np.array([fitted.anomaly_score(tokens([x]))[0] for x in X])
-    if active_kernel() == "reference":
-        np.testing.assert_allclose(scores, alone, rtol=1e-4, atol=1e-5)
-    else:
-        np.testing.assert_array_equal(scores, alone)
+    assert_same(scores, alone)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"baseline": "ngram"}, {"score": ("error", "latent")}])
@@ -259,3 +257,18 @@ def test_what_does_not_suit_vectors_is_named(parameters: dict[str, object], mess
 def test_vectors_are_refused_by_a_detector_of_tokens(fitted: AnomalyDetector) -> None:
     with pytest.raises(InvalidSequence, match="takes tokens"):
         fitted.predict([np.zeros((5, 1))])
+
+
+def test_a_token_of_a_stream_scores_as_its_window_does_in_batch() -> None:
+    made = detector(window=10).fit(tokens([np.arange(200) % 4]))
+    series = np.append(broken_loop(), 2**31 - 1)
+    one, two = Stream(made), Stream(made, 2)
+    scores = np.array([one.push(int(token)) for token in series])
+    together = np.array([two.push([token, 3]) for token in series])
+    expected = [made.anomaly_score(tokens([series[end - 10 : end]]))[0][-1] for end in range(10, len(series) + 1)]
+    assert np.isnan(scores[:9]).all()
+    assert_same(scores[9:], np.array(expected))
+    assert_same(together[9:, 0], scores[9:])
+    for wrong in (1.5, -1, 2**31, [1, 2]):
+        with pytest.raises(InvalidSequence, match="tokens"):
+            one.push(wrong)

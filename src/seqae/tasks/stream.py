@@ -35,7 +35,10 @@ class Stream:
         self._detector, self._scorer, self._window = detector, scorer, scorer.window
         n_rows = check_count("n_streams", n_streams) * 2 * self._window
         # Each step is written twice, `window` rows apart, so that the last `window` steps always lie back to back.
-        self._values = np.zeros((n_rows, detector.n_channels_), np.float32)
+        if scorer.reads_tokens:
+            self._values = np.zeros(n_rows, np.int32)
+        else:
+            self._values = np.zeros((n_rows, detector.n_channels_), np.float32)
         self._n_pushed = np.zeros(n_streams, np.int64)
 
     @property
@@ -47,9 +50,9 @@ class Stream:
         """Take one more step of one or many streams, and score it.
 
         steps: (n_channels,) of the only stream (a number if it has one channel), or (n, n_channels), one for each of
-        `streams`. streams: (n,) different indices; None is all of them. Returns a float, or (n,): the anomaly score,
-        NaN until a stream has had `window` steps. Raises InvalidSequence for a step that cannot be used; then nothing
-        was taken.
+        `streams`; tokens are whole numbers, one for the only stream, or (n,). streams: (n,) different indices; None is
+        all of them. Returns a float, or (n,): the anomaly score, NaN until a stream has had `window` steps. Raises
+        InvalidSequence for a step that cannot be used; then nothing was taken.
         """
         rows, which = self._checked(steps, streams)
         window = self._window
@@ -105,7 +108,9 @@ class Stream:
 
     def _checked(self, steps: Any, streams: Any) -> tuple[np.ndarray, np.ndarray]:
         which = self._indices(streams)
-        n_channels = self._values.shape[1]
+        if self._scorer.reads_tokens:
+            return self._checked_tokens(steps, which), which
+        n_channels = self._detector.n_channels_
         rows = as_numbers(steps, "a step").astype(np.float32, copy=False)
         if rows.ndim < 2 and len(which) == 1:
             rows = rows.reshape(1, -1)
@@ -117,6 +122,16 @@ class Stream:
             channel = unusable_channel(rows[row])
             raise unusable(f"stream {which[row]}, channel {channel}", rows[row, channel])
         return rows, which
+
+    def _checked_tokens(self, steps: Any, which: np.ndarray) -> np.ndarray:
+        tokens = as_numbers(steps, "a step").reshape(-1)
+        if len(tokens) != len(which) or tokens.dtype.kind not in "iu":
+            raise InvalidSequence(
+                f"steps must be {len(which)} tokens, one for each stream, got {tokens.dtype} of shape {np.shape(steps)}"
+            )
+        if tokens.min() < 0 or tokens.max() >= 2**31:
+            raise InvalidSequence(f"tokens are numbers from 0 to 2147483647, got {tokens.min()} to {tokens.max()}")
+        return tokens.astype(np.int32)
 
     def _indices(self, streams: Any) -> np.ndarray:
         if streams is None:
