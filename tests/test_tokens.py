@@ -112,6 +112,33 @@ def test_counts_come_back_from_their_arrays() -> None:
     np.testing.assert_array_equal(again.distances(unknown), bags.distances(unknown))
 
 
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("places", [0, 99]),
+        ("places", [-1, 0]),
+        ("starts", [0, 1]),
+        ("starts", [1, 2]),
+        ("words", [3, 3]),
+        ("numbers", [1, 0]),
+        ("numbers", [1.0, 1.0]),
+    ],
+)
+def test_bags_that_do_not_fit_together_are_refused(name: str, array: list[float]) -> None:
+    tensors = fit_bags(tokens([np.array([1, 3])]), "symbols", N_SYMBOLS).to_tensors() | {name: np.array(array)}
+    with pytest.raises(ValueError, match="bags"):
+        Bags.from_tensors("symbols", tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"), [("keys0", [4, 1, 5]), ("keys0", [1, 3, 99]), ("counts0", [1]), ("keys1", [])]
+)
+def test_ngrams_that_do_not_fit_together_are_refused(name: str, array: list[int]) -> None:
+    tensors = fit_ngrams(tokens([np.array([1, 3])]), N_SYMBOLS).to_tensors() | {name: np.array(array, np.int64)}
+    with pytest.raises(ValueError, match="n-grams"):
+        NGramModel.from_tensors(tensors)
+
+
 # -- in a score --------------------------------------------------------------------------------------------------------
 
 

@@ -61,9 +61,16 @@ class Bags:
 
     @classmethod
     def from_tensors(cls, content: Content, tensors: Mapping[str, np.ndarray]) -> Bags:
-        """What to_tensors() was called on."""
-        arrays = {name: tensors[name] for name in ("words", "starts", "places", "numbers")}
-        return cls(content, int(tensors["n_symbols"][0]), **arrays)
+        """What to_tensors() was called on. Raises ValueError for arrays that no fit_bags() made."""
+        words, starts, places, numbers = (tensors[name] for name in ("words", "starts", "places", "numbers"))
+        is_whole = all(array.ndim == 1 and array.dtype == np.int64 for array in (words, starts, places, numbers))
+        if not is_whole or len(places) != len(numbers) or len(starts) < 2 or starts[0] or starts[-1] != len(places):
+            raise ValueError("bags do not fit together")
+        if not (np.diff(words) > 0).all() or not (np.diff(starts) > 0).all() or (numbers < 1).any():
+            raise ValueError("bags are out of order")
+        if places.min() < 0 or places.max() >= len(words):
+            raise ValueError("bags hold words that there are not")
+        return cls(content, int(tensors["n_symbols"][0]), words, starts, places, numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -78,11 +78,16 @@ class NGramModel:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> NGramModel:
-        """What to_tensors() was called on."""
+        """What to_tensors() was called on. Raises ValueError for arrays that no fit_ngrams() made."""
         n_symbols, levels, n_parents = int(tensors["n_symbols"][0]), [], 1
         while f"keys{len(levels)}" in tensors:
             n = len(levels)
-            levels.append(_level(tensors[f"keys{n}"], tensors[f"counts{n}"], n_parents, n_symbols))
+            keys, counts = tensors[f"keys{n}"], tensors[f"counts{n}"]
+            if keys.dtype != np.int64 or counts.dtype != np.int64 or keys.shape != counts.shape or keys.ndim != 1:
+                raise ValueError("n-grams do not fit together")
+            if not len(keys) or keys[0] < 0 or keys[-1] >= n_parents * (n_symbols + 1) or (np.diff(keys) <= 0).any():
+                raise ValueError("n-grams are out of order")
+            levels.append(_level(keys, counts, n_parents, n_symbols))
             n_parents = len(levels[-1].keys)
         return cls(n_symbols, tuple(levels))
 
