@@ -185,6 +185,11 @@ class Architecture:
         return self.kl_weight > 0
 
     @property
+    def takes_symbols(self) -> bool:
+        """Whether the steps are symbols, which an embedding reads, rather than vectors."""
+        return self.embedding_size is not None or (bool(self.chain) and self.chain[0].kind == "embedding")
+
+    @property
     def n_held_back(self) -> int:
         """Steps of each sequence that training predicts from the others."""
         return self.predicted_steps + self.preceding_steps

@@ -12,11 +12,11 @@ from lightning_fabric import Fabric
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
-from .architectures import Architecture
+from .architectures import Architecture, as_architecture
 from .batching import BatchLoader
 from .errors import InvalidParameter, ModelFileError, NotFitted
 from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced, tell_lengths
-from .inputs import as_symbols, take, take_latent, take_lengths
+from .inputs import Seen, as_symbols, take, take_latent, take_lengths
 from .losses import Loss, as_loss
 from .model import Autoencoder, DataShape, Decoder, Encoder
 from .parameters import check_choice, check_count, check_fraction, check_optional_count, check_positive
@@ -51,7 +51,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
     Learnt by fit: model_ with encoder_ and decoder_ (modules that share weights, and take scaled sequences), scaling_,
-    history_, n_channels_, channel_names_, shape_ (what else of the data the model's sizes follow).
+    history_, n_channels_, channel_names_, vocabulary_ (the text of each token, None where tokens are numbers),
+    shape_ (what else of the data the model's sizes follow).
     """
 
     model_: Autoencoder
@@ -105,14 +106,14 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         fraction = check_fraction("validation_fraction", self.validation_fraction)
         is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
         fabric = _fabric(self.device)
-        source = take(X)
+        source = take(X, takes_symbols=as_architecture(self.architecture).takes_symbols)
         shape = _shape_of(source.ragged)
         model = build_for(self._checked_parameters(), shape)
         loss.check_target(source.ragged)
         model.check_lengths(source.ragged.lengths)
         training, held_out = _split(source.ragged, 0.0 if validation is not None else fraction, settings.seed)
         if validation is not None:
-            held_out = take(validation, shape.n_channels, shape.n_symbols).ragged
+            held_out = take(validation, Seen(shape.n_channels, shape.n_symbols, source.vocabulary)).ragged
             model.check_lengths(held_out.lengths)
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
@@ -127,13 +128,14 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             fabric=fabric,
             callbacks=self._callbacks(),
         )
-        self._learn(Fitted(self.get_params(deep=False), model, shape, scaling, history, source.channel_names))
+        parameters = self.get_params(deep=False)
+        self._learn(Fitted(parameters, model, shape, scaling, history, source.channel_names, source.vocabulary))
         return self
 
     def _learn(self, fitted: Fitted) -> None:
         self.model_, self.scaling_, self.history_ = fitted.model, fitted.scaling, fitted.history
         self.shape_, self.channel_names_ = fitted.shape, fitted.channel_names
-        self.n_channels_ = fitted.shape.n_channels
+        self.n_channels_, self.vocabulary_ = fitted.shape.n_channels, fitted.vocabulary
 
     def _settings(self) -> Settings:
         return Settings(
@@ -200,7 +202,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         Raises InvalidSequence if a step has not exactly one 1 among zeros.
         """
-        sequences = take(X, self.n_channels_, self.shape_.n_symbols).ragged
+        sequences = take(X, self.seen_).ragged
         symbols, told = as_symbols(sequences), self.reconstruct(sequences).values
         return float(np.mean(symbols == (told if told.ndim == 1 else told.argmax(axis=1))))
 
@@ -256,6 +258,12 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """The module from vectors to scaled sequences."""
         return self._fitted().reconstructor
 
+    @property
+    def seen_(self) -> Seen:
+        """What new data is held against."""
+        self._fitted()
+        return Seen(self.n_channels_, self.shape_.n_symbols, self.vocabulary_)
+
     def _fitted(self) -> Autoencoder:
         if not self.__sklearn_is_fitted__():
             raise NotFitted("this SequenceAutoencoder is not fitted; call fit() first, or load() a saved one")
@@ -266,7 +274,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _loader(self, X: Any) -> BatchLoader:
         model = self._fitted()
-        sequences = take(X, self.n_channels_, self.shape_.n_symbols).ragged
+        sequences = take(X, self.seen_).ragged
         return BatchLoader(sequences, self.scaling_, next(model.parameters()).device)
 
     def _unscaled(self, scaled: Ragged) -> Ragged:
@@ -291,7 +299,9 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         del parameters["callbacks"], parameters["verbose"]
         if not isinstance(self.random_state, int | np.integer):
             parameters["random_state"] = None
-        return pack(Fitted(parameters, model, self.shape_, self.scaling_, self.history_, self.channel_names_))
+        return pack(
+            Fitted(parameters, model, self.shape_, self.scaling_, self.history_, self.channel_names_, self.vocabulary_)
+        )
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:

@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from .checking import MAX_MAGNITUDE, as_counts, check_finite, to_numpy
 from .errors import InvalidParameter, InvalidSequence
 from .ragged import Ragged
-from .reading import Source, read
+from .reading import Source, read, with_own_tokens, with_tokens_of
 
 CHECKED_STEPS = 1 << 18
 MAX_DECODED_STEPS = 2**31
 
 
-def take(X: Any, n_channels: int | None = None, n_symbols: int | None = None) -> Source:
-    """X as sequences of at least one step, finite float32 values, and the channels that fit() saw.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What fit() saw. n_symbols: None for vectors; vocabulary: the text of each token, None where they are numbers.
 
-    n_channels: None while fitting; n_symbols: of a model of tokens, None for one of vectors and while fitting.
+    takes_unknown: whether text that is not in the vocabulary becomes the token after its last.
+    """
+
+    n_channels: int
+    n_symbols: int | None = None
+    vocabulary: tuple[str, ...] | None = None
+    takes_unknown: bool = False
+
+    @property
+    def symbols(self) -> Literal["auto", "words", "characters"] | None:
+        """How read() is to take new data."""
+        if self.n_symbols is None:
+            return None
+        texts = self.vocabulary or ()
+        return "words" if any(len(text) > 1 for text in texts) else "characters" if " " in texts else "auto"
+
+
+def take(X: Any, seen: Seen | None = None, *, takes_symbols: bool = False) -> Source:
+    """X as sequences of at least one step, finite float32 values or tokens, and the channels that fit() saw.
+
+    seen: None while fitting, and then takes_symbols tells whether symbols are wanted.
     Raises InvalidSequence naming sequence, step and channel.
     """
-    source = X if isinstance(X, Source) else read(X)
+    symbols = seen.symbols if seen is not None else "auto" if takes_symbols else None
+    source = X if isinstance(X, Source) else read(X, symbols=symbols)
+    if seen is None:
+        source = with_own_tokens(source)
+    else:
+        source = with_tokens_of(source, seen.vocabulary, takes_unknown=seen.takes_unknown)
+    n_channels, n_symbols = (None, None) if seen is None else (seen.n_channels, seen.n_symbols)
     sequences = source.ragged
     if len(sequences) == 0:
         raise InvalidSequence("X holds no sequences; pass at least one")

@@ -32,6 +32,7 @@ class Fitted:
     scaling: Scaling
     history: History
     channel_names: tuple[str, ...]
+    vocabulary: tuple[str, ...] | None = None
 
 
 def pack(fitted: Fitted) -> ModelFile:
@@ -44,6 +45,7 @@ def pack(fitted: Fitted) -> ModelFile:
         "history": asdict(fitted.history),
         "channel_names": list(fitted.channel_names),
         "shape": asdict(fitted.shape),
+        "vocabulary": fitted.vocabulary,
     }
     return ModelFile(KIND, config, tensors)
 
@@ -72,7 +74,8 @@ def _unpack(file: ModelFile) -> Fitted:
     tie(model)
     saved = file.config["history"]
     history = History(tuple(Epoch(**epoch) for epoch in saved["epochs"]), saved["best_epoch"], saved["stopped_by"])
-    return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]))
+    vocabulary = _as_tuples(file.config.get("vocabulary"))
+    return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]), vocabulary)
 
 
 def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:

@@ -70,11 +70,14 @@ def write_vectors(
     write_table(path, {_free(id_name, components): ids} | components)
 
 
-def write_steps(path: str | os.PathLike[str], source: Source, ragged: Ragged) -> None:
+def write_steps(
+    path: str | os.PathLike[str], source: Source, ragged: Ragged, vocabulary: tuple[str, ...] | None = None
+) -> None:
     """Write a long table, one row per step: the id of its sequence, its time or number, and its channels.
 
     source: what was read. ragged: what was made of it, such as its reconstruction: as many sequences, of the same
         lengths and channels. A value that is not observed is left empty.
+    vocabulary: the text of each token, if they have one.
 
     Raises InvalidSequence if the lengths or channels differ, InvalidParameter if it cannot be written.
     """
@@ -83,7 +86,7 @@ def write_steps(path: str | os.PathLike[str], source: Source, ragged: Ragged) ->
     time_name = _free(source.time_name or "step", names)
     columns = {_free(source.id_name, (*names, time_name)): np.repeat(source.ids, ragged.lengths)}
     columns[time_name] = _times(source, ragged)
-    write_table(path, columns | dict(zip(names, _channels(ragged), strict=True)))
+    write_table(path, columns | dict(zip(names, columns_of(ragged, vocabulary), strict=True)))
 
 
 def _write(table: pa.Table, path: Path, suffix: str) -> None:
@@ -113,11 +116,13 @@ def _times(source: Source, ragged: Ragged) -> np.ndarray:
     return ragged.step_indices() - np.repeat(ragged.starts, ragged.lengths)
 
 
-def _channels(ragged: Ragged) -> list[Any]:
-    """Each channel, (n_steps,)."""
+def columns_of(ragged: Ragged, vocabulary: tuple[str, ...] | None = None) -> list[Any]:
+    """Each channel, (n_steps,); tokens as the text that they stand for."""
     import pyarrow as pa
 
     compact = ragged.compact()
+    if vocabulary is not None:
+        return [np.array(vocabulary, object)[to_numpy(compact.values)]]
     values = to_numpy(compact.values).reshape(ragged.n_steps, -1)
     if compact.observed is None:
         return list(values.T)

@@ -10,11 +10,10 @@ import typer
 
 from ..errors import InvalidParameter
 from . import options
-from .files import DataFile, check_differs, check_model_target, check_table_target
+from .files import DataFile, check_differs, check_model_target, check_table_target, load_autoencoder
 from .screen import counted, say
 
 if TYPE_CHECKING:
-    from ..reading import Source
     from ..tasks.detect import AnomalyDetector
 
 LEARNING = "What is normal"
@@ -77,8 +76,8 @@ def detect(
     if save is not None:
         check_model_target(save, data)
         check_differs(save, output, *inputs)
-    normal_source = None if normal is None else DataFile(normal, id, time, channels, wide, missing).read()
-    detector = _saved(model) if normal_source is None else _fitted(normal_source, model, window, score, threshold, seed)
+    file = None if normal is None else DataFile(normal, id, time, channels, wide, missing)
+    detector = _saved(model) if file is None else _fitted(file, model, window, score, threshold, seed)
     source = DataFile(data, id, time, channels, wide, missing).read_for(detector)
     detection = detector.detect(source)
     from ..writing import write_table
@@ -100,15 +99,16 @@ def _saved(model: Path | None) -> AnomalyDetector:
     return detector
 
 
-def _fitted(normal: Source, model: Path | None, window: str, score: str, threshold: str, seed: int) -> AnomalyDetector:
+def _fitted(file: DataFile, model: Path | None, window: str, score: str, threshold: str, seed: int) -> AnomalyDetector:
     from sklearn.frozen import FrozenEstimator
 
-    from ..loading import load
     from ..tasks.detect import AnomalyDetector
 
     names = tuple(score.split(","))
+    autoencoder = None if model is None else load_autoencoder(model)
+    normal = file.read() if autoencoder is None else file.read_for(autoencoder)
     return AnomalyDetector(
-        None if model is None else FrozenEstimator(load(model)),
+        None if autoencoder is None else FrozenEstimator(autoencoder),
         window=_window(window),
         score=names[0] if len(names) == 1 else names,
         threshold=_number(threshold),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidParameter, InvalidSequence, ModelFileError
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A data file and how it is laid out, as the options say. channels: column names between commas."""
+    """A data file and how it is laid out, as the options say.
+
+    channels: column names between commas. symbols: as for read(); what a model takes decides it.
+    """
 
     path: Path
     id: str | None
@@ -25,6 +28,7 @@ class DataFile:
     channels: str | None
     wide: bool
     missing: str
+    symbols: Literal["auto", "words", "characters"] | None = None
 
     def read(self) -> Source:
         """Its sequences."""
@@ -32,15 +36,29 @@ class DataFile:
 
         channels = None if self.channels is None else [name.strip() for name in self.channels.split(",")]
         missing = "mask" if self.missing == "mask" else "error"
-        return read(self.path, id=self.id, time=self.time, channels=channels, wide=self.wide, missing=missing)
+        return read(
+            self.path,
+            id=self.id,
+            time=self.time,
+            channels=channels,
+            wide=self.wide,
+            missing=missing,
+            symbols=self.symbols,
+        )
 
     def read_for(self, model: SequenceAutoencoder | AnomalyDetector) -> Source:
         """Its sequences, with the channels of the model picked by name where the options do not choose them.
 
+        A model of symbols reads symbols.
+
         Raises InvalidSequence if the file names its channels and one of the model's is not among them.
         """
-        source = self.read()
-        return source if self.channels is not None else _with_channels(source, model.channel_names_)
+        source = replace(self, symbols=model.seen_.symbols).read()
+        return (
+            source
+            if self.channels is not None or source.ragged.is_tokens
+            else _with_channels(source, model.channel_names_)
+        )
 
 
 def load_autoencoder(path: Path) -> SequenceAutoencoder:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..architectures import PRESETS
+from ..architectures import PRESETS, as_architecture
 from ..errors import InvalidParameter
 from . import options
 from .files import DataFile, check_differs, check_model_target
@@ -21,6 +22,14 @@ MODEL, TRAINING = "The model", "The training"
 MAX_SEED = 2**32 - 1
 
 
+class Split(StrEnum):
+    """What the symbols of a text are; auto is words where a space parts any two."""
+
+    auto = "auto"
+    words = "words"
+    characters = "characters"
+
+
 def fit(
     data: options.Data,
     output: Annotated[
@@ -31,6 +40,9 @@ def fit(
     channels: options.Channels = None,
     wide: options.Wide = False,
     missing: options.MissingValues = options.Missing.error,
+    split: Annotated[
+        Split, typer.Option(help="A text of symbols: into words or characters.", rich_help_panel=options.DATA_PANEL)
+    ] = Split.auto,
     architecture: Annotated[
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.", rich_help_panel=MODEL)
     ] = "repeat",
@@ -40,7 +52,14 @@ def fit(
     ] = 64,
     n_layers: Annotated[int, typer.Option(metavar="N", help="Layers on each side.", rich_help_panel=MODEL)] = 1,
     cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = "lstm",
-    loss: Annotated[str, typer.Option(metavar="NAME", help="mse, mae, huber or bce.", rich_help_panel=MODEL)] = "mse",
+    loss: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="mse, mae, huber, bce; auto is mse, or cross_entropy of symbols.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "auto",
     scale: Annotated[bool, typer.Option(help="Centre and scale each channel first.", rich_help_panel=MODEL)] = True,
     max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=TRAINING)] = 100,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Sequences of a batch.", rich_help_panel=TRAINING)] = 64,
@@ -66,6 +85,9 @@ def fit(
 ) -> None:
     """Train an autoencoder on the sequences of a file, and save it.
 
+    With --architecture tokens the steps are symbols, text or whole numbers: a column of a table, a JSON line's values,
+    or the words or characters of each line of a .txt file.
+
     Ctrl-C ends the training and saves the best model so far.
     """
     check_model_target(output, data)
@@ -74,7 +96,9 @@ def fit(
         check_differs(checkpoint, output)
     if not 0 <= seed <= MAX_SEED:
         raise InvalidParameter(f"seed must be a whole number from 0 to {MAX_SEED}, got {seed}")
-    source = DataFile(data, id, time, channels, wide, missing).read()
+    takes_symbols = as_architecture(architecture).takes_symbols
+    symbols = split.value if takes_symbols else None
+    source = DataFile(data, id, time, channels, wide, missing, symbols).read()
     model = _estimator(
         checkpoint,
         quiet,
@@ -83,7 +107,7 @@ def fit(
         hidden_size=hidden_size,
         n_layers=n_layers,
         cell=cell,
-        loss=loss,
+        loss=("cross_entropy" if takes_symbols else "mse") if loss == "auto" else loss,
         scale=scale,
         max_epochs=max_epochs,
         batch_size=batch_size,
@@ -112,11 +136,19 @@ def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
     history = model.history_
     return {
         "sequences": f"{len(source):,} of {lengths(source.ragged)}",
-        "channels": f"{model.n_channels_} ({listed(model.channel_names_)})",
+        **steps(model),
         "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
         "loss": losses(model),
         "time": f"{duration(history.seconds)} on {place(model)}",
     }
+
+
+def steps(model: SequenceAutoencoder) -> dict[str, str]:
+    """What a step of the data is."""
+    if model.shape_.n_symbols is None:
+        return {"channels": f"{model.n_channels_} ({listed(model.channel_names_)})"}
+    known = "whole numbers" if model.vocabulary_ is None else listed(model.vocabulary_)
+    return {"symbols": f"{model.shape_.n_symbols:,} ({known})"}
 
 
 REASONS = {

@@ -39,14 +39,14 @@ def forecast(
     estimator = load_autoencoder(model)
     source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
     continuation = run(estimator, source, n_steps)
-    _write(output, source, continuation)
+    _write(output, source, continuation, estimator.vocabulary_)
     say(f"{counted(n_steps, 'step')} after each of {counted(len(source), 'sequence')}: {output}")
 
 
-def _write(path: Path, source: Source, continuation: Ragged) -> None:
+def _write(path: Path, source: Source, continuation: Ragged, vocabulary: tuple[str, ...] | None) -> None:
     import numpy as np
 
-    from ..writing import write_table
+    from ..writing import columns_of, write_table
 
     lengths = continuation.lengths
     names = source.channel_names
@@ -54,4 +54,4 @@ def _write(path: Path, source: Source, continuation: Ragged) -> None:
     step_name = "step" if "step" not in (*names, id_name) else "step_"
     steps = np.arange(int(lengths.sum())) - np.repeat(continuation.starts, lengths)
     columns = {id_name: np.repeat(source.ids, lengths), step_name: steps + np.repeat(source.ragged.lengths, lengths)}
-    write_table(path, columns | dict(zip(names, np.asarray(continuation.values).T, strict=True)))
+    write_table(path, columns | dict(zip(names, columns_of(continuation, vocabulary), strict=True)))

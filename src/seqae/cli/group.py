@@ -72,5 +72,5 @@ def show_version(
 ) -> None:
     """Turn sequences of any length into vectors of one size, and back.
 
-    A command takes a CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines or .ts file, and writes Parquet or CSV.
+    A command takes a CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines, .ts or .txt file, and writes Parquet or CSV.
     """

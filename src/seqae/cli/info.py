@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import options
-from .fit import REASONS, losses
-from .screen import counted, duration, facts, listed
+from .fit import REASONS, losses, steps
+from .screen import counted, duration, facts
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -43,8 +43,8 @@ def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
         "layers": f"{estimator.n_layers} of {estimator.hidden_size} {estimator.cell} units",
         "vector": counted(estimator.latent_size, "value"),
         "parameters": f"{n_parameters:,}",
-        "channels": f"{estimator.n_channels_} ({listed(estimator.channel_names_)})",
-        "scaled": "yes, each channel" if estimator.scale else "no",
+        **steps(estimator),
+        **({"scaled": "yes, each channel" if estimator.scale else "no"} if estimator.shape_.n_symbols is None else {}),
         **_training(estimator),
     }
 

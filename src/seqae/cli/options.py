@@ -21,7 +21,7 @@ class Missing(StrEnum):
 Data = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", help="CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines or .ts file.", show_default=False
+        metavar="DATA", help="CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines, .ts or .txt file.", show_default=False
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that fit saved.", show_default=False)]

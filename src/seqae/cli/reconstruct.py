@@ -46,7 +46,7 @@ def reconstruct(
 
     estimator = load_autoencoder(model)
     source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
-    write_steps(output, source, estimator.reconstruct(source))
+    write_steps(output, source, estimator.reconstruct(source), estimator.vocabulary_)
     say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}")
     if errors is not None:
         _write_errors(errors, estimator, source)

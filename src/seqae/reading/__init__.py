@@ -10,8 +10,9 @@ import numpy as np
 
 from ..ragged import Ragged
 from .source import Layout, Source, source_of_arrays
+from .vocabulary import with_own_tokens, with_tokens_of
 
-__all__ = ["Source", "read"]
+__all__ = ["Source", "read", "with_own_tokens", "with_tokens_of"]
 
 
 def read(
@@ -22,6 +23,7 @@ def read(
     channels: Iterable[Any] | None = None,
     wide: bool = False,
     missing: Literal["error", "mask"] = "error",
+    symbols: Literal["auto", "words", "characters"] | None = None,
 ) -> Source:
     """The sequences in X, with their ids, times and channel names.
 
@@ -36,17 +38,25 @@ def read(
     wide: the table (or 2-D array) has one row per sequence and one column per step of its only channel; what is missing
         at the end of a row is not part of the sequence.
     missing: "error" refuses missing values; "mask" takes them as not observed.
+    symbols: None reads numbers. Else steps are symbols, text or whole numbers: a table has one column of them, a list
+        texts, lists of symbols or vectors of whole numbers, a JSON line a text or list "values", a .txt file one
+        sequence per line. A text is split into its "words" or its "characters"; "auto" takes words if a space parts
+        any two. The Source's vocabulary tells what text each token stands for.
 
     Rows are counted from 0, without the header. Raises InvalidSequence for data that cannot be used, InvalidParameter
     for a column that does not exist, UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
     """
     if isinstance(X, Source):
         return X
-    layout = Layout(_name(id), _name(time), _names(channels), wide, missing)
+    layout = Layout(_name(id), _name(time), _names(channels), wide, missing, symbols)
     if isinstance(X, str | os.PathLike):
         from .files import source_of_file
 
         return source_of_file(X, layout)
+    if symbols is not None and isinstance(X, list | tuple) and X and _are_symbols(X[0]):
+        from .symbols import source_of_lists
+
+        return source_of_lists(X, layout)
     source = _source_of_table(X, layout)
     return source_of_arrays(X, layout) if source is None else source
 
@@ -63,6 +73,11 @@ def _source_of_table(X: Any, layout: Layout) -> Source | None:
         return source_of_frames(X, layout)
     table = to_table(X)
     return None if table is None else source_of_table(table, layout)
+
+
+def _are_symbols(sequence: Any) -> bool:
+    """Whether it can be no data frame: text, a list, an array or a tensor."""
+    return isinstance(sequence, str | list | tuple | np.ndarray) or hasattr(sequence, "detach")
 
 
 def _name(column: Any) -> str | None:

@@ -17,6 +17,7 @@ from .archives import read_npy, read_npz
 from .jsonl import read_jsonl
 from .separated import read_csv
 from .source import Layout, Source
+from .symbols import read_txt
 from .table import source_of_table
 from .ts import read_ts
 
@@ -144,6 +145,7 @@ _TEXT_READERS: dict[str, Callable[[Path, Layout], Source]] = {
     "jsonl": read_jsonl,
     "ndjson": read_jsonl,
     "ts": read_ts,
+    "txt": read_txt,
 }
 _BINARY_READERS: dict[str, Callable[[Path, Layout], Source]] = {
     "parquet": _read_parquet,

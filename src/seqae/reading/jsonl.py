@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
 from .source import Layout, Source, source_of_arrays
+from .symbols import source_of_lists
 from .table import source_of_table
 from .text import decode, read_bytes
 
@@ -26,9 +27,14 @@ def read_jsonl(path: Path, layout: Layout) -> Source:
     Raises UnreadableFile naming the line that is no JSON object.
     """
     objects = list(_objects(decode(read_bytes(path))))
-    if isinstance(objects[0][1].get(_VALUES), list):
+    if _is_sequence(objects[0][1], layout):
         return _sequences(objects, layout)
     return source_of_table(_table(objects), layout)
+
+
+def _is_sequence(value: dict[str, Any], layout: Layout) -> bool:
+    """Whether an object holds all values of a sequence; symbols may be one text."""
+    return isinstance(value.get(_VALUES), list if layout.symbols is None else list | str)
 
 
 def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -50,9 +56,14 @@ def _sequences(objects: list[tuple[int, dict[str, Any]]], layout: Layout) -> Sou
     if layout.time is not None or layout.wide:
         raise InvalidParameter("time= and wide= need one step or one row per line; here each line is a whole sequence")
     for number, value in objects:
-        if not isinstance(value.get(_VALUES), list):
+        if not _is_sequence(value, layout):
             raise InvalidSequence(f"line {number} must have a list {_VALUES!r} as the first line has")
-    source = source_of_arrays([value[_VALUES] for _, value in objects], replace(layout, id=None))
+    values = [value[_VALUES] for _, value in objects]
+    source = (
+        source_of_arrays(values, replace(layout, id=None))
+        if layout.symbols is None
+        else source_of_lists(values, layout)
+    )
     name = layout.id or (_ID if _ID in objects[0][1] else None)
     if name is None:
         return source

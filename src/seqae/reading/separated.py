@@ -28,14 +28,16 @@ def read_csv(path: Path, layout: Layout) -> Source:
     delimiter = _delimiter(decode(first_line))
     header = next(csv.reader([decode(first_line)], delimiter=delimiter))
     _check_header(header)
-    table = _parse(data, delimiter, len(header), layout.id)
+    table = _parse(data, delimiter, header, layout)
     return source_of_table(table, layout)
 
 
-def _parse(data: bytes, delimiter: str, n_columns: int, id_name: str | None) -> pa.Table:
+def _parse(data: bytes, delimiter: str, header: list[str], layout: Layout) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    is_text = header if layout.symbols is not None else [] if layout.id is None else [layout.id]
+    texts = {name: pa.string() for name in is_text if name != layout.time}
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
@@ -43,15 +45,15 @@ def _parse(data: bytes, delimiter: str, n_columns: int, id_name: str | None) -> 
             parse_options=arrow_csv.ParseOptions(
                 delimiter=delimiter,
                 newlines_in_values=b'"' in data,
-                ignore_empty_lines=n_columns > 1,  # in a single column an empty line is a missing value
+                ignore_empty_lines=len(header) > 1,  # in a single column an empty line is a missing value
             ),
-            convert_options=arrow_csv.ConvertOptions(column_types=None if id_name is None else {id_name: pa.string()}),
+            convert_options=arrow_csv.ConvertOptions(column_types=texts),
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise UnreadableFile(_fault(decode(data), delimiter, error)) from error
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         decode(data)  # names the byte that is no UTF-8
-    return _with_natural_ids(table, id_name)
+    return _with_natural_ids(table, layout.id)
 
 
 def _delimiter(first_line: str) -> str:

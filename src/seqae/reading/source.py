@@ -24,6 +24,7 @@ class Source:
     times: one per row of ragged.values, numbers or datetime64 (UTC where the data had a time zone); None without any.
     channel_names: (n_channels,).
     id_name, time_name: the columns that ids and times came from; time_name is None without times.
+    vocabulary: the text of each token; None for vectors, and where tokens came as numbers.
     """
 
     ragged: Ragged
@@ -32,6 +33,7 @@ class Source:
     channel_names: tuple[str, ...]
     id_name: str = ORDINAL
     time_name: str | None = None
+    vocabulary: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ragged)
@@ -49,8 +51,11 @@ class Layout:
     channels: tuple[str, ...] | None = None
     wide: bool = False
     missing: Literal["error", "mask"] = "error"
+    symbols: Literal["auto", "words", "characters"] | None = None
 
     def __post_init__(self) -> None:
+        if self.symbols not in (None, "auto", "words", "characters"):
+            raise InvalidParameter(f"symbols must be None, 'auto', 'words' or 'characters', got {self.symbols!r}")
         if self.missing not in ("error", "mask"):
             raise InvalidParameter(f"missing must be 'error' or 'mask', got {self.missing!r}")
         if self.wide and self.time is not None:

@@ -25,6 +25,10 @@ def source_of_table(table: pa.Table, layout: Layout) -> Source:
     """
     table = without_index(table, layout)
     check_columns(table, layout)
+    if layout.symbols is not None:
+        from .symbols import source_of_symbol_table
+
+        return source_of_symbol_table(table, channel_columns(table, layout), layout)
     return _wide(table, layout) if layout.wide else _long(table, layout)
 
 
@@ -133,6 +137,7 @@ def _numeric(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 def _not_numeric(column: pa.ChunkedArray, name: str) -> str:
     remedy = "channels are numbers: pass it as id= or time=, name the channels with channels=[...], or mend the value"
+    remedy += "; symbols are for architecture='tokens'"
     for row, value in enumerate(column):
         text = value.as_py()
         if text is not None and not _is_number(text):

@@ -13,9 +13,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
+from ..architectures import as_architecture
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
-from ..inputs import take
+from ..inputs import Seen, take
 from ..parameters import check_choice, check_count, check_fraction
 from ..ragged import Ragged
 from ..reading import Source
@@ -70,7 +71,7 @@ class AnomalyDetector(BaseEstimator):
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score), offset_ = -threshold_,
-    judge_, held_out_scores_, n_channels_, channel_names_.
+    judge_, held_out_scores_, n_channels_, channel_names_, vocabulary_ (as the autoencoder's).
     """
 
     scorer_: Scorer
@@ -110,7 +111,7 @@ class AnomalyDetector(BaseEstimator):
         """
         threshold = as_threshold(self.threshold)
         stride, fraction = self._checked()
-        source = take(X)
+        source = self._taken(X)
         is_anomaly = anomalous_sequences(y, len(source))
         normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
         window = self._window(normal.ragged)
@@ -121,7 +122,7 @@ class AnomalyDetector(BaseEstimator):
         else:
             split = split_series(normal, fraction, seed, window)
         windows = training_windows(split.training, window, stride)
-        self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, seed)
+        self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)
         sensors = fit_sensors(names, self.autoencoder_, windows)
         self._learn(fit_scorer(names, sensors, split.held_out, window, stride), source)
         self._learn_judge(threshold, Series(source.ragged[np.flatnonzero(is_anomaly)], source.times))
@@ -135,20 +136,29 @@ class AnomalyDetector(BaseEstimator):
         """
         if not isinstance(self.autoencoder, FrozenEstimator) or self.window is not None or self.baseline:
             raise InvalidParameter("fit_held_out() takes autoencoder=FrozenEstimator(ae), window=None and no baseline")
-        source = take(X)
+        source = self._taken(X)
         names = as_names(self.score)
         if not {"error", "mahalanobis", "prediction", "combined"}.issuperset(names):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()")
-        self.autoencoder_ = self._fitted_autoencoder(source.ragged, 0)
+        self.autoencoder_ = self._fitted_autoencoder(source.ragged, source, 0)
         sensors = fit_sensors(names, self.autoencoder_, source.ragged)
         self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
         self._learn_judge(as_threshold(self.threshold), Series(source.ragged[:0], source.times))
         return self
 
+    def _taken(self, X: Any) -> Source:
+        """Normal data, as the autoencoder that is given takes it."""
+        given = None if self.baseline else self.autoencoder
+        if isinstance(given, FrozenEstimator) and isinstance(given.estimator, SequenceAutoencoder):
+            return take(X, given.estimator.seen_)
+        is_of_symbols = isinstance(given, SequenceAutoencoder) and as_architecture(given.architecture).takes_symbols
+        return take(X, takes_symbols=is_of_symbols)
+
     def _learn(self, fitted: Fitted, source: Source) -> None:
         self.scorer_, self.held_out_scores_ = fitted.scorer, fitted.held_out_scores
         self.window_ = fitted.scorer.window
         self.n_channels_, self.channel_names_ = source.ragged.n_channels, source.channel_names
+        self.vocabulary_ = source.vocabulary
 
     def fit_threshold(self, X: Any, y: Any = None) -> Self:
         """Learn the threshold anew, from data that the detector was not fitted on; the scores stay as they are.
@@ -197,7 +207,7 @@ class AnomalyDetector(BaseEstimator):
             raise InvalidParameter(f"stride={self.stride} skips steps: it must not exceed the window of {window}")
         return window
 
-    def _fitted_autoencoder(self, windows: Ragged, seed: int) -> SequenceAutoencoder:
+    def _fitted_autoencoder(self, windows: Ragged, source: Source, seed: int) -> SequenceAutoencoder:
         given = _default_autoencoder(windows, self.verbose) if self.autoencoder is None else self.autoencoder
         if isinstance(given, FrozenEstimator):
             return given.estimator
@@ -206,7 +216,8 @@ class AnomalyDetector(BaseEstimator):
         copy = cast(SequenceAutoencoder, clone(given))
         if copy.random_state is None and self.random_state is not None:
             copy.set_params(random_state=seed)
-        return copy.fit(windows)
+        numbers = np.arange(len(windows))
+        return copy.fit(Source(windows, numbers, None, source.channel_names, vocabulary=source.vocabulary))
 
     # -- scoring ---------------------------------------------------------------------------------------------------
 
@@ -278,9 +289,14 @@ class AnomalyDetector(BaseEstimator):
             )
         return source
 
+    @property
+    def seen_(self) -> Seen:
+        """What new data is held against; symbols that fit() never saw are taken too."""
+        n_symbols = ANY_SYMBOL if self._fitted().reads_tokens else None
+        return Seen(self.n_channels_, n_symbols, self.vocabulary_, takes_unknown=True)
+
     def _take(self, X: Any) -> Source:
-        self._fitted()
-        return take(X, self.n_channels_, ANY_SYMBOL if self.scorer_.reads_tokens else None)
+        return take(X, self.seen_)
 
     def _read(self, source: Source) -> Iterator[tuple[np.ndarray, Ragged]]:
         series = Series(source.ragged, source.times)

@@ -46,6 +46,7 @@ def pack_detector(detector: AnomalyDetector) -> ModelFile:
         "stride": scorer.stride,
         "n_channels": detector.n_channels_,
         "channel_names": list(detector.channel_names_),
+        "vocabulary": detector.vocabulary_,
         "autoencoder": None if inner is None else dict(inner.config),
         "sensors": [_pack_sensor(sensor, f"sensor{k}.", tensors) for k, sensor in enumerate(scorer.sensors)],
         "parts": [_pack_part(part, f"part{k}.", tensors) for k, part in enumerate(scorer.parts)],
@@ -89,6 +90,8 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
     detector.judge_, detector.threshold_ = judge, judge.limit
     detector.held_out_scores_ = tensors["held_out_scores"]
     detector.n_channels_, detector.channel_names_ = config["n_channels"], tuple(config["channel_names"])
+    vocabulary = config.get("vocabulary")
+    detector.vocabulary_ = None if vocabulary is None else tuple(vocabulary)
     return detector
 
 

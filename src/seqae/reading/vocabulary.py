@@ -1,0 +1,66 @@
+"""From the tokens of what was read to the tokens that a model knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import InvalidSequence
+from ..ragged import Ragged
+from .grouping import plain
+from .source import Source
+
+MAX_NUMBER = 1 << 24
+"""Whole numbers below this are tokens as they are; text with larger ones is a vocabulary, which has no gaps."""
+
+
+def with_own_tokens(source: Source) -> Source:
+    """To learn from: whole numbers in text become tokens as they are; other text keeps its vocabulary."""
+    if source.vocabulary is None or not all(map(_is_number, source.vocabulary)):
+        return source
+    return _renumbered(source, np.array([int(text) for text in source.vocabulary], np.int32), None)
+
+
+def with_tokens_of(source: Source, vocabulary: tuple[str, ...] | None, *, takes_unknown: bool = False) -> Source:
+    """For a model with that vocabulary, None if its tokens are whole numbers; a Source without any is as it is.
+
+    takes_unknown: whether text that is not in it becomes the token after its last.
+
+    Raises InvalidSequence naming the first symbol that the model does not know.
+    """
+    if source.vocabulary is None or source.vocabulary == vocabulary:
+        return source
+    if vocabulary is None:
+        tokens = [int(text) if _is_number(text) else -1 for text in source.vocabulary]
+    else:
+        known = {text: token for token, text in enumerate(vocabulary)}
+        unknown = len(vocabulary) if takes_unknown else -1
+        tokens = [known.get(text, unknown) for text in source.vocabulary]
+    table = np.array(tokens, np.int32)
+    if (table == -1).any():
+        raise InvalidSequence(_unknown(source, int(np.argmin(table)), vocabulary))
+    return _renumbered(source, table, vocabulary)
+
+
+def _unknown(source: Source, token: int, vocabulary: tuple[str, ...] | None) -> str:
+    sequences = source.ragged
+    rows = sequences.step_indices()
+    place = int(np.argmax(sequences.values[rows] == token))
+    i = int(np.searchsorted(np.cumsum(sequences.lengths), place, side="right"))
+    step = place - int(sequences.lengths[:i].sum())
+    known = "whole numbers" if vocabulary is None else f"{len(vocabulary)} symbols: {', '.join(vocabulary[:10])}"
+    known += ", ..." if vocabulary is not None and len(vocabulary) > 10 else ""
+    text = (source.vocabulary or ())[token]
+    where = f"{source.id_name} {plain(source.ids[i])!r}, step {step}"
+    return f"{where} is {text!r}, which fit() never saw (it saw {known}); replace it, or leave the sequence out"
+
+
+def _renumbered(source: Source, tokens: np.ndarray, vocabulary: tuple[str, ...] | None) -> Source:
+    ragged = source.ragged
+    renumbered = Ragged.view(tokens[ragged.values], ragged.starts, ragged.lengths)
+    return replace(source, ragged=renumbered, vocabulary=vocabulary)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 9 and str(int(text)) == text and int(text) < MAX_NUMBER
