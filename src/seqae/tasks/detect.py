@@ -22,10 +22,12 @@ from ..ragged import Ragged
 from ..reading import Source
 from ..saving import ModelFile, write_model_file
 from .detection import Detection
+from .dynamic import Dynamic
 from .finding import find_intervals
 from .fitting import Fitted, fit_scorer, fit_sensors, training_windows
 from .judging import Judge, learn_judge
 from .labels import anomalous_sequences, anomalous_steps
+from .marks import Marker, above
 from .progress import tracked
 from .scorer import Scorer, Series
 from .scores import as_names, choose_parts
@@ -49,7 +51,7 @@ class AnomalyDetector(BaseEstimator):
     window: None judges whole sequences; a number of steps judges every step of long series, through windows of so many
         steps that never span a gap in the times; "auto" takes the series' period.
     stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
-    score: one of the following, or a tuple of them, which are joined as the mean of log(part / its held-out median).
+    score: one of the following, or a tuple of them, joined as the geometric mean of part / its held-out median.
         Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 8, with several
         channels 1.
         "error": mean over channels of |x - x'|, each in units of its held-out root mean square.
@@ -63,7 +65,7 @@ class AnomalyDetector(BaseEstimator):
         how often it holds each pair of neighbours.
         "auto" is ("error", "linear", "nearest"), or ("error", "latent") for whole sequences of different lengths, or
         ("error", "ngram", "symbols", "pairs") for tokens.
-    threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", a Threshold, a number, or None for none.
+    threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic", a Threshold, a number, or None.
     baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same;
         "ngram", of tokens, the counts of n-grams.
     held_out_fraction: of the normal data; whole sequences, or the end of a long series after a gap of one window.
@@ -186,6 +188,7 @@ class AnomalyDetector(BaseEstimator):
 
     def _set_judge(self, judge: Judge) -> None:
         self.judge_, self.threshold_ = judge, judge.limit
+        self._judge()  # refuses what does not suit the window
 
     def _checked(self) -> tuple[int, float]:
         check_choice("baseline", self.baseline, (None, "pca", "ngram"))
@@ -231,7 +234,7 @@ class AnomalyDetector(BaseEstimator):
         return _each(np.negative, self.anomaly_score(X))
 
     def decision_function(self, X: Any) -> Any:
-        """score_samples - offset_: below 0 is anomalous."""
+        """score_samples - offset_: below 0 is anomalous. Raises NotFitted for "dynamic", which has no offset."""
         scores = self.anomaly_score(self._judged(X))
         limit = self._judge().limit_for(_joined(scores))
         return _each(lambda score: limit - score, scores)
@@ -241,7 +244,9 @@ class AnomalyDetector(BaseEstimator):
 
         Raises InvalidParameter if the threshold was fitted on X itself.
         """
-        return _each(lambda score: np.where(score < 0, -1, 1), self.decision_function(X))
+        scores = self.anomaly_score(self._judged(X))
+        mark = self._judge().marker(_joined(scores))
+        return _each(lambda score: np.where(mark(score).is_marked, -1, 1), scores)
 
     def fit_predict(self, X: Any, y: Any = None) -> Any:
         """fit() and predict() of the same data. Raises InvalidParameter unless the threshold is "scored" by name."""
@@ -258,19 +263,22 @@ class AnomalyDetector(BaseEstimator):
         Without a threshold there are no intervals. Raises InvalidParameter if the threshold was fitted on X itself.
         """
         source = self._judged(X)
-        limit = self._detection_limit(source)
-        return find_intervals(self.scorer_, source, self._read(source), limit)
+        return find_intervals(self.scorer_, source, self._read(source), self._marker(source))
 
-    def _detection_limit(self, source: Source) -> float:
+    def _marker(self, source: Source) -> Marker:
         judge = self._judge()
         if judge.threshold is None:
-            return float("inf")
-        return judge.limit_for(_joined(self.anomaly_score(source)) if judge.is_joint else np.zeros(0))
+            return above(float("inf"))
+        return judge.marker(_joined(self.anomaly_score(source)) if judge.is_joint else np.zeros(0))
 
     def _judge(self) -> Judge:
         """What was learnt, or, where the threshold was set after fit(), what the held-out scores say about it."""
         self._fitted()
         threshold = as_threshold(self.threshold)
+        if isinstance(threshold, Dynamic) and self.window_ is None:
+            raise InvalidParameter(
+                "threshold='dynamic' marks steps of long series, not whole sequences; it needs window="
+            )
         if threshold == self.judge_.threshold:
             return self.judge_
         return learn_judge(threshold, self.held_out_scores_, np.zeros(0), is_labelled=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Steps start..end-1 of one sequence, all above the threshold.
+    """Steps start..end-1 of one sequence, all marked as anomalous.
 
     peak: the step with the highest score, which is score. times: None where the data had none.
     shares: what part each channel has in the interval's error, in units of its usual error; they add up to 1.
@@ -34,29 +34,23 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """Scores of every step, and the intervals that lie above the threshold.
+    """Scores of every step, and the intervals that the threshold marks.
 
     ids: (n_sequences,); scores: a Ragged with one channel, float64, NaN where nothing was observed.
-    thresholds: (n_sequences,); times: (n_steps,) as the scores stand, or None.
-    sequence_scores: (n_sequences,), where whole sequences were judged; thresholds are then for them; else None.
+    thresholds, is_anomaly: (n_sequences,) where whole sequences were judged, else (n_steps,) as the scores stand;
+    times: (n_steps,) alike, or None. sequence_scores: (n_sequences,), where whole sequences were judged; else None.
     """
 
     ids: np.ndarray
     scores: Ragged
     thresholds: np.ndarray
+    is_anomaly: np.ndarray
     intervals: tuple[Interval, ...]
     channel_names: tuple[str, ...]
     times: np.ndarray | None = None
     sequence_scores: np.ndarray | None = None
     id_name: str = "sequence"
     time_name: str | None = None
-
-    @property
-    def is_anomaly(self) -> np.ndarray:
-        """Of whole sequences (n_sequences,) bool where they were judged; else of steps (n_steps,)."""
-        if self.sequence_scores is not None:
-            return self.sequence_scores > self.thresholds
-        return self.scores.values[:, 0] > np.repeat(self.thresholds, self.scores.lengths)
 
     def to_columns(self, rows: Literal["step", "sequence", "interval"] = "interval") -> dict[str, Any]:
         """Columns by name, (n_rows,) each, for writing.write_table."""
@@ -74,19 +68,22 @@ class Detection:
         lengths = self.scores.lengths
         steps = np.arange(self.scores.n_steps) - np.repeat(starts_of(lengths), lengths)
         when = {} if self.times is None else {self.time_name or "time": self.times}
-        scores, limits = self.scores.values[:, 0], np.repeat(self.thresholds, lengths)
-        is_anomaly = self.is_anomaly if self.sequence_scores is None else np.repeat(self.is_anomaly, lengths)
-        columns = {"step": steps} | when | {"score": scores, "threshold": limits, "is_anomaly": is_anomaly}
+        limits, is_anomaly = self.thresholds, self.is_anomaly
+        if self.sequence_scores is not None:
+            limits, is_anomaly = np.repeat(limits, lengths), np.repeat(is_anomaly, lengths)
+        judged = {"score": self.scores.values[:, 0], "threshold": limits, "is_anomaly": is_anomaly}
+        columns = {"step": steps} | when | judged
         return {self.id_name: np.repeat(self.ids, lengths)} | columns
 
     def _of_sequences(self) -> dict[str, Any]:
-        """The sequence's own score where sequences were judged, else its highest step's."""
-        scores = self.sequence_scores
+        """Where sequences were judged, their own scores; else those of the highest step, and whether any is marked."""
+        scores, limits, is_anomaly = self.sequence_scores, self.thresholds, self.is_anomaly
         if scores is None:
-            highest = [np.max(values, initial=-np.inf, where=~np.isnan(values)) for values in self.scores]
-            scores = np.array(highest)
-        columns = {"score": scores, "threshold": self.thresholds, "is_anomaly": scores > self.thresholds}
-        return {self.id_name: self.ids} | columns
+            known = np.where(np.isnan(self.scores.values[:, 0]), -np.inf, self.scores.values[:, 0])
+            starts = self.scores.starts
+            peaks = starts + np.array([np.argmax(part) for part in np.split(known, starts[1:])])
+            scores, limits, is_anomaly = known[peaks], limits[peaks], np.logical_or.reduceat(is_anomaly, starts)
+        return {self.id_name: self.ids, "score": scores, "threshold": limits, "is_anomaly": is_anomaly}
 
     def _of_intervals(self) -> dict[str, Any]:
         found = self.intervals

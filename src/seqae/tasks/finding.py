@@ -10,35 +10,45 @@ import numpy as np
 from ..ragged import Ragged, starts_of
 from ..reading import Source
 from .detection import Detection, Interval
+from .marks import Marker, runs
 from .scorer import Scorer
 
 
 def find_intervals(
-    scorer: Scorer, source: Source, batches: Iterable[tuple[np.ndarray, Ragged]], limit: float
+    scorer: Scorer, source: Source, batches: Iterable[tuple[np.ndarray, Ragged]], mark: Marker
 ) -> Detection:
-    """The steps above limit, as intervals; where whole sequences are judged, each that is above it is one interval.
+    """The steps that are marked, as intervals; where whole sequences are judged, each that is marked is one interval.
 
     batches: what scorer.read() gives for source.
     """
     lengths = source.ragged.lengths
     scores = Ragged.view(np.empty((int(lengths.sum()), 1)), starts_of(lengths), lengths)
     wholes = np.empty(len(lengths)) if scorer.window is None else None
+    n_judged = scores.n_steps if wholes is None else len(wholes)
+    is_anomaly, limits = np.empty(n_judged, bool), np.empty(n_judged)
     found: dict[int, list[Interval]] = {}
     for indices, columns in batches:
         steps = Ragged.view(scorer.step_scores(columns.values), columns.starts, columns.lengths)
-        scores.values[scores[indices].step_indices(), 0] = steps.values
+        judged = rows = scores[indices].step_indices()
+        scores.values[rows, 0] = steps.values
         if wholes is None:
-            marked = [runs(part > limit) for part in steps]
+            marks = [mark(part) for part in steps]
+            found_runs = [runs(part.is_marked) for part in marks]
         else:
-            wholes[indices] = scorer.sequence_scores(columns)
-            marked = [[(0, len(part))] if wholes[i] > limit else [] for i, part in zip(indices, steps, strict=True)]
+            judged, wholes[indices] = indices, scorer.sequence_scores(columns)
+            marks = [mark(wholes[indices])]
+            whole_steps = zip(steps, marks[0].is_marked, strict=True)
+            found_runs = [[(0, len(part))] if is_marked else [] for part, is_marked in whole_steps]
+        is_anomaly[judged] = np.concatenate([part.is_marked for part in marks])
+        limits[judged] = np.concatenate([part.limits for part in marks])
         errors = Ragged.view(scorer.channel_errors(columns.values), columns.starts, columns.lengths)
         for k, i in enumerate(indices):
-            found[int(i)] = [_interval(source, int(i), ends, steps[k], errors[k]) for ends in marked[k]]
+            found[int(i)] = [_interval(source, int(i), ends, steps[k], errors[k]) for ends in found_runs[k]]
     return Detection(
         ids=source.ids,
         scores=scores,
-        thresholds=np.full(len(lengths), limit),
+        thresholds=limits,
+        is_anomaly=is_anomaly,
         intervals=tuple(interval for i in sorted(found) for interval in found[i]),
         channel_names=source.channel_names,
         times=None if source.times is None else source.times[source.ragged.step_indices()],
@@ -46,12 +56,6 @@ def find_intervals(
         id_name=source.id_name,
         time_name=source.time_name,
     )
-
-
-def runs(is_marked: np.ndarray) -> list[tuple[int, int]]:
-    """Runs of True as [start, end). is_marked: (n,) bool."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_marked, [False]]).astype(np.int8)))
-    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
 def _interval(source: Source, i: int, ends: tuple[int, int], scores: np.ndarray, errors: np.ndarray) -> Interval:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InvalidSequence, NotFitted
+from .dynamic import Dynamic
+from .marks import Marker, above
 from .thresholds import Conformal, FBeta, FromScoredData, Threshold
 
 
@@ -36,6 +38,10 @@ class Judge:
             raise NotFitted("threshold 'fbeta' has no limit yet: call fit_threshold(X, y) with labelled data")
         raise NotFitted(f"threshold={self.threshold!r} gives no limit here; choose another, or use score_samples()")
 
+    def marker(self, scores: np.ndarray) -> Marker:
+        """What marks the scores of a series, or of whole sequences. scores: (n,), all that are judged together."""
+        return self.threshold.marks if isinstance(self.threshold, Dynamic) else above(self.limit_for(scores))
+
     def limit_for(self, scores: np.ndarray) -> float:
         """The limit for scores, (n,), that are judged together."""
         if isinstance(self.threshold, FromScoredData):
@@ -49,7 +55,7 @@ def learn_judge(
     threshold: Threshold | float | None, normal: np.ndarray, anomalous: np.ndarray, *, is_labelled: bool
 ) -> Judge:
     """normal, anomalous: finite scores. Only FBeta looks at the anomalous ones; without labels it learns nothing."""
-    if threshold is None or isinstance(threshold, FromScoredData):
+    if threshold is None or isinstance(threshold, FromScoredData | Dynamic):
         return Judge(threshold, None, normal)
     if isinstance(threshold, int | float):
         return Judge(threshold, float(threshold), normal)

@@ -182,7 +182,8 @@ def _size(part: Part) -> float:
 
 
 def joint(parts: tuple[Part, ...], scores: list[np.ndarray]) -> np.ndarray:
-    """One score of all parts: that of a single part itself; of several, the weighted mean of log(score / typical).
+    """One score of all parts: that of a single part itself; of several, the weighted geometric mean of score /
+    typical, so that 1 is usual.
 
     So no part outweighs the others by its units, and what is unusual for two parts at once ranks above what is very
     unusual for one. scores: per part (n,), NaN where unknown; such a part is left out. Returns (n,), NaN where all are.
@@ -195,7 +196,7 @@ def joint(parts: tuple[Part, ...], scores: list[np.ndarray]) -> np.ndarray:
         ratio = np.where(np.isnan(score), 0.0, score) / part.typical
         total += weight * np.log(np.maximum(ratio, 0.0) + LEAST_RATIO)
         weights += weight
-    return np.divide(total, weights, out=np.full(len(total), np.nan), where=weights > 0)
+    return np.exp(np.divide(total, weights, out=np.full(len(total), np.nan), where=weights > 0))
 
 
 def as_names(score: Any) -> tuple[str, ...]:

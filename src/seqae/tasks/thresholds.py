@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InvalidParameter
 from ..parameters import check_positive
+from .dynamic import Dynamic
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class FromScoredData:
         return self.threshold.limit(scores)
 
 
-Threshold = Quantile | MeanPlusSigmas | FBeta | PeaksOverThreshold | Conformal | FromScoredData
+Threshold = Quantile | MeanPlusSigmas | FBeta | PeaksOverThreshold | Conformal | FromScoredData | Dynamic
 
 _NAMES: dict[str, type[Threshold]] = {
     "quantile": Quantile,
@@ -164,6 +165,7 @@ _NAMES: dict[str, type[Threshold]] = {
     "peaks": PeaksOverThreshold,
     "conformal": Conformal,
     "scored": FromScoredData,
+    "dynamic": Dynamic,
 }
 
 

@@ -1,0 +1,119 @@
+"""A limit that moves along the series being judged, and drops alarms that hardly stand out (Hundman et al. 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InvalidParameter
+from ..parameters import check_count, check_fraction, check_positive
+from .marks import Marks, runs, widened
+
+SEARCHED_SIGMAS = np.arange(2.0, 10.5, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """Limits from the scores that are judged: suits long recordings, mostly normal, that drift from the normal data.
+
+    Hundman et al. 2018, "Detecting Spacecraft Anomalies Using LSTMs and Nonparametric Dynamic Thresholding"
+    (1802.04431, section 3.2), with the settings of Orion's pipelines (Geiger et al. 2020, 2009.07769).
+
+    Scores are smoothed. In each of the overlapping stretches of a series, what exceeds the mean by n_sigmas standard
+    deviations is marked, with `padding` steps around it; runs that meet become one. Then runs are ranked by their
+    highest score, followed by the highest one outside them; those after the last drop of at least `least_drop` of the
+    score before are not marked.
+
+    n_sigmas: None takes the one that removes most mean and deviation for the fewest marks (equations 3 to 5).
+    stretch, stride: shares of the series, and of the stretch. smoothing: steps of the running mean, as a share of the
+    series. padding: steps. least_drop: 0 keeps all.
+    """
+
+    n_sigmas: float | None = 4.0
+    stretch: float = 0.33
+    stride: float = 0.1
+    smoothing: float = 0.01
+    padding: int = 50
+    least_drop: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.n_sigmas is not None:
+            check_positive("Dynamic.n_sigmas", self.n_sigmas)
+        for name in ("stretch", "stride"):
+            if check_positive(f"Dynamic.{name}", getattr(self, name)) > 1:
+                raise InvalidParameter(f"Dynamic.{name} must be at most 1, got {getattr(self, name)!r}")
+        check_fraction("Dynamic.smoothing", self.smoothing)
+        check_fraction("Dynamic.least_drop", self.least_drop)
+        check_count("Dynamic.padding", self.padding, least=0)
+
+    def marks(self, scores: np.ndarray) -> Marks:
+        """scores: (n_steps,) of one series, not negative, NaN where unknown: such a step starts no alarm.
+
+        The limit of a step is the lowest of the stretches that hold it, for the smoothed scores.
+        """
+        is_known = ~np.isnan(scores)
+        marked, limits = np.zeros(len(scores), bool), np.full(len(scores), np.inf)
+        if not is_known.any():
+            return Marks(marked, limits)
+        smooth = running_mean(scores, int(len(scores) * self.smoothing))
+        smooth = np.where(is_known, smooth, np.min(smooth[is_known]))
+        size = int(np.ceil(len(scores) * self.stretch))
+        for first in _firsts(len(scores), size, int(np.ceil(size * self.stride))):
+            part = slice(first, first + size)
+            limit = self._limit(smooth[part][is_known[part]])
+            limits[part] = np.minimum(limits[part], limit)
+            marked[part] |= self._kept(smooth[part], smooth[part] > limit)
+        return Marks(marked, limits)
+
+    def _limit(self, scores: np.ndarray) -> float:
+        if not len(scores):
+            return np.inf
+        sigmas = _best_sigmas(scores) if self.n_sigmas is None else self.n_sigmas
+        return float(scores.mean() + sigmas * scores.std())
+
+    def _kept(self, scores: np.ndarray, is_above: np.ndarray) -> np.ndarray:
+        """What is left of the marks of one stretch. Both: (n,). Returns (n,) bool."""
+        wide = widened(is_above, self.padding)
+        found = sorted(runs(wide), key=lambda ends: -scores[slice(*ends)].max())
+        heights = [float(scores[slice(*ends)].max()) for ends in found] + [float(np.max(scores[~wide], initial=0.0))]
+        drops = -np.diff(heights) >= self.least_drop * np.array(heights[:-1])
+        kept = np.zeros(len(scores), bool)
+        for start, end in found[: int(np.flatnonzero(drops)[-1]) + 1 if drops.any() else 0]:
+            kept[start:end] = True
+        return kept
+
+
+def running_mean(values: np.ndarray, n_steps: int) -> np.ndarray:
+    """Mean of the known values among the n_steps around each, fewer at the ends. values: (n,). Returns (n,)."""
+    if n_steps < 2:
+        return values
+    is_known = ~np.isnan(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(is_known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(is_known)])
+    at = np.arange(len(values))
+    first, last = np.maximum(at - n_steps // 2, 0), np.minimum(at + (n_steps + 1) // 2, len(values))
+    n_known = counts[last] - counts[first]
+    return np.divide(sums[last] - sums[first], n_known, out=np.full(len(values), np.nan), where=n_known > 0)
+
+
+def _firsts(n_steps: int, size: int, stride: int) -> range:
+    """Where stretches start: the last one reaches the end."""
+    n_more = -(-max(n_steps - size, 0) // stride)
+    return range(0, n_more * stride + 1, stride)
+
+
+def _best_sigmas(scores: np.ndarray) -> float:
+    """Of Hundman et al., equation 4: the z with the largest share of mean and deviation removed, per mark and run^2."""
+    mean, deviation = scores.mean(), scores.std()
+    best, best_gain = float(SEARCHED_SIGMAS[-1]), -np.inf
+    for sigmas in SEARCHED_SIGMAS:
+        is_above = scores > mean + sigmas * deviation
+        if not is_above.any():
+            break
+        rest = scores[~is_above]
+        removed = (mean - rest.mean()) / mean + (deviation - rest.std()) / deviation
+        gain = removed / (is_above.sum() + len(runs(is_above)) ** 2)
+        if gain >= best_gain:
+            best, best_gain = float(sigmas), gain
+    return best

@@ -1,0 +1,140 @@
+"""The threshold that moves along a series, against its rule written out step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqae.errors import InvalidParameter, NotFitted
+from seqae.tasks.detect import AnomalyDetector
+from seqae.tasks.dynamic import Dynamic, running_mean
+from seqae.tasks.thresholds import as_threshold, threshold_from_json, threshold_to_json
+
+PLAIN = Dynamic(n_sigmas=3.0, stretch=1.0, stride=1.0, smoothing=0.0, padding=0, least_drop=0.0)
+
+
+def noise(n_steps: int, seed: int, *spikes: tuple[int, int, float]) -> np.ndarray:
+    scores = 1 + 0.1 * np.random.default_rng(seed).random(n_steps)
+    for start, end, height in spikes:
+        scores[start:end] += height
+    return scores
+
+
+def naive_marks(scores: list[float], rule: Dynamic) -> list[bool]:
+    n = len(scores)
+    size = int(np.ceil(n * rule.stretch))
+    stride = int(np.ceil(size * rule.stride))
+    marked = [False] * n
+    first = 0
+    while True:
+        part = scores[first : first + size]
+        mean = sum(part) / len(part)
+        limit = mean + (rule.n_sigmas or 0) * (sum((s - mean) ** 2 for s in part) / len(part)) ** 0.5
+        near = [any(s > limit for s in part[max(0, i - rule.padding) : i + rule.padding + 1]) for i in range(len(part))]
+        for i in naive_kept(part, near, rule.least_drop):
+            marked[first + i] = True
+        if first + size >= n:
+            return marked
+        first += stride
+
+
+def naive_kept(part: list[float], near: list[bool], least_drop: float) -> list[int]:
+    groups: list[list[int]] = []
+    for i, is_near in enumerate(near):
+        if is_near and i and near[i - 1]:
+            groups[-1].append(i)
+        elif is_near:
+            groups.append([i])
+    groups.sort(key=lambda group: -max(part[i] for i in group))
+    heights = [max(part[i] for i in group) for group in groups]
+    heights.append(max([part[i] for i in range(len(part)) if not near[i]], default=0.0))
+    n_kept = 0
+    for k in range(len(groups)):
+        if (heights[k] - heights[k + 1]) / heights[k] >= least_drop:
+            n_kept = k + 1
+    return [i for group in groups[:n_kept] for i in group]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_marks_follow_the_rule(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rule = Dynamic(float(rng.uniform(1.5, 4)), 0.33, 0.1, 0.0, int(rng.integers(0, 12)), float(rng.uniform(0, 0.3)))
+    scores = np.exp(rng.normal(size=int(rng.integers(50, 400))))
+    assert rule.marks(scores).is_marked.tolist() == naive_marks(scores.tolist(), rule)
+    assert rule.marks(scores).is_marked.any()
+
+
+def test_the_running_mean_is_centred() -> None:
+    values = np.array([1.0, np.nan, 3.0, 5.0, 7.0, np.nan, np.nan, np.nan])
+    for n_steps in (2, 3):
+        around = [values[max(0, i - n_steps // 2) : i + (n_steps + 1) // 2] for i in range(len(values))]
+        expected = [np.mean(part[~np.isnan(part)]) if (~np.isnan(part)).any() else np.nan for part in around]
+        np.testing.assert_allclose(running_mean(values, n_steps), np.array(expected))
+    np.testing.assert_array_equal(running_mean(values, 1), values)
+
+
+def test_a_level_that_drifts_hides_nothing() -> None:
+    scores = np.linspace(1, 10, 3000) * noise(3000, 0, (400, 420, 3.0))
+    assert not PLAIN.marks(scores).is_marked[400:420].any()
+    assert Dynamic(padding=0, smoothing=0.0).marks(scores).is_marked[400:420].all()
+
+
+def test_alarms_that_hardly_stand_out_are_dropped() -> None:
+    scores = noise(3000, 1, (1000, 1010, 3.0))
+    scores[[200, 700, 2500]] = scores.max() / 3
+    kept = Dynamic(2.0, stretch=1.0, smoothing=0.0, padding=5, least_drop=0.5).marks(scores)
+    assert np.flatnonzero(kept.is_marked).tolist() == list(range(995, 1015))
+
+
+def test_the_searched_limit_parts_the_spikes_from_the_rest() -> None:
+    scores = noise(2000, 2, (300, 305, 4.0), (900, 903, 5.0))
+    marks = Dynamic(None, stretch=1.0, smoothing=0.0, padding=0).marks(scores)
+    assert np.flatnonzero(marks.is_marked).tolist() == [*range(300, 305), *range(900, 903)]
+    assert scores.max() > marks.limits[0] > 1.1
+
+
+@pytest.mark.parametrize("n_sigmas", [4.0, None])
+@pytest.mark.parametrize("scores", [np.ones(300), np.zeros(5), np.full(7, np.nan), np.array([3.0])])
+def test_nothing_stands_out_of_what_is_constant(scores: np.ndarray, n_sigmas: float | None) -> None:
+    assert not Dynamic(n_sigmas).marks(scores).is_marked.any()
+
+
+def test_steps_without_a_score_start_no_alarm() -> None:
+    scores = noise(1000, 3, (500, 510, 3.0))
+    unknown = scores.copy()
+    unknown[100:200] = np.nan
+    rule = Dynamic(smoothing=0.0, padding=0)
+    np.testing.assert_array_equal(rule.marks(unknown).is_marked, rule.marks(scores).is_marked)
+
+
+def test_detection_predict_and_table_agree() -> None:
+    rng = np.random.default_rng(4)
+    train, test = (np.sin(np.arange(n) / 3)[:, None] + 0.05 * rng.normal(size=(n, 1)) for n in (600, 900))
+    test[500:510] += 1.5
+    detector = AnomalyDetector(baseline="pca", window=20, threshold="dynamic", verbose=False).fit([train])
+    found = detector.detect([test, train])
+    assert [(interval.id, interval.start < 500, interval.end > 510) for interval in found.intervals] == [
+        (0, True, True)
+    ]
+    assert 500 <= found.intervals[0].peak < 510
+    np.testing.assert_array_equal(np.concatenate(detector.predict([test, train])) == -1, found.is_anomaly)
+    assert found.to_columns("sequence")["is_anomaly"].tolist() == [True, False]
+    assert found.to_columns("step")["threshold"].shape == (1500,)
+    with pytest.raises(NotFitted, match="no limit"):
+        detector.decision_function([test])
+    with pytest.raises(InvalidParameter, match="needs window="):
+        AnomalyDetector(baseline="pca", threshold="dynamic", verbose=False).fit(test.reshape(30, 30, 1))
+
+
+def test_it_is_named_and_saved() -> None:
+    assert as_threshold("dynamic") == Dynamic()
+    assert threshold_from_json(threshold_to_json(Dynamic(None, padding=3))) == Dynamic(None, padding=3)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"n_sigmas": 0}, {"stretch": 1.5}, {"stride": 0}, {"smoothing": 1}, {"padding": -1}, {"least_drop": "a"}],
+)
+def test_wrong_settings_are_named(parameters: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter, match=f"Dynamic.{next(iter(parameters))} must be"):
+        Dynamic(**parameters)  # pyright: ignore[reportArgumentType]
