@@ -1,6 +1,8 @@
 // The module seqae._native: what recurrence/native.py, and nothing else, calls.
 #include <nanobind/nanobind.h>
 
+#include <cmath>
+
 #include "recurrence_call.h"
 
 namespace seqae {
@@ -59,6 +61,41 @@ void linear_of(const Kernel& kernel, nb::handle x, nb::handle weight, nb::handle
 void linear(const char* kernel, nb::handle x, nb::handle weight, nb::handle bias, nb::handle out) {
     const bool is_double = view_of(x, "x").dtype == nb::dtype<double>();
     (is_double ? linear_of<double> : linear_of<float>)(kernel_named(kernel), x, weight, bias, out);
+}
+
+template <class T>
+void attend_of(const Kernel& kernel, nb::handle queries, nb::handle n_queries, nb::handle memory,
+               nb::handle n_memories, nb::handle contexts, nb::tuple gradients, int n_threads) {
+    const View rows = view_of(queries, "queries");
+    AttentionProblem<T> p;
+    p.n_sequences = view_of(n_queries, "lengths").shape[0], p.size = int(rows.shape[1]);
+    p.scale = T(1 / std::sqrt(double(p.size)));
+    p.n_queries = read<const std::int64_t>(n_queries, "lengths", p.n_sequences);
+    p.n_memories = read<const std::int64_t>(n_memories, "lengths", p.n_sequences);
+    std::int64_t n_rows = 0, n_kept = 0;
+    for (std::int64_t i = 0; i < p.n_sequences; ++i) {
+        if (p.n_queries[i] < 0 || p.n_memories[i] < 1) throw nb::value_error("each sequence needs steps to attend over");
+        n_rows += p.n_queries[i], n_kept += p.n_memories[i];
+    }
+    p.queries = read<const T>(queries, "queries", n_rows, p.size);
+    p.memory = read<const T>(memory, "memory", n_kept, p.size);
+    if (nb::len(gradients)) {
+        p.of_contexts = read<const T>(contexts, "gradient", n_rows, p.size);
+        p.of_queries = read<T>(gradients[0], "gradient", n_rows, p.size);
+        p.of_memory = read<T>(gradients[1], "gradient", n_kept, p.size);
+    } else {
+        p.contexts = read<T>(contexts, "contexts", n_rows, p.size);
+    }
+    const nb::gil_scoped_release release;
+    kernel.of<T>().attend(p, n_threads);
+}
+
+// gradients: none, and contexts are written; or of queries and memory, and contexts holds their own gradient
+void attend(const char* kernel, nb::handle queries, nb::handle n_queries, nb::handle memory, nb::handle n_memories,
+            nb::handle contexts, nb::tuple gradients, int n_threads) {
+    const bool is_double = view_of(queries, "queries").dtype == nb::dtype<double>();
+    (is_double ? attend_of<double> : attend_of<float>)(kernel_named(kernel), queries, n_queries, memory, n_memories,
+                                                       contexts, gradients, n_threads);
 }
 
 template <class T>
@@ -134,6 +171,7 @@ NB_MODULE(_native, m) {
     m.def("gather", &gather, nb::arg("kernel"), nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
           nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none());
     m.def("linear", &linear, nb::arg("kernel"), nb::arg("x"), nb::arg("weight"), nb::arg("bias"), nb::arg("out"));
+    m.def("attend", &attend);
     m.def("mean_loss", &mean_loss, nb::arg("kernel"), nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
           nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths"), nb::arg("gradient"));
     m.def("adam_step", &adam_step);

@@ -14,6 +14,7 @@ struct Operations {
     void (*choose)(const SymbolProblem<T>&, int n_threads);
     void (*gather)(const GatherProblem<T>&);
     void (*linear)(const LinearProblem<T>&);
+    void (*attend)(const AttentionProblem<T>&, int n_threads);
     double (*mean_loss)(const LossProblem<T>&);
     double (*adam_step)(const AdamProblem<T>&);
 };

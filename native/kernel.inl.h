@@ -3,6 +3,7 @@
 // Everything is in an unnamed namespace: code for one instruction set must never be linked in place of another's.
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 #if defined(SEQAE_AVX512) || defined(SEQAE_AVX2)
 #include <immintrin.h>
@@ -30,6 +31,8 @@ namespace {
 #include "recurrence.inl.h"
 #include "symbols.inl.h"
 #include "training.inl.h"
+// after training.inl.h
+#include "attention.inl.h"
 }  // namespace
 
 #define SEQAE_JOIN_OF(kernel, value) kernel##_##value
@@ -37,7 +40,7 @@ namespace {
 
 extern const Operations<SEQAE_VALUE> SEQAE_JOIN(SEQAE_KERNEL, SEQAE_VALUE);
 const Operations<SEQAE_VALUE> SEQAE_JOIN(SEQAE_KERNEL, SEQAE_VALUE) = {
-    forward<SEQAE_VALUE>, backward<SEQAE_VALUE>,  choose<SEQAE_VALUE>,   gather<SEQAE_VALUE>,
-    linear<SEQAE_VALUE>,  mean_loss<SEQAE_VALUE>, adam_step<SEQAE_VALUE>};
+    forward<SEQAE_VALUE>, backward<SEQAE_VALUE>, choose<SEQAE_VALUE>,    gather<SEQAE_VALUE>,
+    linear<SEQAE_VALUE>,  attend<SEQAE_VALUE>,   mean_loss<SEQAE_VALUE>, adam_step<SEQAE_VALUE>};
 
 }  // namespace seqae

@@ -80,6 +80,18 @@ struct LinearProblem {
     T* out = nullptr;                                          // (n, n_outputs)
 };
 
+template <class T>
+struct AttentionProblem {
+    std::int64_t n_sequences = 0;
+    const std::int64_t *n_queries = nullptr, *n_memories = nullptr;  // (n_sequences)
+    int size = 0;
+    T scale = 1;
+    const T *queries = nullptr, *memory = nullptr;  // (sum of n_queries, size), (sum of n_memories, size)
+    T* contexts = nullptr;                          // as queries
+    const T* of_contexts = nullptr;                 // their gradient; null: forward
+    T *of_queries = nullptr, *of_memory = nullptr;  // backward: the gradients of these
+};
+
 enum class LossKind { mse, mae, huber, bce };
 
 template <class T>

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ..composition import Architecture
 from ..errors import InvalidParameter, InvalidSequence
 from ..ragged import Ragged, starts_of
-from ..recurrence import Cell, Constant, State
+from ..recurrence import Cell, Constant, State, attend
 from .layer import LinearMap
+from .rows import with_values
 
 
 class Conditioning(nn.Module):
@@ -79,10 +79,6 @@ class Attention(nn.Module):
     def forward(self, hidden: Ragged, memory: Ragged) -> Tensor:
         """hidden: decoder outputs; memory: values (n_memory_steps, memory_size), both back to back.
 
-        Returns the contexts, (n_steps, memory_size). One product per sequence, so that none depends on another.
+        Returns the contexts, (n_steps, memory_size), each from its own sequence.
         """
-        queries = self.query(hidden.values).split(hidden.lengths.tolist())
-        memories = memory.values.split(memory.lengths.tolist())
-        scale = memory.values.shape[1] ** -0.5
-        pairs = zip(queries, memories, strict=True)
-        return torch.cat([torch.softmax(scale * query @ kept.T, dim=1) @ kept for query, kept in pairs])
+        return attend(with_values(hidden, self.query(hidden.values)), memory)

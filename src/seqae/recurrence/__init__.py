@@ -33,6 +33,7 @@ __all__ = [
     "Weights",
     "active_kernel",
     "adam_step",
+    "attend",
     "gather",
     "linear",
     "mean_loss",
@@ -122,6 +123,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     x: (n, input_size); weight: (output_size, input_size); bias: (output_size,). Returns (n, output_size).
     """
     return _implementation(x).linear(x, weight, bias)
+
+
+def attend(queries: Ragged, memory: Ragged) -> Tensor:
+    """c(t) = sum over s of softmax_s(m(s) . q(t) / sqrt(size)) m(s), within each sequence. Differentiable in both.
+
+    queries: values (n_steps, size); memory: values (n_memory_steps, size), both back to back, as many sequences, each
+    with a step to attend over. Returns the contexts, (n_steps, size).
+    """
+    return _implementation(queries.values).attend(queries, memory)
 
 
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:

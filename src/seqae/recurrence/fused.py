@@ -52,6 +52,16 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return functional.linear(x, weight, bias)
 
 
+def attend(queries: Ragged, memory: Ragged) -> Tensor:
+    """c(t) = sum over s of softmax_s(m(s) . q(t) / sqrt(size)) m(s), one sequence after the other.
+
+    queries: values (n_steps, size); memory: values (n_memory_steps, size), both back to back. Returns (n_steps, size).
+    """
+    scale = memory.values.shape[1] ** -0.5
+    parts = (part.values.split(part.lengths.tolist()) for part in (queries, memory))
+    return torch.cat([torch.softmax(scale * q @ kept.T, dim=1) @ kept for q, kept in zip(*parts, strict=True)])
+
+
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
     """The mean loss of all observed values, or the mean over sequences of each one's mean. Returns a scalar.
 

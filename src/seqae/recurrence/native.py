@@ -22,6 +22,7 @@ from .fused import AdamState
 
 __all__ = [
     "adam_step",
+    "attend",
     "gather",
     "kernels",
     "linear",
@@ -125,6 +126,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return _Linear.apply(_contiguous(x), _contiguous(weight), _contiguous(bias))
 
 
+def attend(queries: Ragged, memory: Ragged) -> Tensor:
+    """See seqae.recurrence.attend."""
+    return _Attention.apply(_contiguous(queries.values), queries.lengths, _contiguous(memory.values), memory.lengths)
+
+
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
     """See seqae.recurrence.mean_loss."""
     return _MeanLoss.apply(
@@ -192,6 +198,26 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
         return of_out @ weight, of_out.t() @ x, of_out.sum(0)
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, n_queries: np.ndarray, memory: Tensor, n_memories: np.ndarray) -> Tensor:
+        ctx.save_for_backward(queries, memory)
+        ctx.lengths = n_queries, n_memories
+        contexts, n_threads = torch.empty_like(queries), torch.get_num_threads()
+        _native().attend(active_kernel(), queries, n_queries, memory, n_memories, contexts, (), n_threads)
+        return contexts
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_contexts: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        queries, memory = ctx.saved_tensors
+        n_queries, n_memories = ctx.lengths
+        gradients = torch.empty_like(queries), torch.empty_like(memory)
+        given, n_threads = _contiguous(of_contexts), torch.get_num_threads()
+        _native().attend(active_kernel(), queries, n_queries, memory, n_memories, given, gradients, n_threads)
+        return gradients[0], None, gradients[1], None
 
 
 class _MeanLoss(torch.autograd.Function):

@@ -14,9 +14,19 @@ from torch import Tensor
 
 from ..ragged import Ragged, back_to_back, starts_of
 from .cell import Cell, Constant, Readout, State, Weights
-from .fused import adam_step, gather, linear, mean_loss
+from .fused import adam_step, attend, gather, linear, mean_loss
 
-__all__ = ["adam_step", "gather", "linear", "mean_loss", "recur", "recur_feedback", "recur_state", "recur_symbols"]
+__all__ = [
+    "adam_step",
+    "attend",
+    "gather",
+    "linear",
+    "mean_loss",
+    "recur",
+    "recur_feedback",
+    "recur_state",
+    "recur_symbols",
+]
 
 
 def recur(
