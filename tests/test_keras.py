@@ -215,9 +215,13 @@ def changed(index: int, **config: object) -> list[dict[str, object]]:
         (changed(4, units=10**12), "shape"),
         (changed(4, units="many"), "whole number"),
         (sequential()[0][:5], "no layer makes one vector"),
-        ([layer("GRU", name="old", units=3, reset_after=False)], "'old'.*reset_after=False"),
-        ([layer("LSTM", name="hard", units=3, recurrent_activation="hard_sigmoid")], "'hard'.*recurrent_activation"),
-        ([layer("LSTM", name="kept", units=3, stateful=True)], "'kept' is stateful"),
+        ([*sequential()[0][:1], layer("GRU", name="old", units=3, reset_after=False)], "'old'.*reset_after=False"),
+        (
+            [*sequential()[0][:1], layer("LSTM", name="hard", units=3, recurrent_activation="hard_sigmoid")],
+            "'hard'.*recurrent_activation",
+        ),
+        ([*sequential()[0][:1], layer("LSTM", name="kept", units=3, stateful=True)], "'kept' is stateful"),
+        ([layer("LSTM", name="first", units=3)], "its shape is None"),
         ([{"class_name": "LSTM"}], "no autoencoder"),
     ],
 )

@@ -17,6 +17,14 @@ def import_model(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.", show_default=False)
     ],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEP",
+            help="What stands before the first step, where the decoder reads the step before: a token, or a value "
+            "for each channel with commas between. Default: zero.",
+        ),
+    ] = None,
 ) -> None:
     """Read an autoencoder that Keras saved, and save it as seqae does. Keras is not needed; no code in it runs."""
     check_model_target(output, file)
@@ -24,9 +32,17 @@ def import_model(
         raise InvalidParameter(f"{file} must be a .keras file; save it with model.save('name.keras') in Keras 3")
     from ..interop.keras import load_keras
 
-    model = load_keras(file)
+    model = load_keras(file, start=None if start is None else _step(start))
     model.save(output)
     say(f"{file}: vectors of {counted(model.latent_size, 'value')}, saved as {output}")
+
+
+def _step(text: str) -> int | list[float]:
+    """A whole number is a token; anything else is values."""
+    try:
+        return int(text) if text.strip().isdigit() else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InvalidParameter(f"--start must be a token or values such as 0,0.5, got {text!r}") from error
 
 
 import_model.__name__ = "import"  # the command's name, which Python keeps for itself

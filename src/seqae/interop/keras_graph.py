@@ -1,87 +1,200 @@
-"""The layers of a Keras 3 model in the order in which data passes through them."""
+"""A Keras 3 model as the calls of its layers, the models within it opened."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ModelFileError
 
 CONTAINERS = ("Functional", "Sequential", "Model")
+MAX_CALLS, MAX_DEPTH = 20_000, 20
 
 
 @dataclass(frozen=True, slots=True)
 class KerasLayer:
-    """One layer. place: of its weights. sources: for each time it is used, the (layer name, tensor number) it reads."""
+    """One layer. model, place: where in the file the weights of its model and its own are."""
 
     kind: str
     name: str
     config: Mapping[str, Any]
+    model: str
     place: str
-    sources: tuple[tuple[tuple[str, int], ...], ...]
 
 
-def layers_of(config: Mapping[str, Any], prefix: str = "") -> list[KerasLayer]:
-    """All layers of a model, in the order of its configuration, models within it not yet opened.
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The number-th tensor that a call gives. call: its position among the graph's calls."""
 
-    Raises ModelFileError for another kind of model.
+    call: int
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a layer. inputs: what it reads, in order; mask: where its mask comes from, if it is handed one."""
+
+    layer: KerasLayer
+    inputs: tuple[Output, ...] = ()
+    mask: Output | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What the outputs are made of; each call reads only calls before it. InputLayers are calls that read nothing."""
+
+    calls: Sequence[Call]
+    outputs: Sequence[Output]
+
+
+def graph_of(config: Mapping[str, Any]) -> Graph:
+    """The calls that lead to the model's outputs.
+
+    Raises ModelFileError for another kind of model, and for a graph that runs in a circle or is too large.
     """
+    calls: list[Call] = []
+    return Graph(calls, _opened(config, "", None, calls, 0))
+
+
+def _opened(
+    config: Mapping[str, Any], prefix: str, inputs: Sequence[Output] | None, calls: list[Call], depth: int
+) -> list[Output]:
+    """The outputs of a model that reads `inputs`; None: the outermost one, whose InputLayers are calls."""
     kind = config.get("class_name")
     if kind not in CONTAINERS:
         raise ModelFileError(f"the file holds a {kind!r}, not a Functional or Sequential model of known layers")
-    return list(_layers(config, prefix))
+    if depth > MAX_DEPTH:
+        raise ModelFileError(f"models are nested more than {MAX_DEPTH} deep")
+    _called(calls, Call(KerasLayer(kind, "", {}, prefix, prefix)))  # a use that counts, and that nothing reads
+    layers = list(_layers(config, prefix))
+    if kind == "Sequential":
+        return _one_after_the_other(config, [layer for layer, _ in layers], inputs, calls, depth)
+    return _Functional(config, layers, inputs, calls, depth).outputs()
 
 
-def chain_of(config: Mapping[str, Any], prefix: str = "") -> list[KerasLayer]:
-    """The layers from input to output, models within the model opened.
-
-    Raises ModelFileError, naming the layer, where the graph is no chain.
-    """
-    layers = layers_of(config, prefix)
-    chain: list[KerasLayer] = []
-    for layer in layers if config["class_name"] == "Sequential" else _in_order(config, layers):
+def _one_after_the_other(
+    config: Mapping[str, Any],
+    layers: Sequence[KerasLayer],
+    inputs: Sequence[Output] | None,
+    calls: list[Call],
+    depth: int,
+) -> list[Output]:
+    """A Sequential model."""
+    flow = list(inputs or ())
+    if inputs is None:
+        flow = [_called(calls, Call(_input_of(config, layers)))]
+    if len(flow) != 1:
+        raise ModelFileError(f"a Sequential model reads {len(flow)} tensors; it can take only one")
+    for layer in layers:
         if layer.kind in CONTAINERS:
-            chain += chain_of({"class_name": layer.kind, "config": layer.config}, layer.place + "/")
+            flow = _opened(_as_model(layer), layer.place + "/", flow, calls, depth + 1)
         elif layer.kind != "InputLayer":
-            chain.append(layer)
-    return chain
+            flow = [_called(calls, Call(layer, tuple(flow)))]
+    return flow
 
 
-def is_unrolled(config: Mapping[str, Any]) -> bool:
-    """Whether the model hands states from layer to layer: some recurrent layer reads more than one tensor."""
-    if config.get("class_name") not in CONTAINERS:
-        return False
-    return any(
-        layer.kind in ("LSTM", "GRU") and any(len(node) > 1 for node in layer.sources) for layer in layers_of(config)
-    )
+def _input_of(config: Mapping[str, Any], layers: Sequence[KerasLayer]) -> KerasLayer:
+    """The InputLayer of a Sequential model; one of the shape that it was built with where it has none."""
+    if layers and layers[0].kind == "InputLayer":
+        return layers[0]
+    if layers and layers[0].kind in CONTAINERS:
+        inner = _as_model(layers[0])
+        found = [layer for layer, _ in _layers(inner, "") if layer.kind == "InputLayer"]
+        if found:
+            return found[0]
+    shape = (config.get("build_config") or {}).get("input_shape")
+    own = layers[0].config.get("batch_input_shape") if layers else None
+    return KerasLayer("InputLayer", "input", {"batch_shape": own or shape}, "", "")
 
 
-def _layers(config: Mapping[str, Any], prefix: str) -> Iterator[KerasLayer]:
+@dataclass(slots=True)
+class _Functional:
+    """A Functional model while it is opened. found: what each node gives, by (layer name, number of the use)."""
+
+    config: Mapping[str, Any]
+    layers: list[tuple[KerasLayer, list[Any]]]
+    inputs: Sequence[Output] | None
+    calls: list[Call]
+    depth: int
+    found: dict[tuple[str, int], list[Output] | int] = field(default_factory=dict)
+
+    def outputs(self) -> list[Output]:
+        """The model's outputs; each node is opened after those it reads, without recursion."""
+        by_name = {layer.name: (layer, nodes) for layer, nodes in self.layers}
+        if self.inputs is not None:
+            names = [name for name, _, _ in _histories(self.config["config"]["input_layers"])]
+            if len(names) != len(self.inputs):
+                raise ModelFileError(f"a model within the model reads {len(self.inputs)} tensors, not {len(names)}")
+            self.found |= {(name, 0): [given] for name, given in zip(names, self.inputs, strict=True)}
+        written = list(_histories(self.config["config"]["output_layers"]))
+        # Keras counts a Functional model's own making as its first use, but here alone
+        wanted = [(name, use - (by_name[name][0].kind == "Functional"), number) for name, use, number in written]
+        open_nodes = [(name, use) for name, use, _ in wanted]
+        waiting: set[tuple[str, int]] = set()
+        while open_nodes:
+            node = open_nodes[-1]
+            if node in self.found:
+                open_nodes.pop()
+                continue
+            layer, nodes = by_name[node[0]]
+            spec = nodes[node[1]] if nodes else {}
+            read = [(name, use) for name, use, _ in _tensors(spec) if (name, use) not in self.found]
+            if read:
+                if node in waiting:
+                    raise ModelFileError(f"the model's graph runs in a circle at layer {layer.name!r}")
+                waiting.add(node)
+                open_nodes += read
+                continue
+            self.found[node] = self._gives(layer, spec)
+        return [self._output(history) for history in wanted]
+
+    def _gives(self, layer: KerasLayer, spec: Mapping[str, Any]) -> list[Output] | int:
+        arguments = spec.get("kwargs", {})
+        read = [*_tensors(spec.get("args", [])), *_tensors({k: v for k, v in arguments.items() if k != "mask"})]
+        inputs = tuple(self._output(history) for history in read)
+        if layer.kind in CONTAINERS:
+            return _opened(_as_model(layer), layer.place + "/", inputs, self.calls, self.depth + 1)
+        masks = [self._output(history) for history in _tensors(arguments.get("mask"))]
+        return _called(self.calls, Call(layer, inputs, masks[0] if masks else None)).call
+
+    def _output(self, history: tuple[str, int, int]) -> Output:
+        name, use, number = history
+        given = self.found[name, use]
+        return Output(given, number) if isinstance(given, int) else given[number]
+
+
+def _called(calls: list[Call], call: Call) -> Output:
+    if len(calls) >= MAX_CALLS:
+        raise ModelFileError(f"the model's graph has more than {MAX_CALLS} uses of layers")
+    calls.append(call)
+    return Output(len(calls) - 1)
+
+
+def _layers(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[KerasLayer, list[Any]]]:
+    """Each layer with its uses. Weights lie under the layers' kinds, counted in the order of the configuration."""
     counts: dict[str, int] = {}
     for item in config["config"]["layers"]:
         kind = str(item["class_name"])
-        base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+        base = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()
         number = counts.get(base, 0)
         counts[base] = number + 1
-        own = item["config"]
-        name = str(item.get("name") or own.get("name"))
+        name = str(item.get("name") or item["config"].get("name"))
         place = f"{prefix}layers/{base}" + (f"_{number}" if number else "")
-        yield KerasLayer(kind, name, own, place, tuple(_sources(item.get("inbound_nodes", []))))
+        yield KerasLayer(kind, name, item["config"], prefix, place), list(item.get("inbound_nodes", []))
 
 
-def _sources(nodes: Any) -> Iterator[tuple[tuple[str, int], ...]]:
-    for node in nodes:
-        yield tuple(_tensors(node.get("args", []))) + tuple(_tensors(node.get("kwargs", {})))
+def _as_model(layer: KerasLayer) -> dict[str, Any]:
+    return {"class_name": layer.kind, "config": layer.config}
 
 
-def _tensors(value: Any) -> Iterator[tuple[str, int]]:
-    """The symbolic tensors in a call's arguments."""
+def _tensors(value: Any) -> Iterator[tuple[str, int, int]]:
+    """The symbolic tensors in a call's arguments: (layer name, number of its use, number of the tensor)."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
-            name, _, number = value["config"]["keras_history"]
-            yield str(name), int(number)
+            name, use, number = value["config"]["keras_history"]
+            yield str(name), int(use), int(number)
         else:
             for part in value.values():
                 yield from _tensors(part)
@@ -90,29 +203,12 @@ def _tensors(value: Any) -> Iterator[tuple[str, int]]:
             yield from _tensors(part)
 
 
-def _in_order(config: Mapping[str, Any], layers: list[KerasLayer]) -> list[KerasLayer]:
-    """The layers of a Functional model from its one output back to its one input."""
-    by_name = {layer.name: layer for layer in layers}
-    current = by_name[_first_name(config["config"]["output_layers"])]
-    order = [current]
-    while current.kind != "InputLayer":
-        if len(current.sources) != 1 or len(current.sources[0]) != 1:
-            raise ModelFileError(
-                f"layer {current.name!r} ({current.kind}) reads more than one tensor or is used more than once; "
-                "only chains of layers can be imported"
-            )
-        current = by_name[current.sources[0][0][0]]
-        if len(order) > len(layers):
-            raise ModelFileError("the model's graph runs in a circle")
-        order.append(current)
-    return order[::-1]
-
-
-def _first_name(output: Any) -> str:
-    """["name", 0, 0], or a list of such; more than one output is no chain."""
-    if output and isinstance(output[0], list):
-        if len(output) != 1:
-            names = ", ".join(repr(part[0]) for part in output)
-            raise ModelFileError(f"the model has {len(output)} outputs ({names}); only one can be imported")
-        output = output[0]
-    return str(output[0])
+def _histories(value: Any) -> Iterator[tuple[str, int, int]]:
+    """["name", 0, 0], or such in lists or dictionaries."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if value and isinstance(value[0], str):
+        yield str(value[0]), int(value[1]), int(value[2])
+    else:
+        for part in value:
+            yield from _histories(part)

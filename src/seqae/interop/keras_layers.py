@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,40 +15,58 @@ from .keras_graph import KerasLayer
 
 Arrays = Mapping[str, np.ndarray]
 _ALIASES = {"swish": "silu"}
-_IGNORED = ("Masking", "InputLayer")
 KNOWN = "Input, Masking, Embedding, LSTM, GRU, Bidirectional, RepeatVector, TimeDistributed, Dense, Reshape and Dropout"
 
 
-def link_of(layer: KerasLayer, latent_size: int | None) -> ChainLayer | None:
-    """The link that does what the layer does; None where it does nothing to sequences that carry no padding.
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What passes from layer to layer: steps of `width` values, or one vector. n_steps: None if they may differ."""
 
-    latent_size: values of the vector that the layer reads, for a Reshape. Raises ModelFileError naming the layer.
-    """
+    is_vector: bool
+    n_steps: int | None
+    width: int
+
+    def after(self, link: ChainLayer) -> Flow:
+        """What the link makes of it."""
+        if link.is_recurrent:
+            return replace(self, is_vector=not link.returns_steps, width=link.output_size)
+        if link.kind in ("dense", "embedding"):
+            return replace(self, width=link.size)
+        if link.kind == "flatten":
+            return Flow(True, None, self.width * (self.n_steps or 1))
+        if link.kind == "reshape" and link.shape is not None:
+            return Flow(False, *link.shape)
+        return replace(self, is_vector=False) if link.kind == "repeat" else self
+
+
+def links_of(layer: KerasLayer, flow: Flow) -> list[ChainLayer]:
+    """The links that do what the layer does with that flow. Raises ModelFileError naming the layer."""
     kind, config = layer.kind, layer.config
-    if kind in _IGNORED:
-        return None
-    if kind in ("LSTM", "GRU"):
-        return _recurrent(layer, kind, config)
-    if kind == "Bidirectional":
-        return _bidirectional(layer)
     if kind == "TimeDistributed":
         inner = config["layer"]
-        if inner["class_name"] not in ("Dense", "Dropout"):
-            raise ModelFileError(f"layer {layer.name!r}: TimeDistributed({inner['class_name']}) cannot be imported")
-        return link_of(KerasLayer(inner["class_name"], layer.name, inner["config"], layer.place, ()), latent_size)
+        if inner["class_name"] not in ("Dense", "Dropout") or flow.is_vector:
+            raise ModelFileError(
+                f"layer {layer.name!r}: TimeDistributed({inner['class_name']}) cannot be imported here"
+            )
+        kind, config = inner["class_name"], inner["config"]
+    if kind in ("LSTM", "GRU"):
+        return [_recurrent(layer, kind, config)]
+    if kind == "Bidirectional":
+        return [_bidirectional(layer)]
     if kind == "Dense":
-        n_biases = int(bool(config.get("use_bias", True)))
-        return ChainLayer(
-            kind="dense", size=config["units"], activation=_activation(layer, config, ACTIVATIONS), n_biases=n_biases
-        )
+        activation, n_biases = _activation(layer, config, ACTIVATIONS), int(bool(config.get("use_bias", True)))
+        return [ChainLayer(kind="dense", size=config["units"], activation=activation, n_biases=n_biases)]
     if kind in ("Dropout", "SpatialDropout1D"):
-        return ChainLayer(kind="dropout", rate=float(config["rate"]))
-    if kind == "RepeatVector":
-        return ChainLayer(kind="repeat")
+        return [ChainLayer(kind="dropout", rate=float(config["rate"]))]
+    if kind == "Masking":
+        return [ChainLayer(kind="mask", value=float(config["mask_value"]))]
     if kind == "Embedding":
-        return ChainLayer(kind="embedding", size=config["output_dim"])
+        mask = [ChainLayer(kind="mask", value=0.0)] if config.get("mask_zero") else []
+        return [*mask, ChainLayer(kind="embedding", size=config["output_dim"])]
+    if kind == "RepeatVector":
+        return [ChainLayer(kind="repeat")]
     if kind == "Reshape":
-        return _reshape(layer, latent_size)
+        return _reshape(layer, flow)
     raise ModelFileError(f"layer {layer.name!r} is a {kind}, which cannot be imported; known are {KNOWN}")
 
 
@@ -56,8 +76,8 @@ def parameters_of(layer: KerasLayer, link: ChainLayer, arrays: Arrays) -> dict[s
     Raises ModelFileError if the file lacks one or it has another shape than the configuration says.
     """
     if link.kind == "embedding":
-        weight = _array(arrays, f"{layer.place}/vars/0", None)
-        return {"weight": np.concatenate([weight, np.zeros_like(weight[:1])])}
+        weight = _array(arrays, f"{layer.place}/vars/0", (int(layer.config["input_dim"]), link.size))
+        return {"embedding.weight": np.concatenate([weight, np.zeros_like(weight[:1])])}
     if link.kind == "dense":
         place = layer.place + ("/layer" if layer.kind == "TimeDistributed" else "")
         found = {"map.weight": _array(arrays, f"{place}/vars/0", (None, link.size)).T}
@@ -153,16 +173,20 @@ def _bidirectional(layer: KerasLayer) -> ChainLayer:
     )
 
 
-def _reshape(layer: KerasLayer, latent_size: int | None) -> ChainLayer:
+def _reshape(layer: KerasLayer, flow: Flow) -> list[ChainLayer]:
+    """A vector cut into steps, or all steps joined to a vector."""
     shape = list(layer.config["target_shape"])
-    if len(shape) == 2 and latent_size is not None and shape.count(-1) == 1:
-        shape[shape.index(-1)] = latent_size // -(shape[0] * shape[1])
-    if len(shape) != 2 or latent_size is None or shape[0] * shape[1] != latent_size:
-        raise ModelFileError(
-            f"layer {layer.name!r} reshapes to {tuple(layer.config['target_shape'])}; only a vector reshaped to "
-            "(steps, width) can be imported"
-        )
-    return ChainLayer(kind="reshape", shape=(shape[0], shape[1]))
+    n_values = flow.width * (1 if flow.is_vector else flow.n_steps or 0)
+    if shape.count(-1) == 1:
+        shape[shape.index(-1)] = n_values // -math.prod(shape)
+    if len(shape) == 1 and shape[0] == n_values > 0:
+        return [] if flow.is_vector else [ChainLayer(kind="flatten", shape=(flow.n_steps or 1, flow.width))]
+    if len(shape) == 2 and flow.is_vector and shape[0] * shape[1] == n_values:
+        return [ChainLayer(kind="reshape", shape=(shape[0], shape[1]))]
+    raise ModelFileError(
+        f"layer {layer.name!r} reshapes to {tuple(layer.config['target_shape'])}; only a vector reshaped to (steps, "
+        "width), or steps of known number to a vector, can be imported"
+    )
 
 
 def _activation(layer: KerasLayer, config: Mapping[str, Any], known: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ from .building import DataShape, build
 from .decoder import RecurrentDecoder
 from .draw import Draw
 from .encoder import RecurrentEncoder
+from .feedback_chain import unfit_for_feedback
 from .interface import Decoder, Encoder
 from .symbols import SymbolDecoder
 from .tying import tie
@@ -20,4 +21,5 @@ __all__ = [
     "SymbolDecoder",
     "build",
     "tie",
+    "unfit_for_feedback",
 ]

@@ -12,7 +12,7 @@ from ..composition import ChainLayer
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import Cell
 from .autoencoder import Autoencoder
-from .chain import ChainDecoder, ChainEncoder
+from .chain_parts import chain_parts
 from .convolution import ConvolutionReader, ConvolutionWriter
 from .decoder import RecurrentDecoder
 from .encoder import RecurrentEncoder, size_of_summary
@@ -78,21 +78,12 @@ def build(
 
 
 def _build_chain(plan: Architecture, chain: tuple[ChainLayer, ...], shape: DataShape, latent_size: int) -> Autoencoder:
-    """Encoder and decoder of explicit layers; the first "repeat" or "reshape" begins the decoder."""
-    has_embedding = bool(chain) and chain[0].kind == "embedding"
-    _check_kind(has_embedding, shape)
-    embedding = Embedding(shape.n_symbols, chain[0].size) if has_embedding and shape.n_symbols is not None else None
-    layers = chain[1:] if has_embedding else chain
-    middle = next((k for k, layer in enumerate(layers) if layer.kind in ("repeat", "reshape")), None)
-    if not middle:
-        raise InvalidParameter("Architecture.chain must have encoder layers and then a 'repeat' or 'reshape' layer")
-    encoder = ChainEncoder(layers[:middle], shape.n_channels, embedding)
-    if encoder.output_size != latent_size:
-        raise InvalidParameter(
-            f"the chain's vector has {encoder.output_size} values, but latent_size is {latent_size}; make them equal"
-        )
-    length_head = LengthHead(latent_size) if plan.length_weight else None
-    return Autoencoder(plan, encoder, ChainDecoder(layers[middle:], latent_size), length_head=length_head)
+    """Encoder and decoder of explicit layers."""
+    _check_kind(any(layer.kind == "embedding" for layer in chain), shape)
+    encoder, decoder = chain_parts(
+        chain, n_channels=shape.n_channels, latent_size=latent_size, n_symbols=shape.n_symbols
+    )
+    return Autoencoder(plan, encoder, decoder, length_head=LengthHead(latent_size) if plan.length_weight else None)
 
 
 def _encoder_sizes(plan: Architecture, latent_size: int, hidden_size: int, n_layers: int) -> tuple[int, ...]:

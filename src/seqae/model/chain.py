@@ -2,182 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from ..composition import ChainLayer
-from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged, starts_of
-from ..recurrence import Cell, Constant
+from ..errors import InvalidParameter
+from ..ragged import Ragged
+from ..recurrence import Constant, State
 from .draw import Draw
 from .interface import Code, Decoder, Encoder
-from .layer import LinearMap, RecurrentLayer
-from .rows import in_reverse, owners, with_values
-from .stack import dropped_out
-from .symbols import Embedding
-
-Flow = Ragged | Constant | Tensor
-"""What passes from layer to layer: steps, one vector for all steps of a sequence, or vectors (n_sequences, size)."""
-
-_ACTIVATIONS = {
-    "linear": lambda x: x,
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "softmax": lambda x: torch.softmax(x, dim=-1),
-    "elu": functional.elu,
-    "selu": functional.selu,
-    "softplus": functional.softplus,
-    "gelu": functional.gelu,
-    "silu": functional.silu,
-}
+from .links import Flow, RecurrentLink, links, spread
 
 
-class RecurrentLink(nn.Module):
-    """An LSTM or GRU layer in one or both directions that gives its outputs or its last hidden state."""
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """States that are handed from encoder to decoder layers; the vector is these, one after the other.
 
-    def __init__(self, spec: ChainLayer, input_size: int) -> None:
-        super().__init__()
-        reverses = {"forward": (False,), "backward": (True,), "both": (False, True)}[spec.direction]
-        cell = Cell(spec.kind, spec.activation)  # pyright: ignore[reportArgumentType]
-        self._spec = spec
-        self.directions = nn.ModuleList(
-            RecurrentLayer(cell, input_size, spec.size, reverse=reverse, n_biases=spec.n_biases) for reverse in reverses
-        )
-        self.output_size = spec.size * (2 if spec.direction == "both" and spec.merge == "concat" else 1)
+    sources: places in the encoder, in the order of the vector; sizes: of the tensors of each one's state.
+    takers: for places in the decoder, which of the sources it starts from.
+    """
 
-    def forward(self, flow: Flow, lengths: np.ndarray, draw: Draw | None) -> Flow:
-        """Ragged outputs, or vectors (n_sequences, output_size)."""
-        if isinstance(flow, Tensor):
-            raise InvalidParameter(f"the chain's {self._spec.kind} layer must read steps, but reads one vector")
-        if not self._spec.returns_steps:
-            return self._merged([direction.final_state(flow)[0] for direction in self._layers])
-        outputs = [direction(flow)[0] for direction in self._layers]
-        if self._spec.direction == "backward":  # in the order in which it was read
-            return in_reverse(outputs[0])
-        return with_values(outputs[0], self._merged([part.values for part in outputs]))
-
-    def _merged(self, parts: list[Tensor]) -> Tensor:
-        if len(parts) == 1:
-            return parts[0]
-        ahead, back = parts
-        merged = {"sum": ahead + back, "mul": ahead * back, "ave": (ahead + back) / 2}
-        return torch.cat(parts, dim=1) if self._spec.merge == "concat" else merged[self._spec.merge]
+    sources: tuple[int, ...]
+    sizes: tuple[tuple[int, ...], ...]
+    takers: Mapping[int, int]
 
     @property
-    def _layers(self) -> list[RecurrentLayer]:
-        return list(self.directions)  # pyright: ignore[reportReturnType]
+    def latent_size(self) -> int:
+        """Values of all states together."""
+        return sum(map(sum, self.sizes))
 
+    def join(self, states: Mapping[int, State]) -> Tensor:
+        """The vectors. states: by place in the encoder. Returns (n_sequences, latent_size)."""
+        return torch.cat([part for source in self.sources for part in states[source]], dim=1)
 
-class DenseLink(nn.Module):
-    """y = activation(W x + b), of vectors or of each step."""
+    def split(self, latent: Tensor) -> dict[int, State]:
+        """The first states, by place in the decoder."""
+        parts = iter(latent.split([size for sizes in self.sizes for size in sizes], dim=1))
+        states = [tuple(next(parts) for _ in sizes) for sizes in self.sizes]
+        return {taker: states[source] for taker, source in self.takers.items()}
 
-    def __init__(self, spec: ChainLayer, input_size: int) -> None:
-        super().__init__()
-        self.map = LinearMap(input_size, spec.size, has_bias=spec.n_biases > 0)
-        self._activate = _ACTIVATIONS[spec.activation]
-        self.output_size = spec.size
-
-    def forward(self, flow: Flow, lengths: np.ndarray, draw: Draw | None) -> Flow:
-        """The same kind of flow."""
-        return _mapped(flow, lambda x: self._activate(self.map(x)))
-
-
-class DropoutLink(nn.Module):
-    """In training, values zeroed at random."""
-
-    def __init__(self, spec: ChainLayer, input_size: int) -> None:
-        super().__init__()
-        self._rate, self.output_size = spec.rate, input_size
-
-    def forward(self, flow: Flow, lengths: np.ndarray, draw: Draw | None) -> Flow:
-        """The same kind of flow."""
-        if draw is None or self._rate == 0:
-            return flow
-        if isinstance(flow, Ragged):
-            return dropped_out(flow, self._rate, draw)
-        return _mapped(flow, lambda x: draw.dropout(x, self._rate))
-
-
-class RepeatLink(nn.Module):
-    """The vector at every step of its sequence."""
-
-    def __init__(self, spec: ChainLayer, input_size: int) -> None:
-        super().__init__()
-        self.output_size = input_size
-
-    def forward(self, flow: Flow, lengths: np.ndarray, draw: Draw | None) -> Flow:
-        """flow: vectors."""
-        return Constant(flow, lengths) if isinstance(flow, Tensor) else flow
-
-
-class ReshapeLink(nn.Module):
-    """The vector cut into steps, for sequences of one length."""
-
-    def __init__(self, spec: ChainLayer, input_size: int) -> None:
-        super().__init__()
-        self._n_steps, self.output_size = spec.shape or (1, input_size)
-        if self._n_steps * self.output_size != input_size:
-            raise InvalidParameter(f"the chain reshapes {input_size} values to {spec.shape}, which does not fit")
-
-    def forward(self, flow: Flow, lengths: np.ndarray, draw: Draw | None) -> Flow:
-        """flow: vectors."""
-        if not isinstance(flow, Tensor):
-            raise InvalidParameter("the chain's reshape layer needs one vector per sequence, but reads steps")
-        if (lengths != self._n_steps).any():
-            raise InvalidSequence(f"this model takes sequences of exactly {self._n_steps} steps, got {lengths[0]}")
-        return Ragged.view(flow.reshape(-1, self.output_size), starts_of(lengths), lengths)
-
-
-_LINKS = {
-    "lstm": RecurrentLink,
-    "gru": RecurrentLink,
-    "dense": DenseLink,
-    "dropout": DropoutLink,
-    "repeat": RepeatLink,
-    "reshape": ReshapeLink,
-}
-
-
-def links(specs: Sequence[ChainLayer], input_size: int) -> tuple[nn.ModuleList, int]:
-    """The layers as modules, and the size of what the last one gives."""
-    modules = nn.ModuleList()
-    for spec in specs:
-        module = _LINKS[spec.kind](spec, input_size)
-        modules.append(module)
-        input_size = module.output_size
-    return modules, input_size
+    def hidden_of(self, latent: Tensor, source: int) -> Tensor:
+        """The hidden state of one encoder layer."""
+        k = self.sources.index(source)
+        first = sum(map(sum, self.sizes[:k]))
+        return latent[:, first : first + self.sizes[k][0]]
 
 
 class ChainEncoder(Encoder):
-    """The layers up to the one vector per sequence. embedding: of tokens, None for vectors."""
+    """The layers up to the one vector per sequence. sources: places of layers whose states make the vector instead."""
 
-    def __init__(self, specs: Sequence[ChainLayer], n_channels: int, embedding: Embedding | None) -> None:
+    def __init__(
+        self, specs: Sequence[ChainLayer], n_channels: int, n_symbols: int | None, sources: Sequence[int] = ()
+    ) -> None:
         super().__init__()
-        self.embedding = embedding
-        input_size = n_channels if embedding is None else int(embedding.weight.shape[1])
-        self.links, self.output_size = links(specs, input_size)
+        self.links, self.output_size = links(specs, n_channels, n_symbols)
+        for source in sources:
+            if source >= len(specs) or not specs[source].is_recurrent:
+                raise InvalidParameter(f"starts_from={source} is not the place of a recurrent layer of the encoder")
+        modules: list[RecurrentLink] = [self.links[source] for source in sources]  # pyright: ignore[reportAssignmentType]
+        self.handover = Handover(tuple(sources), tuple(module.state_sizes for module in modules), {})
 
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
         """See Encoder.encode."""
-        flow: Flow = sequences if self.embedding is None else self.embedding(sequences)
-        for link in self.links:
-            flow = link(flow, sequences.lengths, draw)
+        flow: Flow = sequences
+        states: dict[int, State] = {}
+        for k, link in enumerate(self.links):
+            if isinstance(link, RecurrentLink) and k in self.handover.sources:
+                flow, states[k] = link.run(flow, None)
+            else:
+                flow = link(flow, sequences.lengths, draw)
+        if states:
+            return Code(self.handover.join(states))
         if not isinstance(flow, Tensor):
             raise InvalidParameter("the chain's encoder must end in one vector per sequence")
         return Code(flow)
 
 
 class ChainDecoder(Decoder):
-    """The layers from the vector on."""
+    """The layers from the vector on.
 
-    def __init__(self, specs: Sequence[ChainLayer], latent_size: int) -> None:
+    handover: states among the layers; repeated: the encoder layer whose hidden state the first one then reads.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ChainLayer],
+        input_size: int,
+        *,
+        handover: Handover | None = None,
+        repeated: int = 0,
+    ) -> None:
         super().__init__()
-        self.links, self.n_channels = links(specs, latent_size)
+        self._handover, self._repeated = handover, repeated
+        self.links, self.n_channels = links(specs, input_size, None)
 
     def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
         """See Decoder.forward."""
@@ -188,20 +109,29 @@ class ChainDecoder(Decoder):
         return self._through(latent, target.lengths, draw)
 
     def _through(self, latent: Tensor, lengths: np.ndarray, draw: Draw | None) -> Ragged:
-        flow: Flow = latent
-        for link in self.links:
-            flow = link(flow, lengths, draw)
+        if self._handover is None:
+            flow, states = latent, {}
+        else:
+            flow, states = self._handover.hidden_of(latent, self._repeated), self._handover.split(latent)
+        flow = through(list(self.links), flow, states, lengths, draw)
         if isinstance(flow, Constant):
-            flow = Ragged.view(flow.vectors[owners(lengths)], starts_of(lengths), lengths)
+            flow = spread(flow)
         if not isinstance(flow, Ragged):
             raise InvalidParameter("the chain's decoder must end in steps")
         return flow
 
 
-def _mapped(flow: Flow, function: Callable[[Tensor], Tensor]) -> Flow:
-    """The function of each vector, whatever holds them."""
-    if isinstance(flow, Ragged):
-        return with_values(flow, function(flow.values))
-    if isinstance(flow, Constant):
-        return Constant(function(flow.vectors), flow.lengths)
-    return function(flow)
+def through(
+    modules: Sequence[torch.nn.Module],
+    flow: Flow,
+    states: Mapping[int, State],
+    lengths: np.ndarray,
+    draw: Draw | None,
+) -> Flow:
+    """What the modules make of the flow. states: before the first step, by place; zeros for the others."""
+    for k, link in enumerate(modules):
+        if isinstance(link, RecurrentLink) and k in states:
+            flow, _ = link.run(flow, states[k])
+        else:
+            flow = link(flow, lengths, draw)
+    return flow

@@ -1,0 +1,132 @@
+"""A chain's decoder that reads the step before: the true one where it is taught, else its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..composition import ChainLayer
+from ..errors import InvalidParameter
+from ..ragged import Ragged, back_to_back
+from ..recurrence import Readout, State, recur_feedback, recur_symbols
+from .chain import Handover, through
+from .draw import Draw
+from .folding import run_folded
+from .interface import Decoder
+from .links import DenseLink, EmbeddingLink, RecurrentLink, links
+from .rows import shifted, shifted_symbols
+
+
+class FeedbackChainDecoder(Decoder):
+    """Recurrent layers that start from the vector, and what is made of each output: a step, or a softmax over symbols.
+
+    With a softmax, what it reads of its own is the likeliest symbol, embedded, or as a one-hot step.
+    start: what stands before the first step, (n_channels,) or one token; zeros unless it is set.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ChainLayer],
+        *,
+        feedback: str,
+        handover: Handover,
+        n_channels: int,
+        n_symbols: int | None = None,
+    ) -> None:
+        super().__init__()
+        unfit = unfit_for_feedback(specs)
+        if unfit is not None:
+            raise InvalidParameter(f"the chain's layer {unfit[0]} after 'feedback' {unfit[1]}")
+        self._handover, self._feedback, self._n_symbols = handover, feedback, n_symbols
+        self.links, self.n_channels = links(specs, n_channels, n_symbols)
+        self._is_softmax = specs[-1].kind == "dense" and specs[-1].activation == "softmax"
+        if n_symbols is not None and not self._is_softmax:
+            raise InvalidParameter("a chain that reads its own tokens must end in a dense layer with softmax")
+        if self.n_channels != (n_symbols or n_channels):
+            raise InvalidParameter(f"the chain writes {self.n_channels} values a step, but reads {n_channels}")
+        first = torch.zeros(n_channels) if n_symbols is None else torch.zeros(1, dtype=torch.int64)
+        self.start = nn.Buffer(first)
+
+    def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
+        """See Decoder.forward."""
+        if self._is_softmax:
+            return self._reading(latent, self._symbols(latent, lengths), None)
+        recurrent, states = self._recurrent(latent)
+        first = self.start.expand(len(lengths), self.n_channels).contiguous()
+        (layer,), cell = recurrent[-1].layers, recurrent[-1].cell
+        if len(recurrent) == 1 and cell.kind == "lstm":
+            return run_folded(layer, first, lengths, states[0], self._readout())
+        weights = [link.layers[0].weights for link in recurrent]
+        return recur_feedback(cell, first, lengths, weights, states, self._readout())
+
+    def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
+        """See Decoder.taught."""
+        return self(latent, target.lengths) if self._feedback == "own" else self._reading(latent, target, draw)
+
+    def _reading(self, latent: Tensor, steps: Ragged, draw: Draw | None) -> Ragged:
+        """What the layers make of the step before each of `steps`."""
+        before = shifted_symbols(steps, int(self.start)) if steps.is_tokens else shifted(steps, self.start)
+        return through(list(self.links), before, self._handover.split(latent), steps.lengths, draw)  # pyright: ignore[reportReturnType]
+
+    def _symbols(self, latent: Tensor, lengths: np.ndarray) -> Ragged:
+        """The likeliest symbol at each step, each reading the one before: tokens, or one-hot steps."""
+        recurrent, states = self._recurrent(latent)
+        first_link = self.links[0]
+        if isinstance(first_link, EmbeddingLink):
+            first, table = self.start.expand(len(lengths)), first_link.embedding.weight
+        else:  # each symbol is its own one-hot step; the start is one row more
+            table = torch.cat([torch.eye(self.n_channels).to(self.start), self.start[None]])
+            first = torch.full((len(lengths),), self.n_channels, device=latent.device)
+        weights = [link.layers[0].weights for link in recurrent]
+        symbols = recur_symbols(recurrent[0].cell, first, lengths, weights, states, self._readout(), table)
+        return symbols if self._n_symbols is not None else back_to_back(table[symbols.values.long()], symbols.lengths)
+
+    def _recurrent(self, latent: Tensor) -> tuple[list[RecurrentLink], list[State]]:
+        """The recurrent layers, and the state of each before the first step."""
+        given = self._handover.split(latent)
+        found = [(k, link) for k, link in enumerate(self.links) if isinstance(link, RecurrentLink)]
+        zeros = {k: tuple(latent.new_zeros(len(latent), size) for size in link.state_sizes) for k, link in found}
+        return [link for _, link in found], [given.get(k, zeros[k]) for k, _ in found]
+
+    def _readout(self) -> Readout:
+        """All dense layers as one linear map; without any, the map that changes nothing."""
+        weight = bias = None
+        for link in self.links:
+            if isinstance(link, DenseLink):
+                own = link.map.readout
+                bias = own.bias if bias is None else own.weight @ bias + own.bias
+                weight = own.weight if weight is None else own.weight @ weight
+        if weight is None or bias is None:
+            like = self.start
+            return Readout(torch.eye(self.n_channels).to(like), like.new_zeros(self.n_channels))
+        return Readout(weight, bias)
+
+
+def unfit_for_feedback(specs: Sequence[ChainLayer]) -> tuple[int, str] | None:
+    """The first layer that cannot stand where a decoder reads its own output, and why; None if all can."""
+    first = next((spec for spec in specs if spec.is_recurrent), None)
+    if first is None:
+        return 0, "is not recurrent, nor is any other"
+    is_before, is_behind = True, False  # of the recurrent layers
+    for k, spec in enumerate(specs):
+        if spec.is_recurrent and is_behind:
+            return k, "stands behind a dense layer"
+        if spec.is_recurrent and (spec.kind, spec.activation) != (first.kind, first.activation):
+            return k, f"differs in kind or activation from the {first.kind} before"
+        if spec.is_recurrent and (spec.direction != "forward" or not spec.returns_steps):
+            return k, "must run forward in time and give all its outputs"
+        if spec.kind == "dense" and is_before:
+            return k, "stands before the recurrent layers"
+        if (
+            spec.kind == "dense"
+            and spec.activation != "linear"
+            and (k < len(specs) - 1 or spec.activation != "softmax")
+        ):
+            return k, f"has activation {spec.activation!r}; what is read again must be linear, or a softmax at last"
+        if not spec.is_recurrent and spec.kind not in ("dense", "dropout") and (spec.kind != "embedding" or k > 0):
+            return k, f"is of kind {spec.kind!r}, which cannot stand there"
+        is_before, is_behind = is_before and not spec.is_recurrent, is_behind or spec.kind == "dense"
+    return None
