@@ -2,6 +2,8 @@
 #include <nanobind/nanobind.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <utility>
 
 #include "recurrence_call.h"
 
@@ -12,6 +14,12 @@ nb::tuple kernels() {
     nb::list names;
     for (const Kernel* kernel : runnable_kernels()) names.append(kernel->name);
     return nb::tuple(names);
+}
+
+// The C library's environment follows os.environ, and answers ten times as fast.
+const char* forced_kernel() {
+    const char* const name = std::getenv("SEQAE_KERNEL");
+    return name ? name : "";
 }
 
 template <class T>
@@ -124,24 +132,30 @@ double mean_loss(const char* kernel, int kind, bool per_sequence, nb::handle pre
 }
 
 template <class T>
-double adam_step_of(const Kernel& kernel, nb::handle parameters, nb::handle gradient, nb::handle first,
+double adam_step_of(const Kernel& kernel, nb::handle parameters, nb::list gradients, nb::handle first,
                     nb::handle second, AdamProblem<T> p) {
-    p.n = view_of(parameters, "parameters").shape[0];
-    p.parameters = read<T>(parameters, "parameters", p.n);
-    p.gradient = read<T>(gradient, "gradient", p.n);
-    p.first = read<T>(first, "first moment", p.n);
-    p.second = read<T>(second, "second moment", p.n);
+    std::int64_t n = 0;
+    for (const nb::handle gradient : gradients) {
+        const View part = view_of(gradient, "gradient");
+        std::int64_t n_values = 1;
+        for (int d = 0; d < part.n_dims; ++d) n_values *= part.shape[d];
+        p.parts.push_back({checked<const T>(part, "gradient"), n_values});
+        n += n_values;
+    }
+    p.parameters = read<T>(parameters, "parameters", n);
+    p.first = read<T>(first, "first moment", n);
+    p.second = read<T>(second, "second moment", n);
     const nb::gil_scoped_release release;
     return kernel.of<T>().adam_step(p);
 }
 
-double adam_step(const char* kernel, nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second,
+double adam_step(const char* kernel, nb::handle parameters, nb::list gradients, nb::handle first, nb::handle second,
                  double learning_rate, double weight_decay, double max_norm, double beta1, double beta2,
                  double epsilon, double correction1, double correction2) {
     const auto with = [&]<class T>(AdamProblem<T> p) {
         p.learning_rate = learning_rate, p.weight_decay = weight_decay, p.max_norm = max_norm, p.epsilon = epsilon;
         p.betas[0] = beta1, p.betas[1] = beta2, p.corrections[0] = correction1, p.corrections[1] = correction2;
-        return adam_step_of<T>(kernel_named(kernel), parameters, gradient, first, second, p);
+        return adam_step_of<T>(kernel_named(kernel), parameters, gradients, first, second, std::move(p));
     };
     const bool is_double = view_of(parameters, "parameters").dtype == nb::dtype<double>();
     return is_double ? with(AdamProblem<double>()) : with(AdamProblem<float>());
@@ -154,7 +168,6 @@ NB_MODULE(_native, m) {
     using namespace seqae;
     nb::set_leak_warnings(false);  // autograd graphs that are alive when the interpreter ends are no fault
     m.doc() = "The compiled kernel; call it through seqae.recurrence.";
-    nb::set_leak_warnings(false);  // an interrupted process need not tidy up
     m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
     nb::class_<Recurrence>(m, "Recurrence", "One pass over a ragged batch, and what its gradient needs.")
         .def(nb::init<const char*, bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("kernel"),
@@ -168,6 +181,7 @@ NB_MODULE(_native, m) {
              nb::arg("n_threads"))
         .def_prop_ro("kernel", &Recurrence::kernel, "The instruction set that ran.")
         .def_prop_ro("n_steps", &Recurrence::n_steps);
+    m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");
     m.def("gather", &gather, nb::arg("kernel"), nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
           nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none());
     m.def("linear", &linear, nb::arg("kernel"), nb::arg("x"), nb::arg("weight"), nb::arg("bias"), nb::arg("out"));

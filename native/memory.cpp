@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -41,18 +43,15 @@ std::size_t round_up(std::size_t n_bytes) {
     return (n_bytes + unit - 1) / unit * unit;
 }
 
-// The smallest idle block that holds capacity and is not mostly waste.
+// The block used last, hence the one most in cache, of those that hold capacity and are not mostly waste.
 Idle take(std::size_t capacity) {
     Pool& shared = pool();
     const std::lock_guard lock(shared.mutex);
-    auto best = shared.blocks.end();
-    for (auto idle = shared.blocks.begin(); idle != shared.blocks.end(); ++idle)
-        if (idle->capacity >= capacity && idle->capacity <= 2 * capacity &&
-            (best == shared.blocks.end() || idle->capacity < best->capacity))
-            best = idle;
-    if (best == shared.blocks.end()) return {nullptr, 0};
-    const Idle taken = *best;
-    shared.blocks.erase(best);
+    const auto fits = [=](const Idle& idle) { return idle.capacity >= capacity && idle.capacity / 8 <= capacity; };
+    const auto last = std::find_if(shared.blocks.rbegin(), shared.blocks.rend(), fits);
+    if (last == shared.blocks.rend()) return {nullptr, 0};
+    const Idle taken = *last;
+    shared.blocks.erase(std::next(last).base());
     shared.n_bytes -= taken.capacity;
     return taken;
 }

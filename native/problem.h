@@ -1,6 +1,7 @@
 // What is asked of the kernel: plain descriptions, filled by bindings.cpp, read by every instruction set's code.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 namespace seqae {
 
@@ -108,8 +109,12 @@ struct LossProblem {
 
 template <class T>
 struct AdamProblem {
-    std::int64_t n = 0;
-    T *parameters = nullptr, *gradient = nullptr, *first = nullptr, *second = nullptr;  // (n)
+    struct Part {
+        const T* gradient;
+        std::int64_t n;
+    };
+    std::vector<Part> parts;                                       // of the gradient, one after the other
+    T *parameters = nullptr, *first = nullptr, *second = nullptr;  // (n), n the sum over parts
     double learning_rate, weight_decay, max_norm;  // max_norm: 0 for none
     double betas[2], epsilon, corrections[2];      // corrections: 1 - beta^n_updates
 };

@@ -21,15 +21,25 @@ struct ExchangeApi {
     int (*borrow)(void* object, nb::dlpack::dltensor* out);  // the object keeps owning data, shape and strides
 };
 
+// What a type of objects offers, null where nothing; asked once per type. Written under the GIL.
 inline const ExchangeApi* exchange_api(nb::handle object) {
-    static PyTypeObject* known_type = nullptr;  // written under the GIL, to one value
-    static const ExchangeApi* known_api = nullptr;
-    if (Py_TYPE(object.ptr()) == known_type) return known_api;
+    static struct {
+        PyTypeObject* type;
+        const ExchangeApi* api;
+    } known[4];  // tensors, parameters, arrays
+    static int n_known = 0;
+    for (int i = 0; i < n_known; ++i)
+        if (known[i].type == Py_TYPE(object.ptr())) return known[i].api;
     nb::object capsule = nb::getattr(object.type(), "__dlpack_c_exchange_api__", nb::none());
-    if (!PyCapsule_IsValid(capsule.ptr(), "dlpack_exchange_api")) return nullptr;
-    const auto* api = static_cast<const ExchangeApi*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
-    if (api->version.major != 1 || !api->borrow) return nullptr;
-    known_type = Py_TYPE(object.ptr()), known_api = api;
+    const ExchangeApi* api = nullptr;
+    if (PyCapsule_IsValid(capsule.ptr(), "dlpack_exchange_api")) {
+        api = static_cast<const ExchangeApi*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
+        if (api->version.major != 1 || !api->borrow) api = nullptr;
+    }
+    if (n_known < 4) {
+        Py_INCREF(Py_TYPE(object.ptr()));  // so that no other type is ever found at this address
+        known[n_known++] = {Py_TYPE(object.ptr()), api};
+    }
     return api;
 }
 

@@ -13,7 +13,7 @@ namespace seqae {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto spin_time = std::chrono::microseconds(50);  // about what falling asleep and waking up cost
+constexpr auto spin_time = std::chrono::microseconds(200);  // longer than what a training step does between two calls
 
 constexpr int n_pauses = 1000;
 

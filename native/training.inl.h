@@ -164,31 +164,47 @@ double mean_loss(const LossProblem<T>& p) {
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline double square_root(double x) { return __builtin_sqrt(x); }
 
-// Returns the norm of the gradient; updates nothing where it is not finite.
 template <class T>
-double adam_step(const AdamProblem<T>& p) {
+double sum_of_squares(const T* values, std::int64_t n) {
     constexpr int n_sums = 16;
     double sums[n_sums] = {}, total = 0;
     std::int64_t i = 0;
-    for (; i + n_sums <= p.n; i += n_sums)
-        for (int k = 0; k < n_sums; ++k) sums[k] += double(p.gradient[i + k]) * double(p.gradient[i + k]);
-    for (int k = 0; i < p.n; ++i, ++k) sums[k] += double(p.gradient[i]) * double(p.gradient[i]);
+    for (; i + n_sums <= n; i += n_sums)
+        for (int k = 0; k < n_sums; ++k) sums[k] += double(values[i + k]) * double(values[i + k]);
+    for (int k = 0; i < n; ++i, ++k) sums[k] += double(values[i]) * double(values[i]);
     for (int k = 0; k < n_sums; ++k) total += sums[k];
-    const double norm = __builtin_sqrt(total);
-    if (!__builtin_isfinite(norm)) return norm;
-    const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
+    return total;
+}
+
+template <class T>
+void update(const AdamProblem<T>& p, const typename AdamProblem<T>::Part& part, std::int64_t at, T clip) {
     const T keep = T(1 - p.learning_rate * p.weight_decay), rate = T(p.learning_rate / p.corrections[0]);
     const T fresh1 = T(1 - p.betas[0]), beta2 = T(p.betas[1]), fresh2 = T(1 - p.betas[1]), epsilon = T(p.epsilon);
     const T correction2 = T(p.corrections[1]);
-    T *__restrict const parameters = p.parameters, *__restrict const gradient = p.gradient;
-    T *__restrict const first = p.first, *__restrict const second = p.second;
-    for (std::int64_t k = 0; k < p.n; ++k) {
+    const T* __restrict const gradient = part.gradient;
+    T* __restrict const parameters = p.parameters + at;
+    T *__restrict const first = p.first + at, *__restrict const second = p.second + at;
+    for (std::int64_t k = 0; k < part.n; ++k) {
         const T g = gradient[k] * clip;
         first[k] += fresh1 * (g - first[k]);
         second[k] = beta2 * second[k] + fresh2 * g * g;
         const T denominator = square_root(second[k] / correction2) + epsilon;
         parameters[k] = parameters[k] * keep - rate * (first[k] / denominator);
-        gradient[k] = 0;
+    }
+}
+
+// Returns the norm of the gradient; updates nothing where it is not finite.
+template <class T>
+double adam_step(const AdamProblem<T>& p) {
+    double total = 0;
+    for (const auto& part : p.parts) total += sum_of_squares(part.gradient, part.n);
+    const double norm = __builtin_sqrt(total);
+    if (!__builtin_isfinite(norm)) return norm;
+    const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
+    std::int64_t at = 0;
+    for (const auto& part : p.parts) {
+        update(p, part, at, clip);
+        at += part.n;
     }
     return norm;
 }

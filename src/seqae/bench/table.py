@@ -123,7 +123,7 @@ def epoch_seconds(size: Size, data: Ragged) -> float:
 def autoencoder(size: Size, *, max_epochs: int) -> SequenceAutoencoder:
     """The peers' model: LSTM, repeat, LSTM, dense."""
     return SequenceAutoencoder(
-        Architecture(is_bidirectional=False, has_projection=False),
+        Architecture(is_bidirectional=False, has_projection=False, length_weight=0),
         latent_size=size.hidden_size,
         hidden_size=size.hidden_size,
         max_epochs=max_epochs,

@@ -7,7 +7,6 @@ the reference otherwise. SEQAE_KERNEL=name forces one; active_kernel() tells whi
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
@@ -145,7 +144,7 @@ def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bo
 
 def adam_step(
     parameters: Tensor,
-    gradient: Tensor,
+    gradients: Sequence[Tensor],
     state: AdamState,
     *,
     learning_rate: float,
@@ -154,11 +153,11 @@ def adam_step(
 ) -> float:
     """One Adam update in place (Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019).
 
-    parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first, and is zero afterwards.
-    Returns the gradient's norm before that; where it is not finite, nothing is updated.
+    parameters: flat (n_parameters,); gradients: of its consecutive parts, of any shape, together scaled down to
+    max_norm first. Returns their norm before that; where it is not finite, nothing is updated.
     """
     return _implementation(parameters).adam_step(
-        parameters, gradient, state, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=max_norm
+        parameters, gradients, state, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=max_norm
     )
 
 
@@ -167,7 +166,7 @@ def active_kernel() -> str:
 
     Raises KernelUnavailable if SEQAE_KERNEL names one that cannot run here.
     """
-    return _active_kernel(os.environ.get("SEQAE_KERNEL", ""))
+    return _active_kernel(_module("native").forced_kernel())
 
 
 @cache

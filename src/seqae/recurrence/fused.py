@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,7 @@ def observed_counts(sequences: Ragged) -> np.ndarray:
 
 def adam_step(
     parameters: Tensor,
-    gradient: Tensor,
+    gradients: Sequence[Tensor],
     state: AdamState,
     *,
     learning_rate: float,
@@ -100,9 +100,10 @@ def adam_step(
 ) -> float:
     """One Adam update in place (Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019).
 
-    parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first, and is zero afterwards.
-    Returns the gradient's norm before that; where it is not finite, nothing is updated.
+    parameters: flat (n_parameters,); gradients: of its consecutive parts, of any shape, together scaled down to
+    max_norm first. Returns their norm before that; where it is not finite, nothing is updated.
     """
+    gradient = torch.cat([part.reshape(-1) for part in gradients])
     norm = float(torch.linalg.vector_norm(gradient))
     if not np.isfinite(norm):
         return norm
@@ -115,5 +116,4 @@ def adam_step(
     denominator = (state.second / corrections[1]).sqrt_().add_(epsilon)
     parameters.mul_(1 - learning_rate * weight_decay)
     parameters.addcdiv_(state.first, denominator, value=-learning_rate / corrections[0])
-    gradient.zero_()
     return norm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
@@ -41,6 +42,11 @@ _LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
 def kernels() -> tuple[str, ...]:
     """Instruction sets that are built in and run on this machine, best first; none without the compiled kernel."""
     return () if importlib.util.find_spec("seqae._native") is None else _native().kernels()
+
+
+def forced_kernel() -> str:
+    """What SEQAE_KERNEL says, asked at every call; empty where it is not set."""
+    return _native().forced_kernel() if kernels() else os.environ.get("SEQAE_KERNEL", "")
 
 
 def recur(
@@ -140,7 +146,7 @@ def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bo
 
 def adam_step(
     parameters: Tensor,
-    gradient: Tensor,
+    gradients: Sequence[Tensor],
     state: AdamState,
     *,
     learning_rate: float,
@@ -153,8 +159,9 @@ def adam_step(
     n_updates = state.n_updates + 1
     corrections = [1 - beta**n_updates for beta in betas]
     moments = state.first, state.second
+    parts = [_contiguous(part) for part in gradients]
     norm = _native().adam_step(
-        active_kernel(), parameters.detach(), gradient, *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
+        active_kernel(), parameters.detach(), parts, *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
         epsilon, *corrections,
     )  # fmt: skip
     if np.isfinite(norm):
@@ -237,13 +244,13 @@ class _MeanLoss(torch.autograd.Function):
         kernel = active_kernel()
         mean = _native().mean_loss(kernel, kind, per_sequence, prediction, target, observed, lengths, gradient)
         ctx.save_for_backward(gradient)
-        return prediction.new_tensor(mean)
+        return prediction.new_full((), mean)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_loss: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (gradient,) = ctx.saved_tensors
-        return gradient * of_loss, None, None, None, None, None
+        return (gradient if of_loss == 1 else gradient * of_loss), None, None, None, None, None
 
 
 @cache

@@ -10,23 +10,20 @@ from torch import nn
 
 
 class FlatParameters:
-    """While the context lasts, each parameter and its gradient are views of two flat vectors.
+    """While the context lasts, each parameter is a view of one flat vector; on leaving, it owns its memory again.
 
-    values, gradient: (n_parameters,). On leaving, the parameters own their memory again, gradients are dropped.
+    values: (n_parameters,).
     """
 
     def __init__(self, module: nn.Module) -> None:
         self._parameters = list(module.parameters())
         with torch.no_grad():
             self.values = torch.cat([parameter.reshape(-1) for parameter in self._parameters])
-        self.gradient = torch.zeros_like(self.values)
 
     def __enter__(self) -> Self:
         sizes = [parameter.numel() for parameter in self._parameters]
-        parts = zip(self._parameters, self.values.split(sizes), self.gradient.split(sizes), strict=True)
-        for parameter, values, gradient in parts:
+        for parameter, values in zip(self._parameters, self.values.split(sizes), strict=True):
             parameter.data = values.view_as(parameter)
-            parameter.grad = gradient.view_as(parameter)
         return self
 
     def __exit__(
@@ -34,4 +31,11 @@ class FlatParameters:
     ) -> None:
         for parameter in self._parameters:
             parameter.data = parameter.data.clone()
+
+    def take_gradients(self) -> list[torch.Tensor]:
+        """What a backward pass left, in the order of values; the next one starts anew, and so never has to add."""
+        gradients = []
+        for parameter in self._parameters:
+            gradients.append(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
             parameter.grad = None
+        return gradients

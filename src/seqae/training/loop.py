@@ -135,7 +135,7 @@ class _Trainer:
             rate = self._learning_rate()
             norm = adam_step(
                 self._flat.values,
-                self._flat.gradient,
+                self._flat.take_gradients(),
                 self._state.moments,
                 learning_rate=rate,
                 max_norm=settings.max_norm,
