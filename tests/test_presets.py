@@ -368,8 +368,9 @@ def test_lengths_are_told_and_vectors_joined() -> None:
         patience=None,
         random_state=0,
     ).fit(X)
-    told = ae.inverse_transform(ae.transform(X)).lengths
-    assert np.abs(told - [len(x) for x in X]).mean() < 0.5
+    for seed in (0, 1):  # seen and unseen
+        waves = make_waves(60, seed=seed, shortest=3, longest=12)
+        assert ae.inverse_transform(ae.transform(waves)).lengths.tolist() == [len(wave) for wave in waves]
     between = ae.interpolate(X[0], X[1], 5)
     assert len(between) == 5
     np.testing.assert_array_equal(between[0], ae.inverse_transform(ae.transform([X[0]]))[0])
@@ -379,6 +380,30 @@ def test_lengths_are_told_and_vectors_joined() -> None:
     unaware = SequenceAutoencoder(Architecture(length_weight=0), latent_size=4, max_epochs=1).fit(X)
     with pytest.raises(InvalidParameter, match="pass lengths="):
         unaware.inverse_transform(unaware.transform(X))
+
+
+def test_vectors_tell_lengths_of_what_they_encode() -> None:
+    """z = P h + u n': the rest is as without u, and n' is counted in what training encodes."""
+    plan = Architecture(predicted_steps=4)
+    model = build(plan, "lstm", n_channels=2, latent_size=3, hidden_size=4, n_layers=1).double()
+    model.initialise(0)
+    code, head = model.encoder.length_code, model.require_length_head()
+    batch = to_tensors(make_ragged([9, 5, 300], 2))
+    content = model.encoder(batch)
+    model.fit_lengths(np.array([12, 12]))  # encoded are 12 and 8 steps: mean 10, deviation 2
+    told = np.minimum(batch.lengths, 2 * 12)
+    wanted = content + torch.from_numpy((told - 10) / 2)[:, None] * code.weight
+    torch.testing.assert_close(model.encoder(batch), wanted)
+    loss = head.loss(wanted, batch.lengths)
+    assert loss is not None
+    guessed = (wanted @ code.weight) / code.weight.square().sum()
+    torch.testing.assert_close(loss, ((guessed - torch.from_numpy((batch.lengths - 10) / 2)) ** 2).mean())
+    model.fit_lengths(np.array([100, 101]))  # nearly equal: a unit is a tenth of the mean
+    assert head.statistics.tolist() == pytest.approx([98.5, 9.85, 101])
+    alone = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=4, n_layers=1)
+    alone.initialise(0)
+    alone.fit_lengths(np.array([7, 7]))
+    assert alone.require_length_head().loss(torch.zeros(1, 3), np.array([7])) is None
 
 
 def test_a_variational_model_can_be_sampled() -> None:

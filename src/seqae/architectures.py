@@ -35,6 +35,8 @@ PRESETS: Mapping[str, Architecture] = MappingProxyType(
 )
 """Architectures by name. P, Q, W are learnt linear maps (with bias), x(1..n) the sequence, y(1..n) what comes out.
 
+P also adds u n' (see model.latent.LengthCode): a learnt direction, times the length of the sequence in usual units.
+
 repeat: the last hidden state, projected to the latent vector, is the decoder's input at every step; a dense layer reads
     out each step (Keras' RepeatVector tutorials; the unconditional decoder of Srivastava et al. 2015, 1502.04681):
         z = P [h_forward(n); h_backward(1)],  d(t) = LSTM(z, d(t-1)),  y(t) = W d(t).

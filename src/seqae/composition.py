@@ -130,7 +130,8 @@ class Architecture:
         state of those; without, the sizes must agree.
     kl_weight: of the divergence from a standard normal, per value of the vector; above 0 the model is variational.
     kl_annealing: fraction of the training over which that weight rises from 0 (Bowman 2016).
-    length_weight: of the squared error of the length head (in standardised lengths); 0 is none.
+    length_weight: of the squared error of the length head (in usual units of length). Where it is above 0, a projected
+        vector also has a direction for the length of what was encoded; 0 is none of both.
 
     Decoder:
     decoder_sizes: units of each decoder layer, first to last; None is the encoder's in reverse, or as they are

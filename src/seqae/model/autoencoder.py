@@ -15,7 +15,7 @@ from ..losses import Loss
 from ..ragged import Ragged
 from .draw import Draw
 from .interface import Decoder, Encoder
-from .latent import LengthHead, divergence, drawn
+from .latent import LengthCode, LengthHead, divergence, drawn, length_statistics
 from .layer import LinearMap, RecurrentLayer
 from .rows import part
 from .symbols import Embedding, SymbolDecoder
@@ -85,9 +85,20 @@ class Autoencoder(nn.Module):
             )
 
     def fit_lengths(self, lengths: np.ndarray) -> None:
-        """What the length head needs to know of the training sequences. lengths: (n_sequences,), in steps."""
-        if self.length_head is not None:  # without reconstruction only the steps that are not held back are encoded
-            self.length_head.fit(lengths - (self.architecture.n_held_back if self.decoder is None else 0))
+        """What length code and head need to know of the training sequences. lengths: (n_sequences,), in steps.
+
+        A vector tells the length of what was encoded: whole sequences for reconstruction, and those without the steps
+        that are held back for prediction.
+        """
+        encoded = [lengths] if self.decoder is not None else []
+        encoded += [lengths - self.architecture.n_held_back] if self.architecture.n_held_back else []
+        statistics = length_statistics(np.concatenate(encoded))
+        for module in (self.length_head, *self._length_codes()):
+            if module is not None:
+                module.statistics.copy_(statistics)
+
+    def _length_codes(self) -> list[LengthCode]:
+        return [module for module in self.encoder.modules() if isinstance(module, LengthCode)]
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -182,8 +193,11 @@ class Autoencoder(nn.Module):
         for module in self.modules():
             if isinstance(module, RecurrentLayer | LinearMap | Embedding):
                 module.initialise(generator)
+        codes = self._length_codes()
+        for code in codes:
+            code.initialise(generator)
         if self.length_head is not None:
-            self.length_head.initialise()
+            self.length_head.initialise(codes[0] if codes else None)
 
 
 def _taught_loss(

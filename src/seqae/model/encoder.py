@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from ..ragged import Ragged
 from ..recurrence import Cell, State
 from .draw import Draw
 from .interface import Code, Encoder
+from .latent import LengthCode
 from .layer import LinearMap
 from .rows import with_values
 from .stack import bidirectional_layers, directions_of, final_states, outputs_and_states
@@ -39,6 +41,8 @@ class RecurrentEncoder(Encoder):
         self.layers = bidirectional_layers(cell, input_size, sizes, is_bidirectional=architecture.is_bidirectional)
         summary_size = size_of_summary(architecture, cell, sizes)
         self.projection = LinearMap(summary_size, latent_size) if architecture.has_projection else None
+        has_code = architecture.length_weight > 0 and architecture.has_projection
+        self.length_code = LengthCode(latent_size) if has_code else None
         self.log_variance = LinearMap(summary_size, latent_size) if architecture.is_variational else None
         self._architecture = architecture
 
@@ -48,19 +52,26 @@ class RecurrentEncoder(Encoder):
         stack, dropout = directions_of(self.layers), self._architecture.dropout
         if self._architecture.summary == "pooled":
             outputs, _ = outputs_and_states(stack, inputs, dropout, draw)
-            return self._pooled(outputs)
+            return self._pooled(outputs, sequences.lengths)
         states = final_states(stack, inputs, dropout, draw)
-        summary = _join(states, self._architecture.summary, len(stack[-1]))
-        return Code(self._project(summary), None if self.log_variance is None else self.log_variance(summary))
+        return self._code(_join(states, self._architecture.summary, len(stack[-1])), sequences.lengths)
+
+    def _code(self, summary: Tensor, lengths: np.ndarray) -> Code:
+        latent = self._project(summary)
+        if self.length_code is not None:
+            latent = self.length_code(latent, lengths)
+        return Code(latent, None if self.log_variance is None else self.log_variance(summary))
 
     def _project(self, summary: Tensor) -> Tensor:
         return summary if self.projection is None else self.projection(summary)
 
-    def _pooled(self, outputs: Ragged) -> Code:
+    def _pooled(self, outputs: Ragged, lengths: np.ndarray) -> Code:
         if not self._architecture.has_attention:
-            summary = _means(outputs)
-            return Code(self._project(summary), None if self.log_variance is None else self.log_variance(summary))
-        memory = with_values(outputs, self._project(outputs.values))
+            return self._code(_means(outputs), lengths)
+        steps = self._project(outputs.values)
+        if self.length_code is not None:
+            steps = self.length_code(steps, np.repeat(lengths, lengths))
+        memory = with_values(outputs, steps)
         return Code(_means(memory), None if self.log_variance is None else self.log_variance(_means(outputs)), memory)
 
 

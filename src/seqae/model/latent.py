@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from .interface import Code
 from .layer import LinearMap
 
 MAX_FACTOR = 2
+LEAST_UNIT = 0.1
 
 
 def drawn(code: Code, draw: Draw | None) -> Tensor:
@@ -29,10 +32,35 @@ def divergence(code: Code) -> Tensor:
     return 0.5 * (code.latent**2 + code.log_variance.exp() - code.log_variance - 1).mean()
 
 
-class LengthHead(nn.Module):
-    """How long a sequence was, by its vector: linear in standardised lengths.
+class LengthCode(nn.Module):
+    """The vector's part that tells how long its sequence was:   z = P h + u n',   n' the length in usual units.
 
-    fit() takes mean, deviation and the longest length from the training sequences.
+    Without it a recurrent layer would have to count. fit() takes the units from what training encodes.
+    """
+
+    def __init__(self, latent_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(latent_size))
+        self.statistics = nn.Buffer(torch.zeros(3, dtype=torch.float64))
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator) -> None:
+        """A direction of about unit length."""
+        self.weight.normal_(0, 1 / math.sqrt(len(self.weight)), generator=generator)
+
+    def forward(self, latent: Tensor, lengths: np.ndarray) -> Tensor:
+        """latent: (n, latent_size), of content alone; lengths: (n,), of the sequence of each row."""
+        mean, unit, longest = self.statistics.tolist()
+        if unit == 0:
+            return latent
+        told = (np.minimum(lengths, MAX_FACTOR * longest) - mean) / unit
+        return latent + torch.from_numpy(told).to(latent)[:, None] * self.weight
+
+
+class LengthHead(nn.Module):
+    """How long a sequence was, by its vector: linear in lengths in usual units.
+
+    fit() takes mean, unit and the longest length from what training encodes.
     """
 
     def __init__(self, latent_size: int) -> None:
@@ -41,26 +69,22 @@ class LengthHead(nn.Module):
         self.statistics = nn.Buffer(torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64))
 
     @torch.no_grad()
-    def fit(self, lengths: np.ndarray) -> None:
-        """lengths: (n_sequences,) of the training sequences, in steps."""
-        values = [float(lengths.mean()), float(lengths.std()), float(lengths.max())]
-        self.statistics.copy_(torch.tensor(values, dtype=torch.float64))
-
-    @torch.no_grad()
-    def initialise(self) -> None:
-        """Start from the mean length."""
+    def initialise(self, code: LengthCode | None) -> None:
+        """Start from what the code put there, or from the mean length."""
         self.map.weight.zero_()
         self.map.bias.zero_()
+        if code is not None:
+            self.map.weight.copy_(code.weight / code.weight.square().sum())
 
     def loss(self, latent: Tensor, lengths: np.ndarray) -> Tensor | None:
-        """Mean squared error in standardised lengths; None where all lengths were one, and there is nothing to learn.
+        """Mean squared error in usual units; None where all lengths were one, and there is nothing to learn.
 
         latent: (n_sequences, latent_size). Returns a scalar.
         """
-        mean, deviation, _ = self.statistics.tolist()
-        if deviation == 0:
+        mean, unit, _ = self.statistics.tolist()
+        if unit == 0:
             return None
-        wanted = torch.from_numpy((lengths - mean) / deviation).to(latent)[:, None]
+        wanted = torch.from_numpy((lengths - mean) / unit).to(latent)[:, None]
         ones = np.ones(len(lengths), np.int64)
         told = back_to_back(self.map(latent), ones)
         return mean_loss("mse", told, back_to_back(wanted, ones), per_sequence=False)
@@ -68,6 +92,17 @@ class LengthHead(nn.Module):
     @torch.no_grad()
     def lengths(self, latent: Tensor) -> np.ndarray:
         """Whole lengths from 1 to twice the longest in training, (n_sequences,) int64."""
-        mean, deviation, longest = self.statistics.tolist()
-        told = self.map(latent)[:, 0].double().cpu().numpy() * deviation + mean
+        mean, unit, longest = self.statistics.tolist()
+        told = self.map(latent)[:, 0].double().cpu().numpy() * unit + mean
         return np.clip(np.rint(told), 1, MAX_FACTOR * longest).astype(np.int64)
+
+
+def length_statistics(lengths: np.ndarray) -> Tensor:
+    """Mean, usual unit and longest of lengths, (3,) float64; the unit is 0 where all are one.
+
+    lengths: (n,), in steps. The unit is the standard deviation, but at least a tenth of the mean: a sequence much
+    shorter than nearly equal ones is no more than ten units away.
+    """
+    mean, deviation = float(lengths.mean()), float(lengths.std())
+    unit = max(deviation, LEAST_UNIT * mean) if deviation else 0.0
+    return torch.tensor([mean, unit, float(lengths.max())], dtype=torch.float64)
