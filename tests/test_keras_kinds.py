@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 import seqae
-from seqae import Ragged, SequenceAutoencoder
+from seqae import Ragged, SequenceAutoencoder, active_kernel
 from seqae.batching import to_tensors
 from seqae.errors import InvalidParameter, ModelFileError
 from seqae.interop.keras import load_keras
@@ -77,6 +78,38 @@ def test_a_vector_does_not_depend_on_company(name: str) -> None:
     _, ae, X = recorded(name)
     alone = np.concatenate([ae.transform(X[[i]]) for i in range(len(X))])
     np.testing.assert_array_equal(alone, ae.transform(X))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_imported_can_be_fitted_anew(name: str) -> None:
+    """As an architecture like any other: the loss falls, and every parameter that training may move moves."""
+    _, ae, X = recorded(name)
+    fresh = clone(ae).set_params(
+        max_epochs=30, learning_rate=0.02, random_state=0, validation_fraction=0, patience=None
+    )
+    fresh.set_params(verbose=False).fit(X)
+    losses = [epoch.training_loss for epoch in fresh.history_.epochs]
+    assert losses[-1] < 0.98 * losses[0]
+    again = clone(fresh).fit(X)
+    for parameter, other in zip(fresh.model_.parameters(), again.model_.parameters(), strict=True):
+        assert torch.equal(parameter, other)
+
+
+def test_scores_of_tokens_are_given_the_true_ones_before() -> None:
+    wanted, ae, X = recorded("taught_tokens")
+    chosen = np.take_along_axis(wanted["taught"], wanted["x"][:, :, None], axis=2)[:, :, 0]
+    np.testing.assert_allclose(ae.score_samples(X), np.log(chosen).mean(axis=1), atol=1e-4)
+
+
+def test_the_reference_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for kernel in (active_kernel(), "reference"):
+        monkeypatch.setenv("SEQAE_KERNEL", kernel)
+        results.append([recorded(name)[1].reconstruct(recorded(name)[2]).values for name in NAMES])
+        _, ae, _ = recorded("masked")
+        results[-1].append(ae.transform([np.full((4, 3), -1.0), np.zeros((2, 3))]))  # the first has no step left
+    for ours, reference in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, reference, atol=1e-5)
 
 
 def test_what_is_masked_is_as_if_it_were_not_there() -> None:

@@ -89,6 +89,8 @@ def prediction_losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) ->
 def _losses(decoder: Decoder, loss: Loss, latent: torch.Tensor, target: Ragged, memory: Ragged | None = None) -> Ragged:
     if isinstance(decoder, SymbolDecoder):
         values = decoder.losses(latent, target)
+    elif target.is_tokens:
+        values = loss.of_values(decoder.taught(latent, target, memory, None).values, target.values)
     else:
         values = loss.of_values(decoder(latent, target.lengths, memory).values, target.values)
     if target.observed is not None:

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..errors import MissingExtra, ModelFileError
 
-MAX_BYTES = 1 << 31
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+MAX_BYTES = {_CONFIG: 1 << 26, _WEIGHTS: 1 << 31}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ def _member(target: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         info = archive.getinfo(name)
     except KeyError as error:
         raise ModelFileError(f"{target} holds no {name}; it is no Keras 3 file") from error
-    if info.file_size > MAX_BYTES:
-        raise ModelFileError(f"{target}: {name} would unpack to {info.file_size} bytes, more than {MAX_BYTES}")
+    if info.file_size > MAX_BYTES[name]:
+        raise ModelFileError(f"{target}: {name} would unpack to {info.file_size} bytes, more than {MAX_BYTES[name]}")
     try:
         return archive.read(info)
     except Exception as error:  # zlib.error and struct.error of damaged archives have no common root

@@ -213,6 +213,8 @@ def _loss(decoder: Decoder, latent: Tensor, target: Ragged, memory: Ragged | Non
     """What it costs after training."""
     if isinstance(decoder, SymbolDecoder):
         return decoder.loss(latent, target, loss, None)
+    if target.is_tokens:
+        return loss.mean(decoder.taught(latent, target, memory, None), target)
     return loss.mean(decoder(latent, target.lengths, memory), target)
 
 
