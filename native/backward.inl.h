@@ -150,6 +150,10 @@ private:
                                                                  H * to.hidden_stride, to.hidden_stride,
                                                                  has_sums ? nullptr : to.hidden_bias);
             if (k == 0 && p_.source == Source::constant) continue;
+            if (k == 0 && p_.source == Source::first) {
+                add_first_gradient(steps, gradients, first == 0, has_sums ? nullptr : to.input_bias);
+                continue;
+            }
             const StepRows<T> inputs =
                 k == 0 ? StepRows<T>{tape_.input(p_, first), tape_.input_stride}
                        : StepRows<T>{tape_.record(k - 1, first + 1), tape_.record_stride[k - 1]};
@@ -158,6 +162,20 @@ private:
                                                                  to.input_stride, has_sums ? nullptr : to.input_bias);
         }
         if (p_.readout_weight) add_readout_gradient(steps, first);
+    }
+
+    // the first layer's, of inputs that it reads at the first step alone
+    void add_first_gradient(const Steps& steps, StepRows<T> gradients, bool has_first_step, T* bias) {
+        const Layer<T>& layer = p_.layers[0];
+        const auto& to = partial_.layers[0];
+        const auto add = [&](const Steps& of, int n_columns, T* bias_of) {
+            Back::template add_weight_gradient<typename Cell::X>(of, gradients, layer.hidden_size, {tape_.inputs, 0},
+                                                                 n_columns, n_lanes_, to.input,
+                                                                 layer.hidden_size * to.input_stride, to.input_stride,
+                                                                 bias_of);
+        };
+        add(steps, 0, bias);
+        if (has_first_step) add({1, steps.n_running}, layer.input_size, nullptr);
     }
 
     void add_readout_gradient(const Steps& steps, std::int64_t first) {
@@ -178,7 +196,7 @@ private:
             for (int lane = 0; lane < n_lanes_; ++lane)
                 partial_.readout_bias[c] += space_.output_sums[std::int64_t(c) * n_lanes_ + lane];
         if (p_.source == Source::constant) constant_gradients();
-        if (p_.source == Source::feedback && g_.values) {
+        if ((p_.source == Source::feedback || p_.source == Source::first) && g_.values) {
             fill_zero(space_.inputs, std::int64_t(p_.layers[0].input_size) * n_lanes_);
             if (n_begun > 0) to_input(gates(0, 0), true, space_.inputs, n_begun);
             scatter_sequences(lanes_, 0, lanes_.n, g_.values, p_.layers[0].input_size, space_.inputs, n_lanes_);

@@ -17,7 +17,7 @@ struct TileTape {
     bool keep = false;
 
     T* input(const Problem<T>& p, std::int64_t t) const {
-        return inputs + (keep && p.source != Source::constant ? t * input_stride : 0);
+        return inputs + (keep && p.reads_steps() ? t * input_stride : 0);
     }
     T* record(int layer, std::int64_t t) const { return records[layer] + (keep ? t : t & 1) * record_stride[layer]; }
 };
@@ -30,7 +30,7 @@ TileTape<T> lay_out(Arena<T>& arena, const Problem<T>& p, const Tile& tile, bool
     tape.keep = keep;
     const int input_size = p.layers[0].input_size, L = tile.n_lanes;
     tape.input_stride = std::int64_t(Layout::channel_rows(input_size)) * L;
-    tape.inputs = arena.take(tape.input_stride * (keep && p.source != Source::constant ? tile.n_steps + 1 : 1));
+    tape.inputs = arena.take(tape.input_stride * (keep && p.reads_steps() ? tile.n_steps + 1 : 1));
     if (p.source == Source::constant) tape.projected = arena.take(4 * Layout::unit_rows(p.layers[0].hidden_size) * L);
     tape.outputs = arena.take(std::int64_t(Layout::channel_rows(p.n_channels)) * L);
     for (int k = 0; k < p.n_layers; ++k) {
@@ -75,14 +75,14 @@ private:
         }
         const int input_size = p_.layers[0].input_size;
         if (n_lanes_ == 1)  // the padding of narrow rows is read by the weight gradients
-            fill_zero(tape_.inputs, tape_.input_stride * (keep && p_.source != Source::constant ? n_steps + 1 : 1));
+            fill_zero(tape_.inputs, tape_.input_stride * (keep && p_.reads_steps() ? n_steps + 1 : 1));
         if (p_.source != Source::steps) gather_sequences(lanes_, p_.values, input_size, tape_.inputs, n_lanes_);
         if (p_.source == Source::constant) Layout::project(packed_.layers[0], tape_.inputs, tape_.projected, n_lanes_);
     }
 
     void step(std::int64_t t, int n_running) {
         T* const input = tape_.input(p_, t);
-        const T* x = p_.source == Source::constant ? nullptr : input;
+        const T* x = p_.reads_steps() || (p_.source == Source::first && t == 0) ? input : nullptr;
         if (p_.source == Source::steps)
             gather_step(lanes_, p_.starts, t, n_running, p_.values, p_.layers[0].input_size, input, n_lanes_);
         for (int k = 0; k < p_.n_layers; ++k) {

@@ -11,6 +11,7 @@ enum class Source {
     steps,     // one input row per step
     constant,  // one input row per sequence
     feedback,  // the first row per sequence, then the readout of the step before
+    first,     // one input row per sequence at its first step, nothing afterwards
 };
 
 template <class T>
@@ -36,6 +37,8 @@ struct Problem {
     const T *readout_weight = nullptr, *readout_bias = nullptr;  // (n_channels, hidden_size), (n_channels); or null
     int n_channels = 0;                                          // of the outputs: readout rows, or hidden_size
     T* outputs = nullptr;                                        // (n_steps, n_channels); null: not wanted
+
+    bool reads_steps() const { return source == Source::steps || source == Source::feedback; }
 };
 
 // A stack whose outputs are symbols: p.values are the first inputs, one row per sequence, p.outputs is not used.

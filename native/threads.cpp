@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -25,67 +26,77 @@ inline void pause() {
 #endif
 }
 
+// The jobs of one call in one word, so that taking one and knowing the call are a single step. A helper that the system
+// kept waiting then finds nothing to do, and nobody has to wait for it.
+struct Ticket {
+    static constexpr int job_bits = 24, most_jobs = (1 << job_bits) - 1, most_helpers = 0xffff;
+    std::uint64_t word;
+
+    static Ticket of(int n_jobs, int n_helpers) {
+        return {std::uint64_t(n_helpers) << 2 * job_bits | std::uint64_t(n_jobs) << job_bits};
+    }
+    int next() const { return int(word & most_jobs); }
+    int n_jobs() const { return int(word >> job_bits & most_jobs); }
+    int n_helpers() const { return int(word >> 2 * job_bits); }
+    bool has_job_for(int worker) const { return next() < n_jobs() && worker <= n_helpers(); }
+};
+
 class Pool {
 public:
     std::mutex in_use;  // held by the one caller whose jobs run
 
     void run(int n_jobs, int n_threads, void (*job)(void*, int, int), void* context) {
         start(n_threads - 1);
-        job_ = job, context_ = context, n_jobs_ = n_jobs, n_helpers_ = n_threads - 1;
-        next_.store(0, std::memory_order_relaxed);
-        n_running_.store(n_threads_, std::memory_order_relaxed);
+        job_ = job, context_ = context;
+        n_done_.store(0, std::memory_order_relaxed);
         {
             const std::lock_guard lock(mutex_);
-            round_.fetch_add(1, std::memory_order_release);
+            ticket_.store(Ticket::of(n_jobs, n_threads - 1).word, std::memory_order_release);
         }
         wake_.notify_all();
         work(0);
-        await_helpers();
-    }
-
-private:
-    // Every thread of the pool takes note of every round, so that none can still be reading one when the next begins.
-    void serve(int worker, std::uint64_t seen) {
-        for (;; ++seen) {
-            await(seen);
-            if (worker <= n_helpers_) work(worker);
-            n_running_.fetch_sub(1, std::memory_order_release);
-        }
-    }
-
-    void work(int worker) {
-        for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < n_jobs_;) job_(context_, i, worker);
-    }
-
-    // Where there are more threads than cores, a helper may need the core that waits for it.
-    void await_helpers() {
-        for (int i = 0; n_running_.load(std::memory_order_acquire) != 0; ++i)
+        // where there are more threads than cores, a helper may need the core that waits for it
+        for (int i = 0; n_done_.load(std::memory_order_acquire) != n_jobs; ++i)
             if (i < n_pauses) pause();
             else
                 std::this_thread::yield();
     }
 
-    void await(std::uint64_t seen) {
-        const auto is_new = [&] { return round_.load(std::memory_order_acquire) != seen; };
+private:
+    [[noreturn]] void serve(int worker) {
+        for (;;) {
+            await(worker);
+            work(worker);
+        }
+    }
+
+    void work(int worker) {
+        for (Ticket ticket{ticket_.load(std::memory_order_acquire)}; ticket.has_job_for(worker);) {
+            if (!ticket_.compare_exchange_weak(ticket.word, ticket.word + 1, std::memory_order_acquire)) continue;
+            job_(context_, ticket.next(), worker);
+            n_done_.fetch_add(1, std::memory_order_release);
+            ticket.word = ticket_.load(std::memory_order_acquire);
+        }
+    }
+
+    void await(int worker) {
+        const auto has_job = [&] { return Ticket{ticket_.load(std::memory_order_acquire)}.has_job_for(worker); };
         for (const auto end = Clock::now() + spin_time; Clock::now() < end;)
             for (int i = 0; i < 32; ++i, pause())
-                if (is_new()) return;
+                if (has_job()) return;
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, is_new);
+        wake_.wait(lock, has_job);
     }
 
     void start(int n_threads) {
-        for (; n_threads_ < n_threads; ++n_threads_) {
-            const auto seen = round_.load(std::memory_order_relaxed);
-            std::thread(&Pool::serve, this, n_threads_ + 1, seen).detach();
-        }
+        for (; n_threads_ < n_threads; ++n_threads_) std::thread(&Pool::serve, this, n_threads_ + 1).detach();
     }
 
     void (*job_)(void*, int, int) = nullptr;
     void* context_ = nullptr;
-    int n_jobs_ = 0, n_helpers_ = 0, n_threads_ = 0;
-    std::atomic<int> next_{0}, n_running_{0};
-    std::atomic<std::uint64_t> round_{0};
+    int n_threads_ = 0;
+    std::atomic<int> n_done_{0};
+    std::atomic<std::uint64_t> ticket_{0};
     std::mutex mutex_;
     std::condition_variable wake_;
 };
@@ -107,8 +118,8 @@ Pool& pool() {
 }  // namespace
 
 void run_jobs(int n_jobs, int n_threads, void (*job)(void*, int, int), void* context) {
-    if (n_threads > n_jobs) n_threads = n_jobs;
-    if (n_threads > 1) {
+    n_threads = std::min({n_threads, n_jobs, Ticket::most_helpers});
+    if (n_threads > 1 && n_jobs <= Ticket::most_jobs) {
         Pool& threads = pool();
         // where another Python thread is at work, the cores are busy: this caller does its jobs alone
         if (const std::unique_lock lock(threads.in_use, std::try_to_lock); lock.owns_lock())

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from seqae import Ragged, SequenceAutoencoder
 from seqae.batching import to_tensors
-from seqae.recurrence import Cell, Constant, Readout, Weights, cudnn, recur, reference
+from seqae.recurrence import Cell, Constant, First, Readout, Weights, cudnn, recur, reference
 
 from .conftest import make_ragged, make_waves
 from .test_recurrence import CELLS, make_weights, parts_of
@@ -24,21 +24,19 @@ def to(tensor: torch.Tensor, device: str) -> torch.Tensor:
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 @pytest.mark.parametrize("lengths", [[4, 1, 7, 3], [0, 5, 0, 2], [3], [0, 0]])
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("is_constant", [False, True])
+@pytest.mark.parametrize("source", [None, Constant, First])
 @pytest.mark.parametrize("cell", CELLS)
-def test_equals_the_reference(cell: Cell, is_constant: bool, reverse: bool, lengths: list[int], device: str) -> None:
+def test_equals_the_reference(cell: Cell, source: type | None, reverse: bool, lengths: list[int], device: str) -> None:
     torch.manual_seed(0)
     parameters = [to(part, device) for part in parts_of(make_weights(cell, 2, 3))]
     readout = [to(torch.randn(shape, dtype=torch.float64), device) for shape in ((2, 3), (2,))]
     state = [to(torch.randn(len(lengths), 3, dtype=torch.float64), device) for _ in range(cell.n_states)]
     ragged = to_tensors(make_ragged(lengths, 2))
-    values = to(torch.randn(len(lengths), 2, dtype=torch.float64) if is_constant else ragged.values, device)
+    values = to(torch.randn(len(lengths), 2, dtype=torch.float64) if source else ragged.values, device)
     leaves = [*parameters, *readout, *state, values]
 
     def run(implementation: object) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        inputs = (
-            Constant(values, np.array(lengths)) if is_constant else Ragged.view(values, ragged.starts, ragged.lengths)
-        )
+        inputs = source(values, np.array(lengths)) if source else Ragged.view(values, ragged.starts, ragged.lengths)
         outputs, final = implementation.recur(
             cell, inputs, Weights(*parameters), tuple(state), reverse=reverse, readout=Readout(*readout)
         )

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqae.ragged import Ragged
-from seqae.recurrence import AdamState, Cell, Constant, Readout, Weights, active_kernel, fused, native, reference
+from seqae.recurrence import AdamState, Cell, Constant, First, Readout, Weights, active_kernel, fused, native, reference
 
 pytestmark = pytest.mark.skipif(not native.kernels(), reason="the native kernel is not built")
 
@@ -82,6 +82,8 @@ CALLS = {
     "readout": lambda m, x: m.recur(x.cell, x.steps, x.weights, x.state, readout=x.readout),
     "state": lambda m, x: m.recur_state(x.cell, x.steps, x.weights),
     "constant": lambda m, x: m.recur(x.cell, x.constant, x.weights, x.state, readout=x.readout),
+    "first": lambda m, x: m.recur(x.cell, First(x.first[:, :2], x.lengths), x.weights, x.state, readout=x.readout),
+    "first reversed": lambda m, x: m.recur(x.cell, First(x.first[:, :2], x.lengths), x.weights, reverse=True),
     "feedback": lambda m, x: _stack(m, x, 1),
     "stack": lambda m, x: _stack(m, x, 2),
 }

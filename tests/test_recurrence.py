@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,8 @@ from torch.testing import assert_close
 from seqae import Ragged, active_kernel
 from seqae.batching import to_tensors
 from seqae.errors import KernelUnavailable
-from seqae.recurrence import Cell, Constant, Readout, Weights, reference
+from seqae.recurrence import Cell, Constant, Readout, Weights, kernel_first, reference
+from seqae.recurrence.threads import n_kernel_threads
 
 from .conftest import make_ragged
 from .naive import gru, lstm
@@ -117,3 +120,40 @@ def test_unknown_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reference_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQAE_KERNEL", "reference")
     assert active_kernel() == "reference"
+
+
+# -- who gets the cores ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_torch_lends_its_threads_to_the_kernel_and_gets_them_back() -> None:
+    def fail_within() -> None:
+        with kernel_first():
+            assert (torch.get_num_threads(), n_kernel_threads()) == (1, 3)
+            with kernel_first():
+                assert (torch.get_num_threads(), n_kernel_threads()) == (1, 3)
+            assert (torch.get_num_threads(), n_kernel_threads()) == (1, 3)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_within()
+    assert (torch.get_num_threads(), n_kernel_threads()) == (3, 3)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_threads_come_back_when_the_last_of_several_calls_ends() -> None:
+    first, second = kernel_first(), kernel_first()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert (torch.get_num_threads(), n_kernel_threads()) == (1, 3)
+    second.__exit__(None, None, None)
+    assert (torch.get_num_threads(), n_kernel_threads()) == (3, 3)

@@ -89,6 +89,9 @@ def _as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
 
     if isinstance(array, torch.Tensor):
         return array.detach().cpu()
+    contiguous = np.ascontiguousarray(array)
+    if contiguous.flags.writeable:
+        return torch.from_numpy(contiguous)
     with warnings.catch_warnings():  # a read-only array or memory map: it is never written to
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(contiguous)

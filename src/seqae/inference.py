@@ -12,8 +12,10 @@ from .losses import Loss
 from .model import Autoencoder, Decoder, Encoder, SymbolDecoder
 from .parameters import check_choice
 from .ragged import Ragged, starts_of
+from .recurrence import kernel_first
 
 
+@kernel_first()
 @torch.no_grad()
 def encode(encoder: Encoder, loader: BatchLoader, latent_size: int) -> np.ndarray:
     """Latent vectors of all sequences. Returns (n_sequences, latent_size) float32."""
@@ -30,6 +32,7 @@ def tell_lengths(model: Autoencoder, latent: np.ndarray) -> np.ndarray:
     return head.lengths(torch.from_numpy(latent).to(next(head.parameters()).device))
 
 
+@kernel_first()
 @torch.no_grad()
 def decode(decoder: Decoder, loss: Loss, latent: np.ndarray, lengths: np.ndarray) -> Ragged:
     """A sequence of lengths[i] steps for each latent[i]. latent: (n_sequences, latent_size); scaled values."""
@@ -43,6 +46,7 @@ def decode(decoder: Decoder, loss: Loss, latent: np.ndarray, lengths: np.ndarray
     return _collect(batches(), loss, lengths, decoder)
 
 
+@kernel_first()
 @torch.no_grad()
 def reconstruct(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Ragged:
     """Each sequence through encoder and decoder; scaled values."""
@@ -56,12 +60,14 @@ def losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Iterator[t
 
     A decoder of tokens reads the true ones before each; the others reconstruct from the vector.
     """
-    for indices in ordered_batches(loader.lengths):
-        batch = loader.load(indices)
-        code = model.encoder.encode(batch)
-        yield indices, _losses(model.reconstructor, loss, code.latent, batch, code.memory)
+    with kernel_first():
+        for indices in ordered_batches(loader.lengths):
+            batch = loader.load(indices)
+            code = model.encoder.encode(batch)
+            yield indices, _losses(model.reconstructor, loss, code.latent, batch, code.memory)
 
 
+@kernel_first()
 @torch.no_grad()
 def predict(model: Autoencoder, loss: Loss, loader: BatchLoader, n_steps: int) -> Ragged:
     """The n_steps steps after each sequence; scaled values. The model must have a predictor."""
@@ -79,11 +85,12 @@ def predict(model: Autoencoder, loss: Loss, loader: BatchLoader, n_steps: int) -
 @torch.no_grad()
 def prediction_losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Iterator[tuple[np.ndarray, Ragged]]:
     """As losses_of(), for the steps that training holds back, those before first, predicted from the others."""
-    for indices in ordered_batches(loader.lengths):
-        batch = loader.load(indices)
-        latent = model.encoder(model.source(batch))
-        parts = [_losses(decoder, loss, latent, target) for decoder, target in model.held_back(batch)]
-        yield indices, _one_after_the_other(parts)
+    with kernel_first():
+        for indices in ordered_batches(loader.lengths):
+            batch = loader.load(indices)
+            latent = model.encoder(model.source(batch))
+            parts = [_losses(decoder, loss, latent, target) for decoder, target in model.held_back(batch)]
+            yield indices, _one_after_the_other(parts)
 
 
 def _losses(decoder: Decoder, loss: Loss, latent: torch.Tensor, target: Ragged, memory: Ragged | None = None) -> Ragged:

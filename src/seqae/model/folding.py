@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..ragged import Ragged, starts_of
-from ..recurrence import Readout, State, Weights, linear, recur
+from ..ragged import Ragged
+from ..recurrence import First, Readout, State, Weights, linear, recur
 from .layer import RecurrentLayer
 
 
@@ -27,8 +26,4 @@ def run_folded(layer: RecurrentLayer, first: Tensor, lengths: np.ndarray, state:
     first: (n_sequences, n_channels). Returns y back to back, values (n_steps, n_channels).
     """
     correction = first - linear(state[0], readout.weight, readout.bias)
-    starts = starts_of(lengths)
-    inputs = torch.zeros(int(lengths.sum()), first.shape[1], dtype=first.dtype, device=first.device)
-    inputs = inputs.index_copy(0, torch.from_numpy(starts).to(first.device), correction)
-    steps = Ragged.view(inputs, starts, lengths)
-    return recur(layer.cell, steps, fold(layer.weights, readout), state, readout=readout)[0]
+    return recur(layer.cell, First(correction, lengths), fold(layer.weights, readout), state, readout=readout)[0]

@@ -16,8 +16,9 @@ import numpy as np
 
 from ..errors import KernelUnavailable
 from ..ragged import Ragged
-from .cell import Cell, Constant, Readout, State, Weights
+from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import VALUE_LOSSES, AdamState, observed_counts
+from .threads import kernel_first
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +28,7 @@ __all__ = [
     "AdamState",
     "Cell",
     "Constant",
+    "First",
     "Readout",
     "State",
     "Weights",
@@ -34,6 +36,7 @@ __all__ = [
     "adam_step",
     "attend",
     "gather",
+    "kernel_first",
     "linear",
     "mean_loss",
     "observed_counts",
@@ -46,7 +49,7 @@ __all__ = [
 
 def recur(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,
@@ -55,7 +58,8 @@ def recur(
 ) -> tuple[Ragged, State]:
     """One recurrent layer over a ragged batch, differentiable in everything.
 
-    inputs: per step, a Ragged of tensor values (n_rows, input_size); or Constant vectors (n_sequences, input_size).
+    inputs: per step, a Ragged of tensor values (n_rows, input_size); or Constant or First vectors, (n_sequences,
+    input_size).
     state: before the first step, zeros where None. reverse: from each sequence's last step to its first.
     Returns the outputs back to back in the order of the inputs, also in reverse: hidden states (n_steps, hidden_size),
     or with a readout its values (n_steps, n_channels); and the state after each sequence's own last step.
@@ -65,7 +69,7 @@ def recur(
 
 def recur_state(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,

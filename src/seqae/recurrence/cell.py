@@ -76,3 +76,11 @@ class Constant:
 
     vectors: torch.Tensor  # (n_sequences, input_size); input_size may be 0: no input
     lengths: np.ndarray  # (n_sequences,) int64
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """One input vector per sequence, at the first step that is taken; the later ones have no input."""
+
+    vectors: torch.Tensor  # (n_sequences, input_size)
+    lengths: np.ndarray  # (n_sequences,) int64

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ragged import Ragged, back_to_back
+from ..ragged import Ragged, back_to_back, starts_of
 from . import reference
-from .cell import Cell, Constant, Readout, State, Weights
+from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import adam_step, attend, gather, linear, mean_loss
 from .reference import longest_first, running, time_major_rows, zero_state
 
@@ -33,7 +33,7 @@ __all__ = [
 
 def recur(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,
@@ -41,6 +41,8 @@ def recur(
     readout: Readout | None = None,
 ) -> tuple[Ragged, State]:
     """See seqae.recurrence.recur."""
+    if isinstance(inputs, First):
+        inputs = _as_steps(inputs, reverse)
     if cell.activation != "tanh" or not inputs.lengths.any() or weights.input_size == 0:
         return reference.recur(cell, inputs, weights, state, reverse=reverse, readout=readout)
     order = longest_first(inputs.lengths)
@@ -65,7 +67,7 @@ def recur(
 
 def recur_state(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,
@@ -98,6 +100,16 @@ def recur_symbols(
 ) -> Ragged:
     """See seqae.recurrence.recur_symbols."""
     return reference.recur_symbols(cell, first, lengths, layers, states, readout, embedding)
+
+
+def _as_steps(inputs: First, reverse: bool) -> Ragged:
+    """Zeros but for each sequence's first step in the direction of time."""
+    vectors, lengths, starts = inputs.vectors, inputs.lengths, starts_of(inputs.lengths)
+    has_steps = np.flatnonzero(lengths)
+    rows = (starts + lengths - 1 if reverse else starts)[has_steps]
+    zeros = vectors.new_zeros(int(lengths.sum()), vectors.shape[1])
+    chosen = torch.from_numpy(rows).to(vectors.device)
+    return Ragged.view(zeros.index_copy(0, chosen, vectors[has_steps]), starts, lengths)
 
 
 def _time_major_inputs(inputs: Ragged | Constant, packed_rows: np.ndarray) -> Tensor:

@@ -18,8 +18,9 @@ from torch.autograd.function import once_differentiable
 from ..errors import InvalidParameter
 from ..ragged import Ragged, back_to_back, starts_of
 from . import active_kernel
-from .cell import Cell, Constant, Readout, State, Weights
+from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import AdamState
+from .threads import n_kernel_threads
 
 __all__ = [
     "adam_step",
@@ -34,7 +35,7 @@ __all__ = [
     "recur_symbols",
 ]
 
-_STEPS, _CONSTANT, _FEEDBACK = 0, 1, 2  # where the inputs come from, as in native/problem.h
+_STEPS, _CONSTANT, _FEEDBACK, _FIRST = range(4)  # where the inputs come from, as in native/problem.h
 _LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
 
 
@@ -51,7 +52,7 @@ def forced_kernel() -> str:
 
 def recur(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,
@@ -67,7 +68,7 @@ def recur(
 
 def recur_state(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,
@@ -112,7 +113,7 @@ def recur_symbols(
     call = _call(cell, _CONSTANT, False, None, lengths)
     chosen = torch.empty(call.n_steps, dtype=torch.int32)
     contiguous = tuple(None if tensor is None else _contiguous(tensor) for tensor in tensors)
-    call.choose(contiguous, _contiguous(embedding), chosen, torch.get_num_threads())
+    call.choose(contiguous, _contiguous(embedding), chosen, n_kernel_threads())
     return back_to_back(chosen, lengths)
 
 
@@ -187,7 +188,7 @@ class _Recurrence(torch.autograd.Function):
         given = tuple(None if g is None else _contiguous(g) for g in result_gradients)
         outputs, final = (given[0], given[1:]) if ctx.has_outputs else (None, given)
         gradients = _empty_gradients(tensors, ctx.needs_input_grad[2:], ctx.call)
-        ctx.call.backward(tensors, outputs, final, gradients, torch.get_num_threads())
+        ctx.call.backward(tensors, outputs, final, gradients, n_kernel_threads())
         needed = zip(gradients, ctx.needs_input_grad[2:], strict=True)
         return (None, None, *(gradient if is_needed else None for gradient, is_needed in needed))
 
@@ -212,7 +213,7 @@ class _Attention(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, n_queries: np.ndarray, memory: Tensor, n_memories: np.ndarray) -> Tensor:
         ctx.save_for_backward(queries, memory)
         ctx.lengths = n_queries, n_memories
-        contexts, n_threads = torch.empty_like(queries), torch.get_num_threads()
+        contexts, n_threads = torch.empty_like(queries), n_kernel_threads()
         _native().attend(active_kernel(), queries, n_queries, memory, n_memories, contexts, (), n_threads)
         return contexts
 
@@ -222,7 +223,7 @@ class _Attention(torch.autograd.Function):
         queries, memory = ctx.saved_tensors
         n_queries, n_memories = ctx.lengths
         gradients = torch.empty_like(queries), torch.empty_like(memory)
-        given, n_threads = _contiguous(of_contexts), torch.get_num_threads()
+        given, n_threads = _contiguous(of_contexts), n_kernel_threads()
         _native().attend(active_kernel(), queries, n_queries, memory, n_memories, given, gradients, n_threads)
         return gradients[0], None, gradients[1], None
 
@@ -258,9 +259,9 @@ def _native() -> ModuleType:
     return importlib.import_module("seqae._native")
 
 
-def _source(inputs: Ragged | Constant) -> tuple[int, np.ndarray | None, Tensor]:
-    if isinstance(inputs, Constant):
-        return _CONSTANT, None, inputs.vectors
+def _source(inputs: Ragged | Constant | First) -> tuple[int, np.ndarray | None, Tensor]:
+    if isinstance(inputs, Constant | First):
+        return _CONSTANT if isinstance(inputs, Constant) else _FIRST, None, inputs.vectors
     return _STEPS, inputs.starts, inputs.values
 
 
@@ -307,7 +308,7 @@ def _forward(call: Any, shapes: tuple, tensors: Sequence[Tensor | None], *, keep
         raise InvalidParameter("a recurrence needs hidden weights")
     outputs = None if shapes[0] is None else like.new_empty(shapes[0])
     final = tuple(like.new_empty(shape) for shape in shapes[1])
-    call.forward(tuple(tensors), outputs, final, keep, torch.get_num_threads())
+    call.forward(tuple(tensors), outputs, final, keep, n_kernel_threads())
     return final if outputs is None else (outputs, *final)
 
 

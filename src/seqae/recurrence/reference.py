@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..ragged import Ragged, back_to_back, starts_of
-from .cell import Cell, Constant, Readout, State, Weights
+from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import adam_step, attend, gather, linear, mean_loss
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 
 def recur(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,
@@ -57,7 +57,7 @@ def recur(
 
 def recur_state(
     cell: Cell,
-    inputs: Ragged | Constant,
+    inputs: Ragged | Constant | First,
     weights: Weights,
     state: State | None = None,
     *,
@@ -166,12 +166,15 @@ def time_major_rows(lengths: np.ndarray, order: np.ndarray, reverse: bool) -> np
 
 
 def _step_inputs(
-    inputs: Ragged | Constant, weights: Weights, order: np.ndarray, reverse: bool
+    inputs: Ragged | Constant | First, weights: Weights, order: np.ndarray, reverse: bool
 ) -> Callable[[int, int], Tensor]:
     """A function of (t, n_running) that gives the projected inputs of step t."""
     if isinstance(inputs, Constant):
         projected = _project(inputs.vectors[order], weights)
         return lambda t, n_running: projected[:n_running]
+    if isinstance(inputs, First):
+        first = inputs.vectors[order]
+        return lambda t, n_running: _project(first[:n_running] * (t == 0), weights)
     starts, lengths, values = inputs.starts[order], inputs.lengths[order], inputs.values
 
     def at(t: int, n_running: int) -> Tensor:

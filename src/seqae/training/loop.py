@@ -17,7 +17,7 @@ from ..batching import BatchLoader, ordered_batches, shuffled_batches
 from ..errors import TrainingDiverged
 from ..losses import Loss
 from ..model import Autoencoder, Draw
-from ..recurrence import AdamState, adam_step
+from ..recurrence import AdamState, adam_step, kernel_first
 from .checkpoint import Checkpoint, Run
 from .flat import FlatParameters
 from .history import Epoch, History, StopReason
@@ -65,7 +65,7 @@ def train(
 
     Raises TrainingDiverged if the loss or its gradient is not finite; the model then has the best weights so far.
     """
-    with FlatParameters(model) as flat:
+    with FlatParameters(model) as flat, kernel_first():
         return _Trainer(model, loss, training, validation, settings, fabric, callbacks, flat).run()
 
 
