@@ -146,7 +146,7 @@ def hdfs(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> li
 
 def names(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
     """Family names of one language against those of all others; the mean over six languages."""
-    return _tokens([sets.names(language) for language in sets.LANGUAGES[:n_shortest]], seeds, epochs or 10)
+    return _tokens([sets.names(language) for language in sets.LANGUAGES[:n_shortest]], seeds, epochs or 5)
 
 
 def _tokens(chosen: list[sets.Tokens], seeds: Iterable[int], epochs: int) -> list[tuple[str, list[Row]]]:
