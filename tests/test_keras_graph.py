@@ -140,6 +140,13 @@ def test_what_is_not_changed_loads(tmp_path: Path) -> None:
         assert load_keras(rewritten(name, lambda layers: None, tmp_path / "m.keras")).latent_size
 
 
+def test_a_mask_ends_at_the_vector(tmp_path: Path) -> None:
+    def backward_behind_it(layers: Layers) -> None:
+        of_kind(layers, "LSTM")["config"]["go_backwards"] = True
+
+    assert load_keras(rewritten("masked", backward_behind_it, tmp_path / "m.keras")).latent_size == 4
+
+
 def test_a_decoder_that_masks_zeros_needs_a_start(tmp_path: Path) -> None:
     def masking(layers: Layers) -> None:
         of_kind(layers, "Embedding", 1)["config"]["mask_zero"] = True

@@ -107,14 +107,15 @@ def _links(
     """
     links: list[ChainLayer] = []
     layers: list[KerasLayer] = []
-    flows = [flow]
+    flows, is_masked = [flow], False
     for k, stop in enumerate(stops, len(places)):
         for link in links_of(stop.layer, flows[-1]):
             if link.is_recurrent and stop.gives_state:
                 link = replace(link, returns_steps=False)
             if link.is_recurrent and k in starts:
                 link = replace(link, starts_from=places[starts[k]])
-            _check_fits(link, flows[-1], stop.layer, is_masked=any(earlier.kind == "mask" for earlier in links))
+            is_masked = (is_masked or link.kind == "mask") and not flows[-1].is_vector
+            _check_fits(link, flows[-1], stop.layer, is_masked=is_masked)
             links.append(link)
             layers.append(stop.layer)
             after = flows[-1].after(link)
