@@ -275,7 +275,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _loader(self, X: Any) -> BatchLoader:
         model = self._fitted()
         sequences = take(X, self.seen_).ragged
-        return BatchLoader(sequences, self.scaling_, next(model.parameters()).device)
+        return BatchLoader(sequences, self.scaling_, model.device)
 
     def _unscaled(self, scaled: Ragged) -> Ragged:
         if scaled.is_tokens:

@@ -170,7 +170,7 @@ def place(model: SequenceAutoencoder) -> str:
     """Where the model computes: a device, and on a CPU the kernel."""
     from ..recurrence import active_kernel
 
-    device = next(model.model_.parameters()).device
+    device = model.model_.device
     if device.type != "cpu":
         return str(device)
     slow = " (slow: the fast one is built where a C++ compiler is found; reinstall with one)"

@@ -50,6 +50,11 @@ class Autoencoder(nn.Module):
         return self.reconstructor(code.latent, sequences.lengths, code.memory)
 
     @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(part for module in self.modules() for part in module.parameters(recurse=False)).device
+
+    @property
     def reconstructor(self) -> Decoder:
         """The decoder of the input. Raises InvalidParameter if the model only predicts."""
         if self.decoder is None:

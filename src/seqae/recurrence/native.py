@@ -130,7 +130,10 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """See seqae.recurrence.linear."""
-    return _Linear.apply(_contiguous(x), _contiguous(weight), _contiguous(bias))
+    tensors = _contiguous(x), _contiguous(weight), _contiguous(bias)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return _Linear.apply(*tensors)
+    return _linear(*tensors)
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:
@@ -197,9 +200,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        out = x.new_empty(len(x), len(weight))
-        _native().linear(active_kernel(), x, weight, bias, out)
-        return out
+        return _linear(x, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -226,6 +227,12 @@ class _Attention(torch.autograd.Function):
         given, n_threads = _contiguous(of_contexts), n_kernel_threads()
         _native().attend(active_kernel(), queries, n_queries, memory, n_memories, given, gradients, n_threads)
         return gradients[0], None, gradients[1], None
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    out = x.new_empty(len(x), len(weight))
+    _native().linear(active_kernel(), x, weight, bias, out)
+    return out
 
 
 class _MeanLoss(torch.autograd.Function):

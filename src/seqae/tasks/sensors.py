@@ -66,7 +66,7 @@ class AutoencoderSensor:
         if n_symbols is not None:  # what was never seen is number n_symbols, of which the decoder knows nothing
             windows = windows.compact()
             windows = Ragged.view(np.minimum(windows.values, n_symbols), windows.starts, windows.lengths)
-        return scaled(windows, self.autoencoder.scaling_, next(self.autoencoder.model_.parameters()).device)
+        return scaled(windows, self.autoencoder.scaling_, self.autoencoder.model_.device)
 
     def _source(self, batch: Ragged) -> Ragged:
         return self.autoencoder.model_.source(batch) if PREDICTION in self.kinds else batch
