@@ -49,7 +49,7 @@ def test_ordered_batches_are_bounded_and_complete(lengths: list[int]) -> None:
     batches = ordered_batches(np.array(lengths, np.int64))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
-        assert len(batch) == 1 or sum(lengths[i] for i in batch) <= batching.INFERENCE_STEPS
+        assert len(batch) <= batching.FEWEST_SEQUENCES or sum(lengths[i] for i in batch) <= batching.INFERENCE_STEPS
         assert len(batch) <= batching.INFERENCE_SEQUENCES
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BUCKET_BATCHES = 64
 INFERENCE_SEQUENCES = 1024
 INFERENCE_STEPS = 1 << 17
+FEWEST_SEQUENCES = 32  # that the kernel takes at a time, on the widest processors
 
 
 def shuffled_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
@@ -42,7 +43,7 @@ def ordered_batches(lengths: np.ndarray) -> list[np.ndarray]:
     batches, first = [], 0
     while first < len(order):
         longest = max(int(lengths[order[first]]), 1)
-        size = max(1, min(INFERENCE_SEQUENCES, INFERENCE_STEPS // longest))
+        size = max(FEWEST_SEQUENCES, min(INFERENCE_SEQUENCES, INFERENCE_STEPS // longest))
         batches.append(order[first : first + size])
         first += size
     return batches
