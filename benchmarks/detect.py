@@ -1,7 +1,7 @@
 """Anomaly detection on real data, with the linear detector and the measured floors beside.
 
-    python -m benchmarks.detect [--sets ecg5000,power,ucr,asd,smd,smap_msl,adfa,hdfs,names] [--seeds 5]
-        [--short 20] [--epochs N]
+    python -m benchmarks.detect [--sets ecg5000,power,ucr,asd,smd,smap,msl,adfa,hdfs,names] [--seeds 5] [--short 20]
+        [--epochs N]
 
 One setting per set, for all its series. "linear" is AnomalyDetector(baseline="pca"): principal components of the same
 windows, scored alike; for tokens, "counting" is AnomalyDetector(baseline="ngram"). Intervals are 95 % over seeds. F1 is
@@ -11,191 +11,39 @@ at the detector's own threshold, learnt without labels.
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from seqae import SequenceAutoencoder
-from seqae.ragged import Ragged
 from seqae.recurrence import active_kernel
-from seqae.tasks.detect import AnomalyDetector
-from seqae.tasks.thresholds import Quantile
 
 from . import detection_sets as sets
-from .metrics import Events, auroc, average_precision, best_f1, count_events, f1, interval, is_top_hit
+from .detection_methods import Row
+from .detection_runs import Benchmark, adfa, ecg5000, hdfs, names, power, power_series, servers, spacecraft, ucr
+from .metrics import interval
 
-Row = dict[str, float]
-Method = Callable[[int], AnomalyDetector]
-
-
-def methods(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detector: Any) -> dict[str, Method]:
-    """The default detector, its autoencoder alone, and the linear detector, each for a seed."""
-
-    def made(seed: int, **others: Any) -> AnomalyDetector:
-        model = SequenceAutoencoder(
-            hidden_size=hidden_size,
-            latent_size=latent_size,
-            max_epochs=epochs,
-            batch_size=32,
-            learning_rate=1e-2,
-            patience=None,
-            verbose=False,
-        )
-        return AnomalyDetector(model, random_state=seed, verbose=False, **(detector | others))
-
-    return {
-        "seqae": made,
-        "autoencoder alone": lambda seed: made(seed, score="error"),
-        "linear": lambda seed: made(seed, score="error", baseline="pca"),
-    }
-
-
-def ecg5000(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Whole beats; the threshold is the 0.97 quantile of held-out normal beats, of which one in 292 is an outlier."""
-    train, test, labels = sets.ecg5000()
-
-    def run(method: Method, seed: int) -> Row:
-        detector = method(seed).fit(train)
-        scores = detector.anomaly_score(test)
-        alarms = scores > detector.threshold_
-        return {"AUROC": auroc(labels, scores), "AP": average_precision(labels, scores), "F1": f1(labels, alarms)}
-
-    return _table(methods(epochs or 40, held_out_fraction=0.3, threshold=Quantile(0.97)), seeds, run)
-
-
-def power(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Weeks: trained on half of the normal ones. "above" counts the holiday weeks above every unseen normal week."""
-    weeks, is_holiday = sets.power_weeks()
-
-    def run(method: Method, seed: int) -> Row:
-        normal = np.random.default_rng(seed).permutation(np.flatnonzero(~is_holiday))
-        known, unseen = normal[: len(normal) * 7 // 10], normal[len(normal) * 7 // 10 :]
-        detector = method(seed).fit(weeks[known])
-        scores = detector.anomaly_score(weeks[np.concatenate([unseen, np.flatnonzero(is_holiday)])])
-        n_above = float(np.sum(scores[len(unseen) :] > scores[: len(unseen)].max()))
-        labels = np.arange(len(scores)) >= len(unseen)
-        return {"above, of 6": n_above, "AUROC": auroc(labels, scores)}
-
-    return _table(methods(epochs or 30), seeds, run)
-
-
-def power_series(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """The year as one series, windows of a week: fitted on its first 16 weeks, scored on the rest."""
-    series, labels = sets.power_series()
-    split = 16 * 672
-
-    def run(method: Method, seed: int) -> Row:
-        detector = method(seed).fit([series[:split]])
-        (scores,) = detector.anomaly_score([series[split:]])
-        return {"AUROC": auroc(labels[split:], scores), "AP": average_precision(labels[split:], scores)}
-
-    return _table(methods(epochs or 10, window=672, stride=24, held_out_fraction=0.3), seeds, run)
-
-
-def ucr(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Top-1 within +-100 steps, windows of one period."""
-    chosen = sets.ucr(n_shortest)
-
-    def run(method: Method, seed: int) -> Row:
-        hits = 0
-        for series in chosen:
-            detector = method(seed).fit([series.train])
-            (scores,) = detector.anomaly_score([series.test])
-            hits += is_top_hit(scores, series.start, series.end)
-        return {f"hits, of {len(chosen)}": float(hits)}
-
-    settings = {"window": "auto", "stride": 2, "threshold": None, "held_out_fraction": 0.1}
-    return _table(methods(epochs or 5, hidden_size=24, **settings), seeds, run)
-
-
-def telemetry(name: str) -> Callable[..., list[tuple[str, list[Row]]]]:
-    """Mean over entities; events by Orion's rule at the threshold, counted over all entities."""
-
-    def benchmark(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-        chosen = sets.entities(name)[:n_shortest]
-
-        def run(method: Method, seed: int) -> Row:
-            rows, events = [], Events(0, 0, 0)
-            for entity in chosen:
-                detector = method(seed).fit([entity.train])
-                (scores,) = detector.anomaly_score([entity.test])
-                rows.append((auroc(entity.labels, scores), average_precision(entity.labels, scores)))
-                events += count_events(entity.labels, scores > detector.threshold_)
-            means = np.nanmean(rows, axis=0)
-            return {"AUROC": float(means[0]), "AP": float(means[1]), "event F1": events.f1}
-
-        return _table(methods(epochs or 5, window=50, stride=5, threshold="peaks", latent_size=16), seeds, run)
-
-    return benchmark
-
-
-def adfa(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Traces of system calls, as tokens."""
-    return _tokens([sets.adfa()], seeds, epochs or 20)
-
-
-def hdfs(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Log sessions, as tokens. Which events a session holds tells nearly all."""
-    return _tokens([sets.hdfs()], seeds, epochs or 5)
-
-
-def names(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Family names of one language against those of all others; the mean over six languages."""
-    return _tokens([sets.names(language) for language in sets.LANGUAGES[:n_shortest]], seeds, epochs or 5)
-
-
-def _tokens(chosen: list[sets.Tokens], seeds: Iterable[int], epochs: int) -> list[tuple[str, list[Row]]]:
-    """The default detector, its autoencoder alone, and counting without an autoencoder, for whole sequences; the mean
-    over the chosen sets.
-    """
-
-    def made(seed: int, **others: Any) -> AnomalyDetector:
-        model = SequenceAutoencoder(
-            "tokens",
-            loss="cross_entropy",
-            hidden_size=64,
-            latent_size=8,
-            max_epochs=epochs,
-            batch_size=8,
-            learning_rate=3e-3,
-            patience=None,
-            verbose=False,
-        )
-        return AnomalyDetector(model, random_state=seed, verbose=False, **others)
-
-    def run(method: Method, seed: int) -> Row:
-        rows = []
-        for train, test, labels in chosen:
-            scores = method(seed).fit(Ragged.from_tokens(train)).anomaly_score(Ragged.from_tokens(test))
-            rows.append((auroc(labels, scores), average_precision(labels, scores), best_f1(labels, scores)))
-        return dict(zip(("AUROC", "AP", "best F1"), np.mean(rows, axis=0).tolist(), strict=True))
-
-    compared: dict[str, Method] = {
-        "seqae": made,
-        "autoencoder alone": lambda seed: made(seed, score="error"),
-        "counting": lambda seed: made(seed, baseline="ngram"),
-        "n-grams alone": lambda seed: made(seed, baseline="ngram", score="error"),
-    }
-    return _table(compared, seeds, run)
-
-
-BENCHMARKS = {
+BENCHMARKS: dict[str, Benchmark] = {
     "ecg5000": ecg5000,
     "power": power,
     "power_series": power_series,
     "ucr": ucr,
-    "asd": telemetry("asd"),
-    "smd": telemetry("smd"),
-    "smap_msl": telemetry("smap_msl"),
+    "asd": servers("asd"),
+    "smd": servers("smd"),
+    "smap": spacecraft("smap"),
+    "msl": spacecraft("msl"),
     "adfa": adfa,
     "hdfs": hdfs,
     "names": names,
 }
+
+
+PLAINER = {
+    "linear": "the linear detector, AnomalyDetector(baseline='pca'),",
+    "counting": "counting, AnomalyDetector(baseline='ngram'),",
+    "discord search": "discord search, which is not in this package,",
+}
+"""Methods without an autoencoder."""
 
 
 def main() -> None:
@@ -216,21 +64,6 @@ def main() -> None:
         _show(console, name, BENCHMARKS[name](range(arguments.seeds), arguments.epochs, arguments.short))
 
 
-def _table(
-    made: dict[str, Method], seeds: Iterable[int], run: Callable[[Method, int], Row]
-) -> list[tuple[str, list[Row]]]:
-    """One row per method, with one result per seed, its seconds included."""
-    rows = []
-    for name, method in made.items():
-        results = []
-        for seed in seeds:
-            started = time.perf_counter()
-            results.append(run(method, seed) | {"seconds": time.perf_counter() - started})
-            print(name, {key: round(number, 4) for key, number in results[-1].items()}, file=sys.stderr, flush=True)
-        rows.append((name, results))
-    return rows
-
-
 def _show(console: Console, name: str, rows: list[tuple[str, list[Row]]]) -> None:
     names = list(rows[0][1][0])
     n_seeds = len(rows[0][1])
@@ -241,12 +74,24 @@ def _show(console: Console, name: str, rows: list[tuple[str, list[Row]]]) -> Non
         cells = [interval([result[metric] for result in results]) for metric in names]
         table.add_row(method, *(f"{mean:.3f} ±{half:.3f}" for mean, half in cells))
     console.print(table)
-    best = {method: np.mean([result[names[0]] for result in results]) for method, results in rows}
-    if "linear" in best and best["linear"] >= best["seqae"]:
-        console.print("Here the linear detector is the better choice: AnomalyDetector(baseline='pca').", style="yellow")
-    if "counting" in best and best["counting"] >= best["seqae"]:
-        console.print("Here counting is the better choice: AnomalyDetector(baseline='ngram').", style="yellow")
+    for line in better_choices(rows):
+        console.print(line, style="yellow", soft_wrap=True)
     console.print(f"Beside it: {sets.FLOORS[name.removesuffix('_series')]}\n", soft_wrap=True)
+
+
+def better_choices(rows: list[tuple[str, list[Row]]]) -> list[str]:
+    """One line for each method without an autoencoder that is at least as good as the default detector, and by what."""
+    means = {
+        method: {name: float(np.mean([r[name] for r in results])) for name in results[0]} for method, results in rows
+    }
+    lines = []
+    for method, choice in PLAINER.items():
+        if method not in means:
+            continue
+        better = [name for name, mean in means[method].items() if name != "seconds" and mean >= means["seqae"][name]]
+        if better:
+            lines.append(f"By {', '.join(better)} {choice} is the better choice here.")
+    return lines
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks import detect, detection_sets
+from benchmarks.detection_methods import methods
+from benchmarks.discord import Discord, mean_over_windows, profile
 from benchmarks.metrics import (
     Events,
     auroc,
@@ -69,8 +71,53 @@ def test_absent_data_is_said(
     assert "no data" in capsys.readouterr().out
 
 
+def test_discords_are_those_of_plain_loops() -> None:
+    rng = np.random.default_rng(0)
+    series, window, first = rng.normal(size=60).cumsum(), 7, 20
+    parts = [series[k : k + window] for k in range(54)]
+    parts = [(part - part.mean()) / part.std() for part in parts]
+    expected = [
+        min(np.linalg.norm(part - other) for k, other in enumerate(parts) if abs(k - i) > window // 2)
+        for i, part in enumerate(parts)
+        if i >= first
+    ]
+    np.testing.assert_allclose(profile(series, window, first), expected, atol=1e-6)
+    means = [np.mean([expected[k] for k in range(34) if k <= at < k + window]) for at in range(40)]
+    np.testing.assert_allclose(mean_over_windows(np.array(expected), window), means)
+
+
+def test_a_discord_is_found() -> None:
+    rng = np.random.default_rng(1)
+    train, test = (np.sin(np.arange(n) / 4)[:, None] + 0.02 * rng.normal(size=(n, 1)) for n in (400, 500))
+    test[300:312] *= 0.3
+    (scores,) = Discord().fit([train]).anomaly_score([test])
+    assert len(scores) == 500
+    assert 290 <= np.argmax(scores) < 322
+
+
+def test_the_better_choice_is_said() -> None:
+    rows = [("seqae", [{"AP": 0.5, "F1": 0.5, "seconds": 9.0}]), ("linear", [{"AP": 0.6, "F1": 0.4, "seconds": 1.0}])]
+    (line,) = detect.better_choices(rows)
+    assert line.startswith("By AP the linear detector")
+    assert detect.better_choices(rows[:1]) == []
+
+
+def test_spacecraft_have_their_telemetry_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection_sets, "DATA", tmp_path)
+    arrays = {}
+    for name, n_channels in (("A", 25), ("B", 55)):
+        x = np.random.default_rng(n_channels).normal(size=(6, n_channels))
+        arrays |= {f"{name}__train": x, f"{name}__test": 2 * x, f"{name}__y": np.arange(6) == 3}
+    np.savez(tmp_path / "smap_msl_dev.npz", **arrays)
+    for set_name, name in (("smap", "A"), ("msl", "B")):
+        (entity,) = detection_sets.entities(set_name)
+        assert entity.name == name
+        np.testing.assert_array_equal(entity.test, 2 * arrays[f"{name}__train"][:, :1])
+        assert entity.labels.tolist() == [False, False, False, True, False, False]
+
+
 @pytest.mark.long
 def test_ecg5000_reaches_its_goal(shared_data: Path) -> None:
     train, test, labels = detection_sets.ecg5000()
-    detector = detect.methods(20, held_out_fraction=0.3)["seqae"](0).fit(train)
+    detector = methods(20, held_out_fraction=0.3)["seqae"](0).fit(train)
     assert auroc(labels, detector.anomaly_score(test)) >= 0.985
