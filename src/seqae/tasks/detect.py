@@ -58,7 +58,8 @@ class AnomalyDetector(BaseEstimator):
         "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
         "latent": distance of a window's vector to the nearest of a normal one.
         "linear": as "error", of the principal components of whole windows, which need one length.
-        "nearest": distance to the nearest normal window in whitened principal components; needs one length too.
+        "nearest": distance to the nearest normal sequence in whitened principal components, which needs one length too;
+            of windows, of each half to the nearest half.
         "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
         "ngram": of tokens, the cross-entropy of each step given the four before it, by counting; of tokens, "error" is
         the autoencoder's. "symbols", "pairs": distance to the nearest normal sequence, by which symbols it holds, or by
@@ -125,7 +126,7 @@ class AnomalyDetector(BaseEstimator):
             split = split_series(normal, fraction, seed, window)
         windows = training_windows(split.training, window, stride)
         self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)
-        sensors = fit_sensors(names, self.autoencoder_, windows)
+        sensors = fit_sensors(names, self.autoencoder_, windows, is_windowed=window is not None)
         self._learn(fit_scorer(names, sensors, split.held_out, window, stride), source)
         self._learn_judge(threshold, Series(source.ragged[np.flatnonzero(is_anomaly)], source.times))
         return self
@@ -143,7 +144,7 @@ class AnomalyDetector(BaseEstimator):
         if not {"error", "mahalanobis", "prediction", "combined"}.issuperset(names):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()")
         self.autoencoder_ = self._fitted_autoencoder(source.ragged, source, 0)
-        sensors = fit_sensors(names, self.autoencoder_, source.ragged)
+        sensors = fit_sensors(names, self.autoencoder_, source.ragged, is_windowed=False)
         self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
         self._learn_judge(as_threshold(self.threshold), Series(source.ragged[:0], source.times))
         return self

@@ -9,18 +9,16 @@ import numpy as np
 from ..estimator import SequenceAutoencoder
 from ..ragged import Ragged
 from .linear import fit_linear
+from .nearest import NEAREST, fit_nearest
 from .neighbours import fit_neighbours
 from .scorer import Scorer, Series, columns_for
 from .scores import KINDS, fit_mean_error, fit_part, weighted, with_typical
-from .sensors import LATENT, LINEAR, NEAREST, PREDICTION, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
+from .sensors import LATENT, LINEAR, PREDICTION, RECONSTRUCTION, AutoencoderSensor, LinearSensor, Sensor
 from .symbols import NGRAM, PAIRS, SYMBOLS, fit_symbols
 from .windowing import split_at_gaps
 
 TRAINING_WINDOWS = 4096
 """Long series are trained on about as many windows, evenly spaced, and at most `stride` apart."""
-
-FEWEST_COMPONENTS, MOST_COMPONENTS, WINDOWS_PER_COMPONENT = 20, 64, 8
-"""The part "nearest" compares windows in one principal component for every 8 windows, at least 20 and at most 64."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +39,12 @@ def training_windows(training: Series, window: int | None, stride: int) -> Ragge
     return segments.windows(window, max(stride, n_windows // TRAINING_WINDOWS, 1))
 
 
-def fit_sensors(names: tuple[str, ...], autoencoder: SequenceAutoencoder | None, windows: Ragged) -> tuple[Sensor, ...]:
+def fit_sensors(
+    names: tuple[str, ...], autoencoder: SequenceAutoencoder | None, windows: Ragged, *, is_windowed: bool
+) -> tuple[Sensor, ...]:
     """The models that the parts of a score look at.
 
-    autoencoder: fitted; None is the linear baseline. windows: what it was trained on.
+    autoencoder: fitted; None is the linear baseline. windows: what it was trained on; is_windowed: of long series.
     """
     kinds = {kind for name in names for kind in KINDS[name]} | {RECONSTRUCTION}
     own = tuple(kind for kind in (RECONSTRUCTION, PREDICTION, LATENT) if kind in kinds)
@@ -59,9 +59,7 @@ def fit_sensors(names: tuple[str, ...], autoencoder: SequenceAutoencoder | None,
     if LINEAR in kinds:
         sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
     if NEAREST in kinds:
-        n_components = int(np.clip(len(windows) // WINDOWS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
-        compressed = LinearSensor(fit_linear(windows, n_components=n_components), None, (NEAREST,))
-        sensors.append(_with_memory(compressed, windows))
+        sensors.append(fit_nearest(windows, is_halved=is_windowed))
     if counted:
         sensors.append(fit_symbols(windows, counted))
     return tuple(sensors)
@@ -89,7 +87,7 @@ def fit_scorer(
 
 def _with_memory(sensor: AutoencoderSensor | LinearSensor, windows: Ragged) -> AutoencoderSensor | LinearSensor:
     """The sensor, remembering the latent vectors of normal windows if it is asked for distances from them."""
-    if LATENT not in sensor.kinds and NEAREST not in sensor.kinds:
+    if LATENT not in sensor.kinds:
         return sensor
     size = 1024
     latent = [sensor.latent(windows[first : first + size]) for first in range(0, len(windows), size)]

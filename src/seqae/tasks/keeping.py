@@ -13,6 +13,7 @@ from ..estimator import SequenceAutoencoder
 from ..saving import ModelFile
 from .judging import Judge
 from .linear import LinearModel
+from .nearest import NearestSensor
 from .neighbours import Neighbours
 from .scorer import Scorer
 from .scores import Mahalanobis, MeanError, MeanSurprise, Part
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .detect import AnomalyDetector
 
 KIND = "detector"
+SENSORS = {"autoencoder": AutoencoderSensor, "linear": LinearSensor, "nearest": NearestSensor}
 _PARAMETERS = ("window", "stride", "score", "baseline", "held_out_fraction", "random_state")
 
 
@@ -99,14 +101,12 @@ def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) ->
     if isinstance(sensor, SymbolSensor):
         tensors |= {f"{prefix}{name}": array for name, array in sensor.to_tensors().items()}
         return {"kind": "symbols", "kinds": list(sensor.kinds)}
-    if isinstance(sensor, LinearSensor):
+    if isinstance(sensor, LinearSensor | NearestSensor):
         tensors |= {f"{prefix}linear.{name}": array for name, array in sensor.model.to_tensors().items()}
     if sensor.neighbours is not None:
         tensors |= {f"{prefix}neighbours.{name}": array for name, array in sensor.neighbours.to_tensors().items()}
-    return {
-        "kind": "linear" if isinstance(sensor, LinearSensor) else "autoencoder",
-        "kinds": list(sensor.kinds),
-    }
+    kind = next(name for name, made in SENSORS.items() if isinstance(sensor, made))
+    return {"kind": kind, "kinds": list(sensor.kinds)}
 
 
 def _unpack_sensor(
@@ -117,8 +117,11 @@ def _unpack_sensor(
         return SymbolSensor.from_tensors(tensors, kinds)
     memory = _below("neighbours.", tensors)
     neighbours = Neighbours(**memory) if memory else None
-    if saved["kind"] == "linear":
-        return LinearSensor(LinearModel.from_tensors(_below("linear.", tensors)), neighbours, kinds)
+    if saved["kind"] in ("linear", "nearest"):
+        model = LinearModel.from_tensors(_below("linear.", tensors))
+        if saved["kind"] == "linear":
+            return LinearSensor(model, neighbours, kinds)
+        return NearestSensor(model, Neighbours(**memory))
     if autoencoder is None:
         raise ModelFileError("its autoencoder is missing")
     return AutoencoderSensor(autoencoder, neighbours, kinds)

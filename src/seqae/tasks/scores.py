@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import InvalidParameter
 from ..parameters import check_choice
 from ..ragged import Ragged
-from .sensors import LATENT, LINEAR, NEAREST, PREDICTION, RECONSTRUCTION
+from .nearest import NEAREST
+from .sensors import LATENT, LINEAR, PREDICTION, RECONSTRUCTION
 from .symbols import NGRAM, PAIRS, SYMBOLS
 
 LEAST_ERROR = 0.1

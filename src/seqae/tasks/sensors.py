@@ -14,10 +14,11 @@ from ..model import Decoder, SymbolDecoder
 from ..model.interface import Code
 from ..ragged import Ragged
 from .linear import LinearModel, scaled
+from .nearest import NearestSensor
 from .neighbours import Neighbours
 from .symbols import SymbolSensor
 
-RECONSTRUCTION, PREDICTION, LATENT, LINEAR, NEAREST = "reconstruction", "prediction", "latent", "linear", "nearest"
+RECONSTRUCTION, PREDICTION, LATENT, LINEAR = "reconstruction", "prediction", "latent", "linear"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +98,7 @@ class AutoencoderSensor:
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearSensor:
     """A linear model: columns "linear" (or "reconstruction", where it stands in for the autoencoder), one per channel,
-    and "nearest" (or "latent"), the distance of its coefficients to those of the nearest normal window.
+    and "latent", the distance of its coefficients to those of the nearest normal window.
     """
 
     model: LinearModel
@@ -111,7 +112,7 @@ class LinearSensor:
 
     def width(self, kind: str) -> int:
         """How many columns a kind has."""
-        return 1 if kind in (LATENT, NEAREST) else self.model.n_channels
+        return 1 if kind == LATENT else self.model.n_channels
 
     def read(self, windows: Ragged) -> np.ndarray:
         """The columns of all kinds, side by side. windows: in the units of the data. Returns (n_steps, n_columns)."""
@@ -126,7 +127,7 @@ class LinearSensor:
         return self.model.read(windows)[1]
 
 
-Sensor = AutoencoderSensor | LinearSensor | SymbolSensor
+Sensor = AutoencoderSensor | LinearSensor | NearestSensor | SymbolSensor
 
 
 def columns_of(sensors: Sequence[Sensor]) -> dict[str, slice]:

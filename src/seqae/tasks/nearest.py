@@ -1,0 +1,80 @@
+"""How far the parts of a window lie from the nearest ones of normal windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ragged import Ragged, starts_of
+from .linear import LinearModel, fit_linear
+from .neighbours import Neighbours, fit_neighbours
+
+NEAREST = "nearest"
+
+FEWEST_COMPONENTS, MOST_COMPONENTS, PARTS_PER_COMPONENT = 20, 64, 8
+"""Parts are compared in one principal component for every 8 of them, at least 20 and at most 64."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearestSensor:
+    """The column "nearest": of each step, the distance of its part of the window to the nearest part of a normal one.
+
+    model: of parts, model.length steps each: whole windows, or halves, of which the second ends where the window does.
+    """
+
+    model: LinearModel
+    neighbours: Neighbours
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What columns there are."""
+        return (NEAREST,)
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Never."""
+        return False
+
+    def width(self, kind: str) -> int:
+        """How many columns a kind has."""
+        return 1
+
+    def read(self, windows: Ragged) -> np.ndarray:
+        """windows: in the units of the data, of any lengths. Returns (n_steps, 1) float64."""
+        parts = parts_of(windows, self.model.length)
+        distances = self.neighbours.distances(self.model.read(parts.ragged)[1])
+        return np.repeat(distances, parts.n_own)[:, None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Windows in parts. ragged: the parts; n_own: (n_parts,) steps up to the next part of the window, or to its end."""
+
+    ragged: Ragged
+    n_own: np.ndarray
+
+
+def parts_of(windows: Ragged, length: int) -> Parts:
+    """Parts of `length` steps; the last of a window ends where the window does. A shorter window is a part itself."""
+    n_parts = -(-windows.lengths // length)
+    owner = np.repeat(np.arange(len(windows)), n_parts)
+    k = np.arange(len(owner)) - np.repeat(starts_of(n_parts), n_parts)
+    sizes = np.minimum(length, windows.lengths[owner])
+    firsts = np.minimum(k * length, windows.lengths[owner] - sizes)
+    n_own = np.where(k == n_parts[owner] - 1, sizes, np.append(firsts[1:], 0) - firsts)
+    return Parts(Ragged.view(windows.values, windows.starts[owner] + firsts, sizes, windows.observed), n_own)
+
+
+def fit_nearest(windows: Ragged, *, is_halved: bool) -> NearestSensor:
+    """windows: normal, in the units of the data, of one length but for a few shorter ones."""
+    length = int(windows.lengths.max())
+    parts = windows
+    if is_halved:
+        halves = parts_of(windows, -(-length // 2)).ragged
+        parts = halves[np.unique(halves.starts, return_index=True)[1]]  # in the order of time, each once
+    n_components = int(np.clip(len(parts) // PARTS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
+    model = fit_linear(parts, n_components=n_components)
+    size = 1024
+    coefficients = [model.read(parts[first : first + size])[1] for first in range(0, len(parts), size)]
+    return NearestSensor(model, fit_neighbours(np.concatenate(coefficients)))
