@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from seqae import SequenceAutoencoder
+from seqae.architectures import PRESETS, Architecture
 from seqae.tasks.detect import AnomalyDetector
 
 Row = dict[str, float]
@@ -19,15 +21,7 @@ def methods(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detec
     """The default detector, its autoencoder alone, and the linear detector, each for a seed."""
 
     def made(seed: int, **others: Any) -> AnomalyDetector:
-        model = SequenceAutoencoder(
-            hidden_size=hidden_size,
-            latent_size=latent_size,
-            max_epochs=epochs,
-            batch_size=32,
-            learning_rate=1e-2,
-            patience=None,
-            verbose=False,
-        )
+        model = _autoencoder("repeat", epochs, hidden_size, latent_size)
         return AnomalyDetector(model, random_state=seed, verbose=False, **(detector | others))
 
     return {
@@ -35,6 +29,30 @@ def methods(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detec
         "autoencoder alone": lambda seed: made(seed, score="error"),
         "linear": lambda seed: made(seed, score="error", baseline="pca"),
     }
+
+
+def predicting(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detector: Any) -> dict[str, Method]:
+    """A composite autoencoder that predicts the steps before and after (AER, Wong et al. 2022), by these alone."""
+    composite = replace(PRESETS["composite"], preceding_steps=1)
+
+    def made(seed: int) -> AnomalyDetector:
+        model = _autoencoder(composite, epochs, hidden_size, latent_size)
+        return AnomalyDetector(model, score="prediction", random_state=seed, verbose=False, **detector)
+
+    return {"composite, prediction": made}
+
+
+def _autoencoder(architecture: str | Architecture, epochs: int, hidden: int, latent: int) -> SequenceAutoencoder:
+    return SequenceAutoencoder(
+        architecture,
+        hidden_size=hidden,
+        latent_size=latent,
+        max_epochs=epochs,
+        batch_size=32,
+        learning_rate=1e-2,
+        patience=None,
+        verbose=False,
+    )
 
 
 def table(

@@ -11,9 +11,10 @@ import seqae
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.tasks.bags import Bags, Content, fit_bags
-from seqae.tasks.ngrams import NGramModel, covered, fit_ngrams
+from seqae.tasks.ngrams import NGramModel, fit_ngrams
 from seqae.tasks.scores import MeanError, MeanSurprise, Part, fit_part, weighted
 from seqae.tasks.stream import Stream
+from seqae.tasks.windowing import covered
 
 from . import naive
 from .test_detect import assert_same

@@ -62,18 +62,37 @@ class LinearModel:
             errors[~np.asarray(batch.observed)] = np.nan
         return errors, coefficients
 
+    def coefficients(self, windows: Ragged) -> np.ndarray:
+        """Of every window's first `length` steps, as read() has them. Returns (n_windows, n_components)."""
+        batch = scaled(windows, self.scaling)
+        found = np.empty((len(batch), len(self.basis)), np.float32)
+        for length in np.unique(batch.lengths):
+            which = np.flatnonzero(batch.lengths == length)
+            rows = batch.starts[which, None] + np.arange(min(length, self.length))
+            found[which] = self._coefficients(self._centred(batch.values[rows])).numpy()
+        return found
+
     def _residual(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """x: (n, length, n_channels) scaled. Returns its residual, and the coefficients of its first part."""
         parts = [self._residual_of_part(part) for part in x.split(self.length, dim=1)]
         return np.concatenate([residual for residual, _ in parts], axis=1), parts[0][1]
 
     def _residual_of_part(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        n_values = x.shape[1] * x.shape[2]
-        basis = torch.from_numpy(np.ascontiguousarray(self.basis[:, :n_values]))
-        centred = torch.from_numpy(x.reshape(len(x), n_values).numpy() - self.mean[:n_values])
-        coefficients = linear(centred, self._solver(basis), torch.zeros(len(basis)))
-        rebuilt = linear(coefficients, basis.T.contiguous(), torch.zeros(n_values))
+        centred = self._centred(x)
+        coefficients, n_values = self._coefficients(centred), centred.shape[1]
+        rebuilt = linear(coefficients, self._basis(n_values).T.contiguous(), torch.zeros(n_values))
         return (centred.numpy() - rebuilt.numpy()).reshape(x.shape), coefficients.numpy()
+
+    def _centred(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (n, n_steps, n_channels) scaled. Returns (n, n_steps * n_channels)."""
+        flat = x.reshape(len(x), -1).numpy()
+        return torch.from_numpy(flat - self.mean[: flat.shape[1]])
+
+    def _coefficients(self, centred: torch.Tensor) -> torch.Tensor:
+        return linear(centred, self._solver(self._basis(centred.shape[1])), torch.zeros(len(self.basis)))
+
+    def _basis(self, n_values: int) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.basis[:, :n_values]))
 
     def _solver(self, basis: torch.Tensor) -> torch.Tensor:
         """From values to coefficients: the basis itself, or for part of a window the posterior mean of probabilistic

@@ -9,8 +9,12 @@ import numpy as np
 from ..ragged import Ragged, starts_of
 from .linear import LinearModel, fit_linear
 from .neighbours import Neighbours, fit_neighbours
+from .windowing import covered
 
 NEAREST = "nearest"
+
+MOST_PARTS = 16384
+"""Evenly chosen among the normal ones: the fewer, the further from the nearest one that lies alike in time."""
 
 FEWEST_COMPONENTS, MOST_COMPONENTS, PARTS_PER_COMPONENT = 20, 64, 8
 """Parts are compared in one principal component for every 8 of them, at least 20 and at most 64."""
@@ -43,7 +47,7 @@ class NearestSensor:
     def read(self, windows: Ragged) -> np.ndarray:
         """windows: in the units of the data, of any lengths. Returns (n_steps, 1) float64."""
         parts = parts_of(windows, self.model.length)
-        distances = self.neighbours.distances(self.model.read(parts.ragged)[1])
+        distances = self.neighbours.distances(self.model.coefficients(parts.ragged))
         return np.repeat(distances, parts.n_own)[:, None]
 
 
@@ -70,11 +74,11 @@ def fit_nearest(windows: Ragged, *, is_halved: bool) -> NearestSensor:
     """windows: normal, in the units of the data, of one length but for a few shorter ones."""
     length = int(windows.lengths.max())
     parts = windows
-    if is_halved:
-        halves = parts_of(windows, -(-length // 2)).ragged
-        parts = halves[np.unique(halves.starts, return_index=True)[1]]  # in the order of time, each once
+    if is_halved:  # at every step that the windows cover: in a long series they lie further apart
+        parts = covered(windows).windows(-(-length // 2))
+    parts = parts[np.unique(np.linspace(0, len(parts) - 1, MOST_PARTS).astype(np.int64))]
     n_components = int(np.clip(len(parts) // PARTS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
     model = fit_linear(parts, n_components=n_components)
     size = 1024
-    coefficients = [model.read(parts[first : first + size])[1] for first in range(0, len(parts), size)]
-    return NearestSensor(model, fit_neighbours(np.concatenate(coefficients)))
+    coefficients = [model.coefficients(parts[first : first + size]) for first in range(0, len(parts), size)]
+    return NearestSensor(model, fit_neighbours(np.concatenate(coefficients), MOST_PARTS))

@@ -44,13 +44,13 @@ class Neighbours:
         }
 
 
-def fit_neighbours(latent: np.ndarray) -> Neighbours:
-    """At most 4096 of the vectors, evenly chosen, whitened. latent: (n, latent_size).
+def fit_neighbours(latent: np.ndarray, most: int = MOST_VECTORS) -> Neighbours:
+    """At most so many of the vectors, evenly chosen, whitened. latent: (n, latent_size).
 
     Whitening divides each principal component by sqrt(its variance + 0.05 of the mean one), so that a component
     that hardly varies in normal data counts for more than its size, but does not drown the others.
     """
-    chosen = latent[np.unique(np.linspace(0, len(latent) - 1, MOST_VECTORS).astype(np.int64))]
+    chosen = latent[np.unique(np.linspace(0, len(latent) - 1, most).astype(np.int64))]
     centre = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = (chosen - centre).astype(np.float64)
     variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ragged import Ragged, starts_of
+from .windowing import covered
 
 MOST_SYMBOLS = 5
 """Of an n-gram. On the open data of benchmarks/detect.py, 3 to 6 differ little."""
@@ -141,16 +142,6 @@ def parents_of(nodes: np.ndarray, is_start: np.ndarray, n: int) -> np.ndarray:
         return np.full(len(nodes), ROOT)
     before = np.concatenate([[NOWHERE], nodes[:-1]])
     return np.where(is_start, NOWHERE, before)
-
-
-def covered(sequences: Ragged) -> Ragged:
-    """The same steps, where sequences overlap each once: the unions of those that share steps."""
-    order = np.argsort(sequences.starts, kind="stable")
-    starts, ends = sequences.starts[order], (sequences.starts + sequences.lengths)[order]
-    reached = np.maximum.accumulate(ends)
-    firsts = np.flatnonzero(np.concatenate([[True], starts[1:] >= reached[:-1]]))
-    last_ends = np.concatenate([reached[firsts[1:] - 1], reached[-1:]])
-    return Ragged.view(sequences.values, starts[firsts], last_ends - starts[firsts])
 
 
 def _level(keys: np.ndarray, counts: np.ndarray, n_parents: int, n_symbols: int) -> Level:

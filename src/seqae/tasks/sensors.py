@@ -124,7 +124,7 @@ class LinearSensor:
 
     def latent(self, windows: Ragged) -> np.ndarray:
         """(n_windows, n_components) float32."""
-        return self.model.read(windows)[1]
+        return self.model.coefficients(windows)
 
 
 Sensor = AutoencoderSensor | LinearSensor | NearestSensor | SymbolSensor

@@ -62,6 +62,16 @@ def windows_of(segments: Ragged, length: int, stride: int) -> Ragged:
     return Ragged.view(segments.values, starts[order], lengths[order], segments.observed)
 
 
+def covered(sequences: Ragged) -> Ragged:
+    """The same steps, where sequences overlap each once: the unions of those that share steps."""
+    order = np.argsort(sequences.starts, kind="stable")
+    starts, ends = sequences.starts[order], (sequences.starts + sequences.lengths)[order]
+    reached = np.maximum.accumulate(ends)
+    firsts = np.flatnonzero(np.concatenate([[True], starts[1:] >= reached[:-1]]))
+    last_ends = np.concatenate([reached[firsts[1:] - 1], reached[-1:]])
+    return Ragged.view(sequences.values, starts[firsts], last_ends - starts[firsts], sequences.observed)
+
+
 def choose_window(series: Ragged) -> int:
     """The series' period, by autocorrelation: the first lag whose peak is nearly as high as the highest.
 
