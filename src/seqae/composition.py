@@ -28,7 +28,7 @@ LAYER_KINDS = (
 """What a layer of a chain may be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ChainLayer:
     """One layer of a chain.
 
@@ -82,6 +82,10 @@ class ChainLayer:
             )
         if self.shape is not None:
             object.__setattr__(self, "shape", as_sizes("ChainLayer.shape", self.shape, count=2))
+
+    def __repr__(self) -> str:
+        """What differs from the defaults."""
+        return f"ChainLayer({_own_fields(self)})"
 
     @property
     def is_recurrent(self) -> bool:
@@ -216,8 +220,7 @@ class Architecture:
 
     def __repr__(self) -> str:
         """What differs from the defaults."""
-        own = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
-        return f"Architecture({', '.join(f'{name}={value!r}' for name, value, default in own if value != default)})"
+        return f"Architecture({_own_fields(self)})"
 
     @property
     def is_variational(self) -> bool:
@@ -287,6 +290,12 @@ def _check_fit(a: Architecture) -> None:
     for message, is_true in contradictions.items():
         if is_true:
             raise InvalidParameter(f"Architecture: {message}")
+
+
+def _own_fields(value: ChainLayer | Architecture) -> str:
+    """The fields that differ from their defaults, as arguments."""
+    own = ((field.name, getattr(value, field.name), field.default) for field in fields(value))
+    return ", ".join(f"{name}={value!r}" for name, value, default in own if value != default)
 
 
 def _as_layer(layer: ChainLayer | Mapping[str, Any]) -> ChainLayer:

@@ -37,10 +37,13 @@ def description(saved: BaseEstimator) -> dict[str, str]:
 
 def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
     n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
-    name = estimator.architecture if isinstance(estimator.architecture, str) else repr(estimator.architecture)
+    plan = estimator.architecture
+    layers = f"{estimator.n_layers} of {estimator.hidden_size} {estimator.cell} units"
+    if not isinstance(plan, str) and plan.chain is not None:
+        layers = f"{len(plan.chain)}, as the architecture names them"
     return {
-        "architecture": name,
-        "layers": f"{estimator.n_layers} of {estimator.hidden_size} {estimator.cell} units",
+        "architecture": plan if isinstance(plan, str) else repr(plan),
+        "layers": layers,
         "vector": counted(estimator.latent_size, "value"),
         "parameters": f"{n_parameters:,}",
         **steps(estimator),
