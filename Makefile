@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test test-long check bench bench-growth bench-detect sanitize clean
+.PHONY: install demo test test-long check bench bench-stream bench-growth bench-detect sanitize clean
 
 install: $(INSTALLED)
 
@@ -29,6 +29,9 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/seqae bench
+
+bench-stream: $(INSTALLED)
+	$(BIN)/python -m benchmarks.stream
 
 bench-growth: $(INSTALLED)
 	$(BIN)/python -m benchmarks.growth
