@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seqae import Architecture, Ragged, SequenceAutoencoder, load
+from seqae.architectures import PRESETS
 from seqae.cli import app
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.tasks.forecast import forecast, next_steps
@@ -95,6 +97,32 @@ def test_a_sine_is_continued() -> None:
 def test_a_sine_is_continued_for_150_steps(cell: str, max_epochs: int) -> None:
     ae = continuation(150, max_epochs=max_epochs, cell=cell, scale=False)
     assert score(ae.fit(waves(500, seed=0, shortest=180, longest=210)), 150) > 0.9
+
+
+@pytest.mark.long
+def test_the_preset_continues_a_sine_for_150_steps() -> None:
+    """Four layers each side, running free, from inputs of 30 to 60 steps."""
+    plan = replace(PRESETS["seq2seq"], has_reconstruction=False, predicted_steps=150)
+    ae = SequenceAutoencoder(
+        plan, cell="gru", hidden_size=32, max_epochs=60, batch_size=16, learning_rate=1e-2, patience=None, scale=False,
+        random_state=0,
+    )  # fmt: skip
+    assert score(ae.fit(waves(500, seed=0, shortest=180, longest=210)), 150) > 0.9
+
+
+def test_any_preset_continues_from_the_command_line(tmp_path: Path) -> None:
+    frames = [pd.DataFrame({"id": i, "x": x[:, 0]}) for i, x in enumerate(waves(8, seed=0, shortest=9, longest=12))]
+    pd.concat(frames).to_csv(tmp_path / "x.csv", index=False)
+    model, files = str(tmp_path / "m.seqae"), [str(tmp_path / "x.csv"), "--id", "id"]
+    tiny = ["--max-epochs", "1", "--hidden-size", "3", "--architecture", "seq2seq", "-q"]
+    for steps, code in (("4", 0), ("0", 0), ("-1", 2), ("12", 2)):
+        result = CliRunner().invoke(app, ["fit", *files, *tiny, "--predicted-steps", steps, "-o", model])
+        assert result.exit_code == code, result.output
+        assert code == 0 or "--predicted-steps" in result.stderr or "predicts 12 of them" in result.stderr
+        if steps == "4":
+            assert load(model).architecture == replace(PRESETS["seq2seq"], predicted_steps=4)
+            result = CliRunner().invoke(app, ["forecast", model, *files, "-n", "6", "-o", str(tmp_path / "y.csv")])
+            assert len(pd.read_csv(tmp_path / "y.csv")) == 8 * 6, result.output
 
 
 def test_on_the_command_line(fitted: SequenceAutoencoder, tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ def test_text_is_split_into_words_or_characters(tmp_path: Path) -> None:
     assert texts(read(path, symbols="auto")) == [["open", "read"], ["read"]]
     assert texts(read(path, symbols="characters"))[1] == list("read")
     assert texts(read(["a b", "b"], symbols="auto")) == [["a", "b"], ["b"]]
+    assert texts(read(np.array(["ab", "c"]), symbols="auto")) == [["a", "b"], ["c"]]
+    assert [part.tolist() for part in read(np.array([[3, 1], [0, 1]]), symbols="auto").ragged] == [[3, 1], [0, 1]]
     assert texts(read([["open", "a b"], [3, "3"]], symbols="words")) == [["open", "a b"], ["3", "3"]]
     with gzip.open(tmp_path / "lines.txt.gz", "wt") as file:
         file.write("ab\nc\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,6 +53,12 @@ def fit(
     ] = 64,
     n_layers: Annotated[int, typer.Option(metavar="N", help="Layers on each side.", rich_help_panel=MODEL)] = 1,
     cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = "lstm",
+    predicted_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Also learn to continue by N steps, for forecast; composite by 1.", rich_help_panel=MODEL
+        ),
+    ] = None,
     loss: Annotated[
         str,
         typer.Option(
@@ -96,13 +103,14 @@ def fit(
         check_differs(checkpoint, output)
     if not 0 <= seed <= MAX_SEED:
         raise InvalidParameter(f"seed must be a whole number from 0 to {MAX_SEED}, got {seed}")
-    takes_symbols = as_architecture(architecture).takes_symbols
+    plan = as_architecture(architecture)
+    takes_symbols = plan.takes_symbols
     symbols = split.value if takes_symbols else None
     source = DataFile(data, id, time, channels, wide, missing, symbols).read()
     model = _estimator(
         checkpoint,
         quiet,
-        architecture=architecture,
+        architecture=architecture if predicted_steps is None else replace(plan, predicted_steps=predicted_steps),
         latent_size=latent_size,
         hidden_size=hidden_size,
         n_layers=n_layers,

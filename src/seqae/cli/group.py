@@ -24,6 +24,7 @@ AS_OPTIONS = {
     "latent_size": "--latent-size",
     "hidden_size": "--hidden-size",
     "n_layers": "--n-layers",
+    "predicted_steps": "--predicted-steps",
     "max_epochs": "--max-epochs",
     "batch_size": "--batch-size",
     "learning_rate": "--learning-rate",

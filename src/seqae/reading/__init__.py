@@ -53,10 +53,10 @@ def read(
         from .files import source_of_file
 
         return source_of_file(X, layout)
-    if symbols is not None and isinstance(X, list | tuple) and X and _are_symbols(X[0]):
+    if symbols is not None and _is_list_of_symbols(X):
         from .symbols import source_of_lists
 
-        return source_of_lists(X, layout)
+        return source_of_lists(X.tolist() if isinstance(X, np.ndarray) and X.ndim == 1 else list(X), layout)
     source = _source_of_table(X, layout)
     return source_of_arrays(X, layout) if source is None else source
 
@@ -75,9 +75,13 @@ def _source_of_table(X: Any, layout: Layout) -> Source | None:
     return None if table is None else source_of_table(table, layout)
 
 
-def _are_symbols(sequence: Any) -> bool:
-    """Whether it can be no data frame: text, a list, an array or a tensor."""
-    return isinstance(sequence, str | list | tuple | np.ndarray) or hasattr(sequence, "detach")
+def _is_list_of_symbols(X: Any) -> bool:
+    """Whether it holds sequences of symbols, one by one, rather than columns: texts, lists, rows or vectors."""
+    if isinstance(X, np.ndarray):
+        return X.ndim == 2 or (X.ndim == 1 and X.dtype.kind in "UO")
+    if not isinstance(X, list | tuple) or not X:
+        return False
+    return isinstance(X[0], str | list | tuple | np.ndarray) or hasattr(X[0], "detach")
 
 
 def _name(column: Any) -> str | None:
