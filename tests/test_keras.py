@@ -268,6 +268,14 @@ def test_hostile_and_damaged_files_are_refused(tmp_path: Path) -> None:
             load_keras(path)
 
 
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    layers, weights = sequential()
+    weights["layers/dense/vars/1"][1] = np.nan
+    write_sequential(tmp_path / "m.keras", layers, weights)
+    with pytest.raises(ModelFileError, match="layers/dense/vars/1 hold NaN"):
+        load_keras(tmp_path / "m.keras")
+
+
 def test_on_the_command_line(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

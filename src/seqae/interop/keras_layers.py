@@ -210,6 +210,8 @@ def _array(arrays: Arrays, place: str, shape: tuple[int | None, ...] | None) -> 
         or any(wanted not in (None, got) for wanted, got in zip(shape, array.shape, strict=True))
     ):
         raise ModelFileError(f"the weights {place} have shape {array.shape}, but the configuration says {shape}")
+    if not np.isfinite(array).all():
+        raise ModelFileError(f"the weights {place} hold NaN or infinite values; the training of the model diverged")
     return array
 
 
