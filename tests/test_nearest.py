@@ -34,20 +34,23 @@ def naive_read(train: list[np.ndarray], window: np.ndarray, scaling: Scaling) ->
     return [distances[max(k for k, first in enumerate(firsts) if first <= step)] for step in range(len(window))]
 
 
-def check_distances(train: np.ndarray, test: np.ndarray, length: int, *, is_halved: bool) -> None:
+def check_distances(train: np.ndarray, test: np.ndarray, length: int, *, is_windowed: bool) -> None:
     known, unknown = windows(train, length, 3), windows(test, length, 5)
-    size = (length + 1) // 2 if is_halved else length
-    starts = range(len(train) - size + 1) if is_halved else known.starts
-    normal = [train[start : start + size] for start in starts]
-    sensor = fit_nearest(known, is_halved=is_halved)
-    expected = [naive_read(normal, window, sensor.model.scaling) for window in unknown]
-    np.testing.assert_allclose(sensor.read(unknown)[:, 0], np.concatenate(expected), rtol=1e-3)
+    sensor = fit_nearest(known, is_windowed=is_windowed)
+    sizes = [length, (length + 1) // 2] if is_windowed else [length]
+    expected = []
+    for size, scale in zip(sizes, sensor.scales, strict=True):
+        starts = range(len(train) - size + 1) if is_windowed else known.starts
+        normal = [train[start : start + size] for start in starts]
+        expected.append(np.concatenate([naive_read(normal, window, scale.model.scaling) for window in unknown]))
+    mean = np.prod(expected, axis=0) ** (1 / len(sizes))
+    np.testing.assert_allclose(sensor.read(unknown)[:, 0], mean, rtol=1e-3)
 
 
 @pytest.mark.parametrize("length", [14, 15])
-@pytest.mark.parametrize("is_halved", [True, False])
-def test_distances_are_those_of_plain_loops(length: int, is_halved: bool) -> None:
-    check_distances(walk(400, 0), walk(90, 1), length, is_halved=is_halved)
+@pytest.mark.parametrize("is_windowed", [True, False])
+def test_distances_are_those_of_plain_loops(length: int, is_windowed: bool) -> None:
+    check_distances(walk(400, 0), walk(90, 1), length, is_windowed=is_windowed)
 
 
 def test_parts_cover_windows_of_any_length() -> None:
@@ -59,7 +62,7 @@ def test_parts_cover_windows_of_any_length() -> None:
 
 
 def test_a_window_is_read_alike_alone_and_in_company() -> None:
-    sensor = fit_nearest(windows(walk(300, 4), 11, 2), is_halved=True)
+    sensor = fit_nearest(windows(walk(300, 4), 11, 2), is_windowed=True)
     many = windows(walk(80, 5), 11, 3)
     together = sensor.read(many)
     alone = [sensor.read(many[np.array([k])]) for k in range(len(many))]

@@ -59,7 +59,7 @@ class AnomalyDetector(BaseEstimator):
         "latent": distance of a window's vector to the nearest of a normal one.
         "linear": as "error", of the principal components of whole windows, which need one length.
         "nearest": distance to the nearest normal sequence in whitened principal components, which needs one length too;
-            of windows, of each half to the nearest half.
+            of windows, with that of each half to the nearest half.
         "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
         "ngram": of tokens, the cross-entropy of each step given the four before it, by counting; of tokens, "error" is
         the autoencoder's. "symbols", "pairs": distance to the nearest normal sequence, by which symbols it holds, or by

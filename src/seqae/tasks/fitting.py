@@ -59,7 +59,7 @@ def fit_sensors(
     if LINEAR in kinds:
         sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
     if NEAREST in kinds:
-        sensors.append(fit_nearest(windows, is_halved=is_windowed))
+        sensors.append(fit_nearest(windows, is_windowed=is_windowed))
     if counted:
         sensors.append(fit_symbols(windows, counted))
     return tuple(sensors)

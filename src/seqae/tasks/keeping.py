@@ -13,7 +13,7 @@ from ..estimator import SequenceAutoencoder
 from ..saving import ModelFile
 from .judging import Judge
 from .linear import LinearModel
-from .nearest import NearestSensor
+from .nearest import NearestSensor, Scale
 from .neighbours import Neighbours
 from .scorer import Scorer
 from .scores import Mahalanobis, MeanError, MeanSurprise, Part
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .detect import AnomalyDetector
 
 KIND = "detector"
-SENSORS = {"autoencoder": AutoencoderSensor, "linear": LinearSensor, "nearest": NearestSensor}
 _PARAMETERS = ("window", "stride", "score", "baseline", "held_out_fraction", "random_state")
 
 
@@ -101,12 +100,21 @@ def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) ->
     if isinstance(sensor, SymbolSensor):
         tensors |= {f"{prefix}{name}": array for name, array in sensor.to_tensors().items()}
         return {"kind": "symbols", "kinds": list(sensor.kinds)}
-    if isinstance(sensor, LinearSensor | NearestSensor):
-        tensors |= {f"{prefix}linear.{name}": array for name, array in sensor.model.to_tensors().items()}
-    if sensor.neighbours is not None:
-        tensors |= {f"{prefix}neighbours.{name}": array for name, array in sensor.neighbours.to_tensors().items()}
-    kind = next(name for name, made in SENSORS.items() if isinstance(sensor, made))
-    return {"kind": kind, "kinds": list(sensor.kinds)}
+    if isinstance(sensor, NearestSensor):
+        for k, scale in enumerate(sensor.scales):
+            _pack_vectors(scale.model, scale.neighbours, f"{prefix}scale{k}.", tensors)
+        return {"kind": "nearest", "kinds": list(sensor.kinds), "n_scales": len(sensor.scales)}
+    _pack_vectors(sensor.model if isinstance(sensor, LinearSensor) else None, sensor.neighbours, prefix, tensors)
+    return {"kind": "linear" if isinstance(sensor, LinearSensor) else "autoencoder", "kinds": list(sensor.kinds)}
+
+
+def _pack_vectors(
+    model: LinearModel | None, neighbours: Neighbours | None, prefix: str, tensors: dict[str, np.ndarray]
+) -> None:
+    if model is not None:
+        tensors |= {f"{prefix}linear.{name}": array for name, array in model.to_tensors().items()}
+    if neighbours is not None:
+        tensors |= {f"{prefix}neighbours.{name}": array for name, array in neighbours.to_tensors().items()}
 
 
 def _unpack_sensor(
@@ -115,16 +123,20 @@ def _unpack_sensor(
     kinds = tuple(saved["kinds"])
     if saved["kind"] == "symbols":
         return SymbolSensor.from_tensors(tensors, kinds)
+    if saved["kind"] == "nearest":
+        scales = [_below(f"scale{k}.", tensors) for k in range(saved["n_scales"])]
+        return NearestSensor(tuple(Scale(_model(part), Neighbours(**_below("neighbours.", part))) for part in scales))
     memory = _below("neighbours.", tensors)
     neighbours = Neighbours(**memory) if memory else None
-    if saved["kind"] in ("linear", "nearest"):
-        model = LinearModel.from_tensors(_below("linear.", tensors))
-        if saved["kind"] == "linear":
-            return LinearSensor(model, neighbours, kinds)
-        return NearestSensor(model, Neighbours(**memory))
+    if saved["kind"] == "linear":
+        return LinearSensor(_model(tensors), neighbours, kinds)
     if autoencoder is None:
         raise ModelFileError("its autoencoder is missing")
     return AutoencoderSensor(autoencoder, neighbours, kinds)
+
+
+def _model(tensors: Mapping[str, np.ndarray]) -> LinearModel:
+    return LinearModel.from_tensors(_below("linear.", tensors))
 
 
 def _pack_part(part: Part, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:

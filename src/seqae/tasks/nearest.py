@@ -13,7 +13,7 @@ from .windowing import covered
 
 NEAREST = "nearest"
 
-MOST_PARTS = 16384
+MOST_PARTS = 8192
 """Evenly chosen among the normal ones: the fewer, the further from the nearest one that lies alike in time."""
 
 FEWEST_COMPONENTS, MOST_COMPONENTS, PARTS_PER_COMPONENT = 20, 64, 8
@@ -21,14 +21,27 @@ FEWEST_COMPONENTS, MOST_COMPONENTS, PARTS_PER_COMPONENT = 20, 64, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NearestSensor:
-    """The column "nearest": of each step, the distance of its part of the window to the nearest part of a normal one.
-
-    model: of parts, model.length steps each: whole windows, or halves, of which the second ends where the window does.
-    """
+class Scale:
+    """Parts of model.length steps each, and the normal ones to compare them with."""
 
     model: LinearModel
     neighbours: Neighbours
+
+    def distances(self, windows: Ragged) -> np.ndarray:
+        """Of each step, the distance of its part of the window to the nearest normal part. Returns (n_steps,)."""
+        parts = parts_of(windows, self.model.length)
+        return np.repeat(self.neighbours.distances(self.model.coefficients(parts.ragged)), parts.n_own)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearestSensor:
+    """The column "nearest": the geometric mean, over scales, of the distance of each step's part of the window.
+
+    scales: whole sequences; or whole windows, which know where in a period they are, and halves, which show what is
+    short.
+    """
+
+    scales: tuple[Scale, ...]
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -46,9 +59,8 @@ class NearestSensor:
 
     def read(self, windows: Ragged) -> np.ndarray:
         """windows: in the units of the data, of any lengths. Returns (n_steps, 1) float64."""
-        parts = parts_of(windows, self.model.length)
-        distances = self.neighbours.distances(self.model.coefficients(parts.ragged))
-        return np.repeat(distances, parts.n_own)[:, None]
+        distances = [scale.distances(windows) for scale in self.scales]
+        return (distances[0] if len(distances) == 1 else np.sqrt(distances[0] * distances[1]))[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,15 +82,20 @@ def parts_of(windows: Ragged, length: int) -> Parts:
     return Parts(Ragged.view(windows.values, windows.starts[owner] + firsts, sizes, windows.observed), n_own)
 
 
-def fit_nearest(windows: Ragged, *, is_halved: bool) -> NearestSensor:
-    """windows: normal, in the units of the data, of one length but for a few shorter ones."""
-    length = int(windows.lengths.max())
-    parts = windows
-    if is_halved:  # at every step that the windows cover: in a long series they lie further apart
-        parts = covered(windows).windows(-(-length // 2))
+def fit_nearest(windows: Ragged, *, is_windowed: bool) -> NearestSensor:
+    """windows: normal, in the units of the data, of one length but for a few shorter ones; is_windowed: of long series,
+    of which parts are taken at every step that the windows cover.
+    """
+    if not is_windowed:
+        return NearestSensor((_fit_scale(windows),))
+    length, series = int(windows.lengths.max()), covered(windows)
+    return NearestSensor(tuple(_fit_scale(series.windows(n)) for n in (length, -(-length // 2))))
+
+
+def _fit_scale(parts: Ragged) -> Scale:
     parts = parts[np.unique(np.linspace(0, len(parts) - 1, MOST_PARTS).astype(np.int64))]
     n_components = int(np.clip(len(parts) // PARTS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
     model = fit_linear(parts, n_components=n_components)
     size = 1024
     coefficients = [model.coefficients(parts[first : first + size]) for first in range(0, len(parts), size)]
-    return NearestSensor(model, fit_neighbours(np.concatenate(coefficients), MOST_PARTS))
+    return Scale(model, fit_neighbours(np.concatenate(coefficients), MOST_PARTS))
