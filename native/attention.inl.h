@@ -171,7 +171,9 @@ private:
 template <class T>
 void attend(const AttentionProblem<T>& p, int n_threads) {
     std::int64_t most = 0;
-    std::vector<std::int64_t> queries(p.n_sequences + 1), memories(p.n_sequences + 1);  // where each sequence begins
+    const Block starts(2 * (p.n_sequences + 1) * sizeof(std::int64_t));  // where each sequence begins
+    std::int64_t *const queries = starts.as<std::int64_t>(), *const memories = queries + p.n_sequences + 1;
+    queries[0] = memories[0] = 0;
     for (std::int64_t i = 0; i < p.n_sequences; ++i) {
         queries[i + 1] = queries[i] + p.n_queries[i], memories[i + 1] = memories[i] + p.n_memories[i];
         most = p.n_memories[i] > most ? p.n_memories[i] : most;

@@ -3,7 +3,6 @@
 // Everything is in an unnamed namespace: code for one instruction set must never be linked in place of another's.
 #include <cstdint>
 #include <type_traits>
-#include <vector>
 
 #if defined(SEQAE_AVX512) || defined(SEQAE_AVX2)
 #include <immintrin.h>

@@ -23,6 +23,11 @@ bool is_double_better(const std::vector<std::int64_t>& sorted, std::size_t first
 
 }  // namespace
 
+Plan::Plan() = default;
+Plan::~Plan() = default;
+Plan::Plan(Plan&&) noexcept = default;
+Plan& Plan::operator=(Plan&&) noexcept = default;
+
 Plan make_plan(const std::int64_t* lengths, std::int64_t n_sequences, int width) {
     Plan plan;
     plan.order.resize(n_sequences);

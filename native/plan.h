@@ -13,7 +13,14 @@ struct Tile {
     std::int64_t n_steps;  // of the longest
 };
 
+// Made and destroyed by functions of plan.cpp: inline ones would be compiled for each instruction set, and the linker
+// might keep one that this machine cannot run.
 struct Plan {
+    Plan();
+    ~Plan();
+    Plan(Plan&&) noexcept;
+    Plan& operator=(Plan&&) noexcept;
+
     std::vector<std::int64_t> order;    // sequence of each place, longest first, ties in order
     std::vector<std::int64_t> offsets;  // (n_sequences): where each one's steps begin when they lie back to back
     std::vector<Tile> tiles;
