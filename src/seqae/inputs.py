@@ -68,7 +68,8 @@ def take(X: Any, seen: Seen | None = None, *, takes_symbols: bool = False) -> So
         return replace(source, ragged=_as_int32(sequences))
     if isinstance(X, Ragged):
         _check_values(sequences)
-    return replace(source, ragged=_as_float32(sequences))
+    usable = _as_float32(sequences)
+    return source if usable is sequences else replace(source, ragged=usable)
 
 
 def drop_empty(X: Sequence[Any]) -> list[Any]:

@@ -25,7 +25,8 @@ BATCH_SIZE = 64
 N_STEPS = 100
 DECODED_STEPS = 150
 N_DECODED = 256
-N_CALLS = 3  # timed together, so that what the peer before them left running on the cores weighs less
+N_CALLS = 3  # timed together
+REST = 0.02  # seconds before each measurement: torch's worker threads spin for some milliseconds before they sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ def _ratio(
 
 
 def _seconds(function: Callable[..., Any], *arguments: Any) -> float:
+    time.sleep(REST)
     started = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - started

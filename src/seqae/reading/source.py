@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -96,7 +97,12 @@ def numbered(ragged: Ragged, channel_names: tuple[str, ...] | None = None) -> So
 
 def default_names(ragged: Ragged) -> tuple[str, ...]:
     """Names for channels that have none."""
-    return ("token",) if ragged.is_tokens else tuple(f"channel_{k}" for k in range(ragged.n_channels))
+    return ("token",) if ragged.is_tokens else _channel_names(ragged.n_channels)
+
+
+@cache
+def _channel_names(n_channels: int) -> tuple[str, ...]:
+    return tuple(f"channel_{k}" for k in range(n_channels))
 
 
 def _wide(X: object, layout: Layout) -> Ragged:
