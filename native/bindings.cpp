@@ -55,20 +55,22 @@ void gather(const char* kernel, nb::handle values, nb::handle observed, nb::hand
 }
 
 template <class T>
-void linear_of(const Kernel& kernel, nb::handle x, nb::handle weight, nb::handle bias, nb::handle out) {
+void linear_of(const Kernel& kernel, nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias,
+               nb::handle out) {
     const View rows = view_of(x, "x"), outputs = view_of(out, "out");
-    LinearProblem<T> p{rows.shape[0], int(rows.shape[1]), int(outputs.shape[1])};
+    LinearProblem<T> p{rows.shape[0], int(rows.shape[1]), int(outputs.shape[1]), is_transposed};
     p.x = checked<const T>(rows, "x");
-    p.weight = read<const T>(weight, "weight", p.n_outputs, p.n_inputs);
+    p.weight = is_transposed ? read<const T>(weight, "weight", p.n_inputs, p.n_outputs)
+                             : read<const T>(weight, "weight", p.n_outputs, p.n_inputs);
     p.bias = read<const T>(bias, "bias", p.n_outputs);
     p.out = read<T>(out, "out", p.n, p.n_outputs);
     const nb::gil_scoped_release release;
     kernel.of<T>().linear(p);
 }
 
-void linear(const char* kernel, nb::handle x, nb::handle weight, nb::handle bias, nb::handle out) {
+void linear(const char* kernel, nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias, nb::handle out) {
     const bool is_double = view_of(x, "x").dtype == nb::dtype<double>();
-    (is_double ? linear_of<double> : linear_of<float>)(kernel_named(kernel), x, weight, bias, out);
+    (is_double ? linear_of<double> : linear_of<float>)(kernel_named(kernel), x, weight, is_transposed, bias, out);
 }
 
 template <class T>
@@ -184,7 +186,8 @@ NB_MODULE(_native, m) {
     m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");
     m.def("gather", &gather, nb::arg("kernel"), nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
           nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none());
-    m.def("linear", &linear, nb::arg("kernel"), nb::arg("x"), nb::arg("weight"), nb::arg("bias"), nb::arg("out"));
+    m.def("linear", &linear, nb::arg("kernel"), nb::arg("x"), nb::arg("weight"), nb::arg("is_transposed"),
+          nb::arg("bias"), nb::arg("out"));
     m.def("attend", &attend);
     m.def("mean_loss", &mean_loss, nb::arg("kernel"), nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
           nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths"), nb::arg("gradient"));

@@ -80,6 +80,7 @@ template <class T>
 struct LinearProblem {
     std::int64_t n = 0;
     int n_inputs = 0, n_outputs = 0;
+    bool is_transposed = false;                                // weight is (n_inputs, n_outputs)
     const T *x = nullptr, *weight = nullptr, *bias = nullptr;  // (n, n_inputs), (n_outputs, n_inputs), (n_outputs)
     T* out = nullptr;                                          // (n, n_outputs)
 };

@@ -34,18 +34,24 @@ template <class T>
 void linear(const LinearProblem<T>& p) {
     using V = Vec<T>;
     constexpr int width = V::width;
-    const auto weight_at = [&](int row, int k) { return p.weight[std::int64_t(row) * p.n_inputs + k]; };
-    const Block memory((round_up(p.n_outputs, width) * p.n_inputs + 64) * sizeof(T));
+    const int n_ready = p.is_transposed ? p.n_outputs / width * width : 0;  // rows that lie side by side as they are
+    const auto weight_at = [&](int row, int k) {
+        return p.is_transposed ? p.weight[std::int64_t(k) * p.n_outputs + n_ready + row]
+                               : p.weight[std::int64_t(row) * p.n_inputs + k];
+    };
+    const Block memory((round_up(p.n_outputs - n_ready, width) * p.n_inputs + 64) * sizeof(T));
     Arena<T> arena{memory.as<T>()};
-    const T* const packed = pack_vectors(arena, p.n_outputs, p.n_inputs, weight_at);
+    const T* const packed = pack_vectors(arena, p.n_outputs - n_ready, p.n_inputs, weight_at);
     for (std::int64_t i = 0; i < p.n; ++i)
         for (int row = 0; row < p.n_outputs; row += width) {
             const int n_rows = p.n_outputs - row < width ? p.n_outputs - row : width;
-            const T* w = packed + std::int64_t(row) * p.n_inputs;
+            const bool is_ready = row < n_ready;
+            const T* w = is_ready ? p.weight + row : packed + std::int64_t(row - n_ready) * p.n_inputs;
+            const std::int64_t stride = is_ready ? p.n_outputs : width;
             T sums[width] = {};
             for (int r = 0; r < n_rows; ++r) sums[r] = p.bias[row + r];
             V acc = V::load(sums);
-            for (int k = 0; k < p.n_inputs; ++k, w += width)
+            for (int k = 0; k < p.n_inputs; ++k, w += stride)
                 acc = fma(V::load(w), V::broadcast(p.x[i * p.n_inputs + k]), acc);
             acc.store(sums);
             for (int r = 0; r < n_rows; ++r) p.out[i * p.n_outputs + row + r] = sums[r];

@@ -411,5 +411,6 @@ def test_linear_gives_each_row_its_own_bits():
     y = native.linear(x, weight, bias)
     torch.testing.assert_close(y, fused.linear(x, weight, bias), rtol=1e-5, atol=1e-5)
     assert torch.equal(native.linear(x[4:5], weight, bias)[0], y[4])
+    assert torch.equal(native.linear(x, weight.t().contiguous().t(), bias), y)
     expected = torch.autograd.grad(fused.linear(x, weight, bias).pow(2).sum(), (x, weight, bias))
     assert_close(list(torch.autograd.grad(y.pow(2).sum(), (x, weight, bias))), list(expected), 1e-4)

@@ -130,7 +130,8 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """See seqae.recurrence.linear."""
-    tensors = _contiguous(x), _contiguous(weight), _contiguous(bias)
+    is_ready = weight.is_contiguous() or weight.t().is_contiguous()
+    tensors = _contiguous(x), weight if is_ready else weight.contiguous(), _contiguous(bias)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return _Linear.apply(*tensors)
     return _linear(*tensors)
@@ -231,7 +232,8 @@ class _Attention(torch.autograd.Function):
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     out = x.new_empty(len(x), len(weight))
-    _native().linear(active_kernel(), x, weight, bias, out)
+    is_transposed = not weight.is_contiguous()  # such a weight is read as it lies: nothing is packed
+    _native().linear(active_kernel(), x, weight.t() if is_transposed else weight, is_transposed, bias, out)
     return out
 
 

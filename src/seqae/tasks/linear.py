@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +53,9 @@ class LinearModel:
         batch = scaled(windows, self.scaling)
         errors = np.empty((batch.n_steps, self.n_channels), np.float32)
         coefficients = np.zeros((len(batch), len(self.basis)), np.float32)
-        for length in np.unique(batch.lengths):
-            which = np.flatnonzero(batch.lengths == length)
-            rows = batch.starts[which, None] + np.arange(length)  # (n, length)
-            residual, found = self._residual(batch.values[rows])
-            errors[rows] = np.abs(residual)
-            coefficients[which] = found
+        for which, rows, x in _by_length(batch):
+            residual, coefficients[which] = self._residual(x)
+            errors[rows] = np.abs(residual).reshape(-1, self.n_channels)
         if batch.observed is not None:
             errors[~np.asarray(batch.observed)] = np.nan
         return errors, coefficients
@@ -66,10 +64,8 @@ class LinearModel:
         """Of every window's first `length` steps, as read() has them. Returns (n_windows, n_components)."""
         batch = scaled(windows, self.scaling)
         found = np.empty((len(batch), len(self.basis)), np.float32)
-        for length in np.unique(batch.lengths):
-            which = np.flatnonzero(batch.lengths == length)
-            rows = batch.starts[which, None] + np.arange(min(length, self.length))
-            found[which] = self._coefficients(self._centred(batch.values[rows])).numpy()
+        for which, _, x in _by_length(batch):
+            found[which] = self._coefficients(self._centred(x[:, : self.length])).numpy()
         return found
 
     def _residual(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +76,7 @@ class LinearModel:
     def _residual_of_part(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         centred = self._centred(x)
         coefficients, n_values = self._coefficients(centred), centred.shape[1]
-        rebuilt = linear(coefficients, self._basis(n_values).T.contiguous(), torch.zeros(n_values))
+        rebuilt = linear(coefficients, self._basis(n_values).T, torch.zeros(n_values))
         return (centred.numpy() - rebuilt.numpy()).reshape(x.shape), coefficients.numpy()
 
     def _centred(self, x: torch.Tensor) -> torch.Tensor:
@@ -119,6 +115,21 @@ class LinearModel:
         """What to_tensors() was called on."""
         scaling = Scaling(tensors["centre"], tensors["scale"])
         return cls(scaling, tensors["mean"], tensors["basis"], tensors["variances"], float(tensors["noise"][0]))
+
+
+def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray | slice, torch.Tensor]]:
+    """Windows of one length at a time: which, their rows of values, and the values, (n, length, n_channels).
+
+    batch: back to back.
+    """
+    lengths, n_channels = batch.lengths, batch.n_channels
+    if len(lengths) and (lengths == lengths[0]).all():
+        yield slice(None), slice(None), batch.values.view(len(batch), -1, n_channels)
+        return
+    for length in np.unique(lengths):
+        which = np.flatnonzero(lengths == length)
+        rows = (batch.starts[which, None] + np.arange(length)).reshape(-1)
+        yield which, rows, batch.values[rows].view(len(which), -1, n_channels)
 
 
 def scaled(windows: Ragged, scaling: Scaling, device: torch.device | None = None) -> Ragged:

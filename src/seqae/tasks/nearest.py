@@ -73,6 +73,8 @@ class Parts:
 
 def parts_of(windows: Ragged, length: int) -> Parts:
     """Parts of `length` steps; the last of a window ends where the window does. A shorter window is a part itself."""
+    if (windows.lengths <= length).all():
+        return Parts(windows, windows.lengths)
     n_parts = -(-windows.lengths // length)
     owner = np.repeat(np.arange(len(windows)), n_parts)
     k = np.arange(len(owner)) - np.repeat(starts_of(n_parts), n_parts)

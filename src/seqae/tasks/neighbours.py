@@ -18,13 +18,16 @@ class Neighbours:
     """Vectors of normal data, whitened, to be compared with.
 
     vectors: (n, size), whitened; centre: (latent_size,); whitener: (size, latent_size); half_norms: (n,), half of the
-    squared lengths of vectors. All float32.
+    squared lengths of vectors. All float32; vectors are kept column by column, as linear() reads them.
     """
 
     vectors: np.ndarray
     centre: np.ndarray
     whitener: np.ndarray
     half_norms: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", np.asfortranarray(self.vectors))
 
     def distances(self, latent: np.ndarray) -> np.ndarray:
         """Euclidean distance to the nearest vector, each computed alone. latent: (m, latent_size). Returns (m,)."""
@@ -37,7 +40,7 @@ class Neighbours:
     def to_tensors(self) -> dict[str, np.ndarray]:
         """All of it, as arrays by name."""
         return {
-            "vectors": self.vectors,
+            "vectors": np.ascontiguousarray(self.vectors),
             "centre": self.centre,
             "whitener": self.whitener,
             "half_norms": self.half_norms,

@@ -13,6 +13,7 @@ from ..losses import as_loss
 from ..model import Decoder, SymbolDecoder
 from ..model.interface import Code
 from ..ragged import Ragged
+from ..recurrence import kernel_first
 from .linear import LinearModel, scaled
 from .nearest import NearestSensor
 from .neighbours import Neighbours
@@ -140,6 +141,7 @@ def columns_of(sensors: Sequence[Sensor]) -> dict[str, slice]:
     return places
 
 
+@kernel_first()
 def read_all(sensors: Sequence[Sensor], windows: Ragged) -> np.ndarray:
     """The columns of all sensors, side by side. Returns (n_steps, n_columns) float64, NaN where not observed."""
     return sensors[0].read(windows) if len(sensors) == 1 else _side_by_side([s.read(windows) for s in sensors])
