@@ -59,12 +59,17 @@ SEQAE_INLINE Vec<T> clamp(Vec<T> x, T bound) {
 }
 
 template <class T>
+SEQAE_INLINE Vec<T> exponential(Vec<T> x) {
+    Vec<T> n;
+    const Vec<T> r = reduce(clamp(x, Exponential<T>::largest), n);
+    return scale(polynomial(Exponential<T>::of_exp, r), n);
+}
+
+template <class T>
 SEQAE_INLINE Vec<T> sigmoid(Vec<T> x) {
     using V = Vec<T>;
-    V n;
-    const V r = reduce(clamp(V::broadcast(0) - x, Exponential<T>::largest), n);
     const V one = V::broadcast(1);
-    return one / (one + scale(polynomial(Exponential<T>::of_exp, r), n));
+    return one / (one + exponential(V::broadcast(0) - x));
 }
 
 // (exp(2x) - 1) / (exp(2x) + 1), with exp(2x) - 1 = 2^n (exp(r) - 1) + (2^n - 1) so that small x keep their digits

@@ -1,13 +1,6 @@
 // Attention of each query over the memory of its own sequence: c = sum over j of softmax_j(scale q . m_j) m_j.
 // A sequence is computed alone, in an order that its own lengths decide; the backward pass computes the weights again.
 
-template <class T>
-SEQAE_INLINE Vec<T> exponential(Vec<T> x) {
-    Vec<T> n;
-    const Vec<T> r = reduce(clamp(x, Exponential<T>::largest), n);
-    return scale(polynomial(Exponential<T>::of_exp, r), n);
-}
-
 // One sequence at a time, a block of queries at a time; rows are padded with zeros to whole vectors.
 template <class T>
 class Attention {

@@ -46,6 +46,32 @@ void fill_zero(T* values, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = 0;
 }
 
+// The state before the first step, of all layers.
+template <class Cell, class T>
+void begin_layers(const Problem<T>& p, const Packed<T>& packed, const TileTape<T>& tape, const Lanes<T>& lanes,
+                  int n_lanes) {
+    for (int k = 0; k < p.n_layers; ++k) {
+        const std::int64_t part = std::int64_t(packed.layers[k].n_unit_rows) * n_lanes;
+        T* const record = tape.record(k, 0);
+        fill_zero(record, Cell::n_parts * part);
+        for (int s = 0; s < Cell::n_states; ++s)
+            gather_sequences(lanes, p.layers[k].state[s], p.layers[k].hidden_size, record + s * part, n_lanes);
+    }
+}
+
+// One step of all layers. x: input of the first, or null; projected: its constant part, or null. Returns the top's h.
+template <bool keep, class Layout, class T>
+const T* step_layers(const Problem<T>& p, const Packed<T>& packed, const TileTape<T>& tape, std::int64_t t,
+                     const T* projected, const T* x, int n_lanes, int n_running) {
+    for (int k = 0; k < p.n_layers; ++k) {
+        T* const after = tape.record(k, t + 1);
+        Layout::template forward<keep>(packed.layers[k], k == 0 ? projected : nullptr, x, tape.record(k, t), after,
+                                       n_lanes, n_running);
+        x = after;
+    }
+    return x;
+}
+
 template <class Cell, class Layout, bool keep, class T>
 class ForwardTile {
 public:
@@ -66,13 +92,7 @@ public:
 
 private:
     void begin(std::int64_t n_steps) {
-        for (int k = 0; k < p_.n_layers; ++k) {
-            const std::int64_t part = std::int64_t(packed_.layers[k].n_unit_rows) * n_lanes_;
-            T* const record = tape_.record(k, 0);
-            fill_zero(record, Cell::n_parts * part);
-            for (int s = 0; s < Cell::n_states; ++s)
-                gather_sequences(lanes_, p_.layers[k].state[s], p_.layers[k].hidden_size, record + s * part, n_lanes_);
-        }
+        begin_layers<Cell>(p_, packed_, tape_, lanes_, n_lanes_);
         const int input_size = p_.layers[0].input_size;
         if (n_lanes_ == 1)  // the padding of narrow rows is read by the weight gradients
             fill_zero(tape_.inputs, tape_.input_stride * (keep && p_.reads_steps() ? n_steps + 1 : 1));
@@ -85,14 +105,10 @@ private:
         const T* x = p_.reads_steps() || (p_.source == Source::first && t == 0) ? input : nullptr;
         if (p_.source == Source::steps)
             gather_step(lanes_, p_.starts, t, n_running, p_.values, p_.layers[0].input_size, input, n_lanes_);
-        for (int k = 0; k < p_.n_layers; ++k) {
-            const T* const projected = k == 0 && p_.source == Source::constant ? tape_.projected : nullptr;
-            T* const after = tape_.record(k, t + 1);
-            Layout::template forward<keep>(packed_.layers[k], projected, x, tape_.record(k, t), after, n_lanes_,
-                                           n_running);
-            x = after;
-        }
-        if (p_.outputs || p_.source == Source::feedback) put_out(t, x, n_running);
+        const T* const hidden =  // projected is null unless the inputs are constant
+            step_layers<keep, Layout>(p_, packed_, tape_, t, static_cast<const T*>(tape_.projected), x, n_lanes_,
+                                      n_running);
+        if (p_.outputs || p_.source == Source::feedback) put_out(t, hidden, n_running);
     }
 
     void put_out(std::int64_t t, const T* hidden, int n_running) {

@@ -35,25 +35,14 @@ public:
 
 private:
     void begin() {
-        for (int k = 0; k < p_.n_layers; ++k) {
-            const std::int64_t part = std::int64_t(packed_.layers[k].n_unit_rows) * n_lanes_;
-            T* const record = tape_.record(k, 0);
-            fill_zero(record, Cell::n_parts * part);
-            for (int s = 0; s < Cell::n_states; ++s)
-                gather_sequences(lanes_, p_.layers[k].state[s], p_.layers[k].hidden_size, record + s * part, n_lanes_);
-        }
+        begin_layers<Cell>(p_, packed_, tape_, lanes_, n_lanes_);
         gather_sequences(lanes_, p_.values, p_.layers[0].input_size, tape_.inputs, n_lanes_);
     }
 
     void step(std::int64_t t, int n_running) {
-        const T* x = tape_.inputs;
-        for (int k = 0; k < p_.n_layers; ++k) {
-            T* const after = tape_.record(k, t + 1);
-            Layout::template forward<false>(packed_.layers[k], nullptr, x, tape_.record(k, t), after, n_lanes_,
-                                            n_running);
-            x = after;
-        }
-        choose(x, n_running);
+        choose(step_layers<false, Layout>(p_, packed_, tape_, t, static_cast<const T*>(nullptr),
+                                          static_cast<const T*>(tape_.inputs), n_lanes_, n_running),
+               n_running);
         for (int lane = 0; lane < n_running; ++lane) take(t, lane);
     }
 

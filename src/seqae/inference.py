@@ -11,7 +11,7 @@ from .batching import BatchLoader, ordered_batches
 from .losses import Loss
 from .model import Autoencoder, Decoder, Encoder, SymbolDecoder
 from .parameters import check_choice
-from .ragged import Ragged, starts_of
+from .ragged import Ragged, back_to_back, starts_of
 from .recurrence import kernel_first
 
 
@@ -110,7 +110,7 @@ def _one_after_the_other(parts: list[Ragged]) -> Ragged:
     n_sequences, n_channels = len(parts[0]), parts[0].n_channels
     values = np.concatenate([part.values.reshape(n_sequences, -1, n_channels) for part in parts], axis=1)
     lengths = np.full(n_sequences, values.shape[1], np.int64)
-    return Ragged.view(values.reshape(-1, n_channels), starts_of(lengths), lengths)
+    return back_to_back(values.reshape(-1, n_channels), lengths)
 
 
 def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: np.ndarray, decoder: Decoder) -> Ragged:
@@ -118,7 +118,7 @@ def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: 
     n_steps = int(lengths.sum())
     shape = (n_steps,) if decoder.writes_tokens else (n_steps, decoder.n_channels)
     values = np.empty(shape, np.int32 if decoder.writes_tokens else np.float32)
-    result = Ragged.view(values, starts_of(lengths), lengths)
+    result = back_to_back(values, lengths)
     for indices, predictions in batches:
         result.values[result[indices].step_indices()] = loss.to_data(predictions.values).cpu().numpy()
     return result

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..composition import Architecture
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Constant, State, attend
 from .layer import LinearMap
 from .rows import with_values
@@ -66,7 +66,7 @@ class Conditioning(nn.Module):
                 f"this architecture writes sequences of exactly {self._n_steps} steps, as fit() saw, "
                 f"but one of {lengths[i]} is asked for; use architecture='repeat' for any length"
             )
-        return Ragged.view(latent.reshape(-1, self.input_size), starts_of(lengths), lengths)
+        return back_to_back(latent.reshape(-1, self.input_size), lengths)
 
 
 class Attention(nn.Module):

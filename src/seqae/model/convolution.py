@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..composition import Architecture
 from ..errors import InvalidParameter
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back, starts_of
 from .layer import LinearMap
 
 N_FILTERS = 8
@@ -36,7 +36,7 @@ class TimeConvolution(nn.Module):
         rows = np.where(is_inside, seen + np.repeat(steps.starts, lengths)[:, None], 0)
         values = steps.values[torch.from_numpy(rows).to(steps.values.device)]
         values = values * torch.from_numpy(is_inside[..., None]).to(values)
-        return Ragged.view(torch.relu(self.map(values.flatten(1))), starts_of(lengths), lengths)
+        return back_to_back(torch.relu(self.map(values.flatten(1))), lengths)
 
 
 class TimeExpansion(nn.Module):

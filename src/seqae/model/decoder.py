@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..composition import Architecture
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Readout, recur_feedback
 from .conditioning import Attention, Conditioning
 from .convolution import ConvolutionWriter
@@ -82,7 +82,7 @@ class RecurrentDecoder(Decoder):
         if self._architecture.readout == "final":
             final = run_to_end(self._stack, inputs)
             steps = final.reshape(-1, self.n_channels)
-            return Ragged.view(steps if self.head is None else self.head(steps), starts_of(lengths), lengths)
+            return back_to_back(steps if self.head is None else self.head(steps), lengths)
         readout = None if self.head is None or self.attention is not None else self.head.readout
         outputs = run(self._stack, inputs, states, readout=readout, dropout=dropout, draw=draw)
         if self.attention is not None:
@@ -136,7 +136,7 @@ def _or_vectors(memory: Ragged | None, latent: Tensor) -> Ragged:
     if memory is not None:
         return memory
     lengths = np.ones(len(latent), np.int64)
-    return Ragged.view(latent, starts_of(lengths), lengths)
+    return back_to_back(latent, lengths)
 
 
 def _mixed(target: Ragged, predictions: Ragged, draw: Draw) -> Ragged:

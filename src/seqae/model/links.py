@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..composition import ChainLayer
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged, back_to_back, starts_of
+from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Constant, State
 from .draw import Draw
 from .layer import LinearMap, RecurrentLayer
@@ -170,7 +170,7 @@ class ReshapeLink(nn.Module):
         if not isinstance(flow, Tensor):
             raise InvalidParameter("the chain's reshape layer needs one vector per sequence, but reads steps")
         _check_lengths(lengths, self._n_steps)
-        return Ragged.view(flow.reshape(-1, self.output_size), starts_of(lengths), lengths)
+        return back_to_back(flow.reshape(-1, self.output_size), lengths)
 
 
 class FlattenLink(nn.Module):

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..composition import Architecture
 from ..losses import Loss
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Constant, linear, recur_symbols
 from .conditioning import Conditioning
 from .draw import Draw
@@ -137,7 +137,7 @@ class SymbolDecoder(Decoder):
     @torch.no_grad()
     def _likeliest(self, hidden: Ragged) -> Ragged:
         parts = [self.head(chunk).argmax(dim=1) for chunk in self._chunks(hidden.values)]
-        return Ragged.view(torch.cat(parts).int(), starts_of(hidden.lengths), hidden.lengths)
+        return back_to_back(torch.cat(parts).int(), hidden.lengths)
 
     def _losses(self, hidden: Tensor, wanted: Tensor) -> Tensor:
         """Exact cross-entropy of each step, (n_steps,); some steps at a time."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back
 from .grouping import arranged_times, decoded, group, one_series, refuse_missing
 from .source import Layout, Source
 from .text import decode, read_bytes
@@ -93,7 +93,7 @@ def _source_of_parts(parts: list[list[str]], ids: np.ndarray) -> Source:
     if not lengths.all():
         raise InvalidSequence(f"sequence {int(np.argmin(lengths))} has no steps; drop it, or give it at least one step")
     tokens, vocabulary = _numbered(pa.chunked_array([pa.array([symbol for part in parts for symbol in part])]))
-    return Source(Ragged.view(tokens, starts_of(lengths), lengths), ids, None, ("token",), vocabulary=vocabulary)
+    return Source(back_to_back(tokens, lengths), ids, None, ("token",), vocabulary=vocabulary)
 
 
 def _text(symbol: Any, i: int) -> str:

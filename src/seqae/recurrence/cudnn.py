@@ -6,7 +6,6 @@ What cuDNN cannot do (relu, stacks that feed back on themselves) is computed by 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from ..ragged import Ragged, back_to_back, starts_of
 from . import reference
 from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import adam_step, attend, gather, linear, mean_loss
-from .reference import longest_first, running, time_major_rows, zero_state
+from .reference import longest_first, recur_feedback, recur_symbols, running, time_major_rows, zero_state
 
 __all__ = [
     "adam_step",
@@ -75,31 +74,6 @@ def recur_state(
 ) -> State:
     """See seqae.recurrence.recur_state."""
     return recur(cell, inputs, weights, state, reverse=reverse)[1]
-
-
-def recur_feedback(
-    cell: Cell,
-    first: Tensor,
-    lengths: np.ndarray,
-    layers: Sequence[Weights],
-    states: Sequence[State],
-    readout: Readout,
-) -> Ragged:
-    """See seqae.recurrence.recur_feedback."""
-    return reference.recur_feedback(cell, first, lengths, layers, states, readout)
-
-
-def recur_symbols(
-    cell: Cell,
-    first: Tensor,
-    lengths: np.ndarray,
-    layers: Sequence[Weights],
-    states: Sequence[State],
-    readout: Readout,
-    embedding: Tensor,
-) -> Ragged:
-    """See seqae.recurrence.recur_symbols."""
-    return reference.recur_symbols(cell, first, lengths, layers, states, readout, embedding)
 
 
 def _as_steps(inputs: First, reverse: bool) -> Ragged:

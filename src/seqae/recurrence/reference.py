@@ -76,19 +76,13 @@ def recur_feedback(
     readout: Readout,
 ) -> Ragged:
     """See seqae.recurrence.recur_feedback."""
-    order = longest_first(lengths)
-    x = first[order]
-    now = [tuple(part[order] for part in state) for state in states]
-    steps = []
-    for _, n_running in running(lengths[order]):
-        x = x[:n_running]
-        for k, weights in enumerate(layers):
-            now[k] = cell_step(cell, _project(x, weights), tuple(part[:n_running] for part in now[k]), weights)
-            x = now[k][0]
-        x = torch.nn.functional.linear(x, readout.weight, readout.bias)
-        steps.append(x)
-    outputs = torch.cat(steps) if steps else first.new_zeros(0, first.shape[1])
-    return back_to_back(outputs[time_major_rows(lengths[order], order, reverse=False)], lengths)
+
+    def put_out(hidden: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = linear(hidden, readout.weight, readout.bias)
+        return outputs, outputs
+
+    nothing = first.new_zeros(0, first.shape[1])
+    return _run_free(cell, first, lengths, layers, states, put_out, nothing)
 
 
 @torch.no_grad()
@@ -102,20 +96,37 @@ def recur_symbols(
     embedding: Tensor,
 ) -> Ragged:
     """See seqae.recurrence.recur_symbols."""
+
+    def put_out(hidden: Tensor) -> tuple[Tensor, Tensor]:
+        symbols = linear(hidden, readout.weight, readout.bias).argmax(dim=1)
+        return symbols.int(), embedding[symbols]
+
+    return _run_free(cell, embedding[first], lengths, layers, states, put_out, first.new_zeros(0).int())
+
+
+def _run_free(
+    cell: Cell,
+    first: Tensor,
+    lengths: np.ndarray,
+    layers: Sequence[Weights],
+    states: Sequence[State],
+    put_out: Callable[[Tensor], tuple[Tensor, Tensor]],
+    nothing: Tensor,
+) -> Ragged:
+    """A stack on its own output. put_out: from the top's h to the output and the next input; nothing: no outputs."""
     order = longest_first(lengths)
-    symbols = first[order]
+    x = first[order]
     now = [tuple(part[order] for part in state) for state in states]
     steps = []
     for _, n_running in running(lengths[order]):
-        x = embedding[symbols[:n_running]]
+        x = x[:n_running]
         for k, weights in enumerate(layers):
-            projected = linear(x, weights.input, weights.input_bias)
-            now[k] = cell_step(cell, projected, tuple(part[:n_running] for part in now[k]), weights)
+            now[k] = cell_step(cell, _project(x, weights), tuple(part[:n_running] for part in now[k]), weights)
             x = now[k][0]
-        symbols = linear(x, readout.weight, readout.bias).argmax(dim=1)
-        steps.append(symbols)
-    chosen = torch.cat(steps).int() if steps else first.new_zeros(0).int()
-    return back_to_back(chosen[time_major_rows(lengths[order], order, reverse=False)], lengths)
+        output, x = put_out(x)
+        steps.append(output)
+    outputs = torch.cat(steps) if steps else nothing
+    return back_to_back(outputs[time_major_rows(lengths[order], order, reverse=False)], lengths)
 
 
 def cell_step(cell: Cell, projected: Tensor, state: State, weights: Weights) -> State:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..batching import INFERENCE_SEQUENCES, ordered_batches
-from ..ragged import Ragged, starts_of
+from ..ragged import Ragged, back_to_back, starts_of
 from .scores import KINDS, MeanError, Part, joint
 from .sensors import RECONSTRUCTION, Sensor, columns_of, read_all
 from .windowing import StepMeans, split_at_gaps, windows_of
@@ -58,7 +58,7 @@ class Scorer:
     def _read_sequences(self, sequences: Ragged, track: Track) -> Iterator[tuple[np.ndarray, Ragged]]:
         for indices in ordered_batches(sequences.lengths):
             batch = sequences[indices]
-            yield indices, Ragged.view(read_all(self.sensors, batch), starts_of(batch.lengths), batch.lengths)
+            yield indices, back_to_back(read_all(self.sensors, batch), batch.lengths)
             track(len(indices))
 
     def _read_group(self, series: Series, indices: np.ndarray, track: Track) -> Ragged:
