@@ -7,16 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from seqae import SequenceAutoencoder, __version__, load
 from seqae.cli import COMMANDS, app
 from seqae.cli.fit import fit
+from seqae.cli.options import spread
 
 from .conftest import make_waves
 
@@ -96,6 +100,32 @@ def test_fit_has_the_estimators_options_and_defaults() -> None:
     for name, parameter in inspect.signature(SequenceAutoencoder).parameters.items():
         if name not in ("callbacks", "verbose", "random_state", "loss"):  # loss: auto, as symbols need another one
             assert options[name] == parameter.default, name
+
+
+@dataclass(frozen=True)
+class Point:
+    x: Annotated[int, typer.Argument()]
+    y: Annotated[float, typer.Option("--why")] = 2.0
+    note: str = "no option"
+
+
+def test_a_dataclass_among_the_parameters_is_spread_into_its_options() -> None:
+    def show(name: str, point: Point, *, times: int = 1) -> None:
+        typer.echo(repr((name, point, times)))
+
+    assert list(inspect.signature(spread(show)).parameters) == ["name", "x", "y", "times"]
+    small = typer.Typer()
+    small.command()(spread(show))
+    shown = CliRunner().invoke(small, ["a", "3", "--times", "4"]).stdout
+    assert shown == f"{('a', Point(3), 4)}\n"
+    assert CliRunner().invoke(small, ["a", "3", "--why", "0.5"]).stdout == f"{('a', Point(3, 0.5), 1)}\n"
+
+
+@pytest.mark.parametrize("command", ["fit", "embed", "reconstruct", "detect", "forecast", "compare"])
+def test_commands_that_read_data_take_the_same_options(command: str) -> None:
+    text = seqae(command, "--help")
+    places = [text.index(f" {option} ") for option in ("DATA", "--id", "--time", "--channels", "--wide", "--missing")]
+    assert places == sorted(places)
 
 
 # -- fit -------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from .forecast import forecast
 from .group import Group, show_version
 from .importing import import_model
 from .info import info
+from .options import spread
 from .reconstruct import reconstruct
 
 __all__ = ["app", "main"]
@@ -46,7 +47,7 @@ COMMANDS = {
 """Each command, in the order of the help page, and an example of it."""
 
 for _command, _example in COMMANDS.items():
-    app.command(epilog=f"Example:  [bold]{_example}[/bold]")(_command)
+    app.command(epilog=f"Example:  [bold]{_example}[/bold]")(spread(_command))
 
 
 def main() -> None:

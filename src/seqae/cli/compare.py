@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InvalidParameter
-from . import options
 from .files import DataFile, check_table_target
 from .screen import console, counted, say
 
@@ -20,16 +19,11 @@ if TYPE_CHECKING:
 
 
 def compare(
-    data: options.Data,
+    data: DataFile,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Also write the table to a .parquet or .csv file."),
     ] = None,
-    id: options.Id = None,
-    time: options.Time = None,
-    channels: options.Channels = None,
-    wide: options.Wide = False,
-    missing: options.MissingValues = options.Missing.error,
     architectures: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Presets to compare, if not the usual ones.")
     ] = None,
@@ -48,11 +42,11 @@ def compare(
     Prints one table with the linear baselines, and which to use by the one-standard-error rule.
     """
     if output is not None:
-        check_table_target(output, data)
+        check_table_target(output, data.path)
     from ..tasks.compare import DEFAULT
     from ..tasks.compare import compare as run
 
-    source, labels = _labelled(DataFile(data, id, time, channels, wide, missing).read(), label)
+    source, labels = _labelled(data.read(), label)
     names = DEFAULT if architectures is None else tuple(name.strip() for name in architectures.split(","))
     settings: dict[str, Any] = {"latent_size": latent_size, "hidden_size": hidden_size, "max_epochs": max_epochs}
     result = run(source, labels, architectures=names, n_seeds=n_seeds, random_state=seed, **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -28,8 +29,8 @@ class Rows(StrEnum):
 
 
 def detect(
-    data: options.Data,
     output: options.Output,
+    *,
     normal: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Normal data to learn from, laid out alike.", rich_help_panel=LEARNING),
@@ -62,23 +63,19 @@ def detect(
     ] = "quantile",
     seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)] = 0,
     rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
-    id: options.Id = None,
-    time: options.Time = None,
-    channels: options.Channels = None,
-    wide: options.Wide = False,
-    missing: options.MissingValues = options.Missing.error,
+    data: DataFile,
 ) -> None:
     """Find steps or sequences that are unlike normal data, and write them with their ids and times."""
     if model is None and normal is None:
         raise InvalidParameter("give --normal FILE to learn what is normal, or --model FILE with a saved detector")
-    inputs = [path for path in (data, normal, model) if path is not None]
+    inputs = [path for path in (data.path, normal, model) if path is not None]
     check_table_target(output, *inputs)
     if save is not None:
-        check_model_target(save, data)
+        check_model_target(save, data.path)
         check_differs(save, output, *inputs)
-    file = None if normal is None else DataFile(normal, id, time, channels, wide, missing)
+    file = None if normal is None else replace(data, path=normal)
     detector = _saved(model) if file is None else _fitted(file, model, window, score, threshold, seed)
-    source = DataFile(data, id, time, channels, wide, missing).read_for(detector)
+    source = data.read_for(detector)
     detection = detector.detect(source)
     from ..writing import write_table
 

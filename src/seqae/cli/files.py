@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidParameter, InvalidSequence, ModelFileError
+from . import options
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A data file and how it is laid out, as the options say.
+    """A data file and how it is laid out, as the argument and the options say that a command with one takes.
 
     channels: column names between commas. symbols: as for read(); what a model takes decides it.
     """
 
-    path: Path
-    id: str | None
-    time: str | None
-    channels: str | None
-    wide: bool
-    missing: str
+    path: options.Data
+    id: options.Id = None
+    time: options.Time = None
+    channels: options.Channels = None
+    wide: options.Wide = False
+    missing: options.MissingValues = options.Missing.error
     symbols: Literal["auto", "words", "characters"] | None = None
 
     def read(self) -> Source:

@@ -32,15 +32,10 @@ class Split(StrEnum):
 
 
 def fit(
-    data: options.Data,
+    data: DataFile,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.", show_default=False)
     ],
-    id: options.Id = None,
-    time: options.Time = None,
-    channels: options.Channels = None,
-    wide: options.Wide = False,
-    missing: options.MissingValues = options.Missing.error,
     split: Annotated[
         Split, typer.Option(help="A text of symbols: into words or characters.", rich_help_panel=options.DATA_PANEL)
     ] = Split.auto,
@@ -97,16 +92,16 @@ def fit(
 
     Ctrl-C ends the training and saves the best model so far.
     """
-    check_model_target(output, data)
+    check_model_target(output, data.path)
     if checkpoint is not None:
-        check_model_target(checkpoint, data)
+        check_model_target(checkpoint, data.path)
         check_differs(checkpoint, output)
     if not 0 <= seed <= MAX_SEED:
         raise InvalidParameter(f"seed must be a whole number from 0 to {MAX_SEED}, got {seed}")
     plan = as_architecture(architecture)
     takes_symbols = plan.takes_symbols
     symbols = split.value if takes_symbols else None
-    source = DataFile(data, id, time, channels, wide, missing, symbols).read()
+    source = replace(data, symbols=symbols).read()
     model = _estimator(
         checkpoint,
         quiet,

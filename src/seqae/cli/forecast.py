@@ -19,25 +19,20 @@ if TYPE_CHECKING:
 
 def forecast(
     model: options.Model,
-    data: options.Data,
+    data: DataFile,
     output: options.Output,
     n_steps: Annotated[int, typer.Option("--steps", "-n", metavar="N", help="Steps to add to each sequence.")] = 1,
-    id: options.Id = None,
-    time: options.Time = None,
-    channels: options.Channels = None,
-    wide: options.Wide = False,
-    missing: options.MissingValues = options.Missing.error,
 ) -> None:
     """Write the steps that follow each sequence.
 
     The model's architecture must predict: composite, or any that was made with predicted_steps. One row per added
     step, with the id and the step's number in its sequence.
     """
-    check_table_target(output, model, data)
+    check_table_target(output, model, data.path)
     from ..tasks.forecast import forecast as run
 
     estimator = load_autoencoder(model)
-    source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
+    source = data.read_for(estimator)
     continuation = run(estimator, source, n_steps)
     _write(output, source, continuation, estimator.vocabulary_)
     say(f"{counted(n_steps, 'step')} after each of {counted(len(source), 'sequence')}: {output}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
@@ -55,3 +59,36 @@ MissingValues = Annotated[
     Missing,
     typer.Option("--missing", help="What to do about missing values: refuse, or mask.", rich_help_panel=DATA_PANEL),
 ]
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as Typer takes it: a parameter that is a dataclass gives way to what its fields declare.
+
+    Typer has no groups of options, but it goes by a function's signature. Fields that are not Annotated are no options.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {
+        name: of.annotation for name, of in signature.parameters.items() if is_dataclass(of.annotation)
+    }
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{key: given.pop(key) for key in _declared(group)})
+        command(**given)
+
+    parameters = [
+        parameter
+        for name, own in signature.parameters.items()
+        for parameter in (_declared(groups[name]).values() if name in groups else [own])
+    ]
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    run.__signature__ = signature.replace(parameters=keyword_only)  # pyright: ignore[reportAttributeAccessIssue]
+    return run
+
+
+def _declared(group: Any) -> dict[str, inspect.Parameter]:
+    """The arguments and options among the fields of a dataclass, in their order."""
+    hints = get_type_hints(group, include_extras=True)
+    made_of = inspect.signature(group).parameters.items()
+    return {name: of.replace(annotation=hints[name]) for name, of in made_of if get_origin(hints[name]) is Annotated}

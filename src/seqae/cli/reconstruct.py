@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def reconstruct(
     model: options.Model,
-    data: options.Data,
+    data: DataFile,
     output: options.Output,
     errors: Annotated[
         Path | None,
@@ -28,24 +28,19 @@ def reconstruct(
             help="Also write the error of each sequence, whole and by channel, to this .parquet or .csv file.",
         ),
     ] = None,
-    id: options.Id = None,
-    time: options.Time = None,
-    channels: options.Channels = None,
-    wide: options.Wide = False,
-    missing: options.MissingValues = options.Missing.error,
 ) -> None:
     """Write each sequence as its vector gives it back.
 
     One row per step, with id and time, in the order and units of the data.
     """
-    check_table_target(output, model, data)
+    check_table_target(output, model, data.path)
     if errors is not None:
-        check_table_target(errors, model, data)
+        check_table_target(errors, model, data.path)
         check_differs(errors, output)
     from ..writing import write_steps
 
     estimator = load_autoencoder(model)
-    source = DataFile(data, id, time, channels, wide, missing).read_for(estimator)
+    source = data.read_for(estimator)
     write_steps(output, source, estimator.reconstruct(source), estimator.vocabulary_)
     say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}")
     if errors is not None:
