@@ -84,14 +84,64 @@ def test_lines_of_text(folder: Path) -> None:
     assert " " in load(folder / "c.seqae").vocabulary_
 
 
+LINES = "open read read close\nopen write close\nopen read write close\n" * 12
+
+
+def test_lines_that_are_unlike_normal_ones_are_detected_without_a_model(tmp_path: Path) -> None:
+    (tmp_path / "normal.txt").write_text(LINES)
+    (tmp_path / "new.txt").write_text("open read close\n\nopen exec exec close\nopen write write close\n")
+    learning = (tmp_path / "new.txt", "--normal", tmp_path / "normal.txt", "--save", tmp_path / "d.seqae")
+    said = seqae("detect", *learning, "--rows", "sequence", "-o", tmp_path / "found.csv")
+    assert "in 3 sequences" in said
+    found = pd.read_csv(tmp_path / "found.csv")
+    assert found["line"].tolist() == [1, 3, 4]
+    assert found["is_anomaly"].tolist()[1]  # exec was never seen
+    assert found["score"].idxmax() == 1
+    detector = load(tmp_path / "d.seqae")
+    assert detector.vocabulary_ == detector.autoencoder_.vocabulary_ == ("close", "open", "read", "write")
+    assert detector.window_ is None
+    kept = (tmp_path / "new.txt", "--model", tmp_path / "d.seqae", "--rows", "sequence")
+    seqae("detect", *kept, "-o", tmp_path / "again.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again.csv"), found)
+    (tmp_path / "one.txt").write_text("exec\n")  # other tokens of its own: text is held against the vocabulary
+    seqae("detect", tmp_path / "one.txt", *kept[1:], "-o", tmp_path / "one.csv")
+    assert pd.read_csv(tmp_path / "one.csv")["is_anomaly"].all()
+
+
+def test_a_column_of_symbols_is_detected_in_without_a_model(folder: Path) -> None:
+    table([*WORDS[:5], "aaaa"]).to_csv(folder / "some.csv", index=False)
+    arguments = (folder / "some.csv", "--normal", folder / "names.csv", "--id", "name", "--symbols", "--rows", "step")
+    seqae("detect", *arguments, "--window", 3, "-o", folder / "steps.csv", "--save", folder / "column.seqae")
+    assert load(folder / "column.seqae").vocabulary_ == tuple("abno")
+    assert load(folder / "column.seqae").window_ == 3
+    assert np.isfinite(pd.read_csv(folder / "steps.csv")["score"]).all()
+
+
+def test_one_long_line_is_judged_through_windows(tmp_path: Path) -> None:
+    (tmp_path / "normal.txt").write_text("abc" * 100)
+    (tmp_path / "new.txt").write_text("abc" * 20 + "cba" + "abc" * 20)
+    seqae(
+        "detect", tmp_path / "new.txt", "--normal", tmp_path / "normal.txt", "-o", tmp_path / "found.csv",
+        "--rows", "step",
+    )  # fmt: skip
+    found = pd.read_csv(tmp_path / "found.csv")
+    assert 55 <= found["score"].idxmax() <= 75
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["embed", "m.seqae", "bad.csv", "--id", "name", "-o", "z.csv"], "'bob0', step 1 is 'x', which fit()"),
-        (["fit", "names.csv", "--id", "name", "-o", "n.seqae"], "symbols are for architecture='tokens'"),
+        (["fit", "names.csv", "--id", "name", "-o", "n.seqae"], "symbols are for fit --architecture tokens"),
         (["fit", "names.csv", "--id", "name", "-o", "n.seqae", *TOKENS, "--loss", "mse"], "cross_entropy"),
         (["detect", "names.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",
           "--score", "nearest"], "is of vectors"),
+        (["detect", "names.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv"], "detect --symbols"),
+        (["detect", "names.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv", "--symbols", "--score",
+          "linear"], "is of vectors"),
+        (["detect", "names.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",
+          "--symbols"], "for learning without --model"),
+        (["detect", "log.txt", "--normal", "log.txt", "--id", "name", "-o", "d.csv"], "one sequence per line"),
     ],
 )  # fmt: skip
 def test_errors_are_one_line(arguments: list[str], message: str, folder: Path) -> None:

@@ -274,12 +274,24 @@ def test_what_does_not_suit_tokens_is_named(parameters: dict[str, object], messa
 
 
 @pytest.mark.parametrize(
-    ("parameters", "message"), [({"baseline": "ngram"}, "takes vectors"), ({"score": "pairs"}, "of tokens")]
+    ("parameters", "error", "message"),
+    [
+        ({"baseline": "ngram"}, InvalidSequence, "holds vectors .* tokens are wanted"),
+        ({"score": "pairs"}, InvalidParameter, "of tokens"),
+    ],
 )
-def test_what_does_not_suit_vectors_is_named(parameters: dict[str, object], message: str) -> None:
+def test_what_does_not_suit_vectors_is_named(
+    parameters: dict[str, object], error: type[Exception], message: str
+) -> None:
     X = [np.random.default_rng(i).normal(size=(12, 2)) for i in range(6)]
-    with pytest.raises(InvalidParameter, match=message):
+    with pytest.raises(error, match=message):
         AnomalyDetector(SequenceAutoencoder(verbose=False), verbose=False, **parameters).fit(X)  # pyright: ignore
+
+
+def test_counting_takes_text() -> None:
+    made = AnomalyDetector(baseline="ngram", random_state=0, verbose=False).fit(["abc", "abcabc", "abcab"] * 10)
+    assert made.vocabulary_ == ("a", "b", "c")
+    assert made.predict(["abcabc", "acbxx"]).tolist() == [1, -1]
 
 
 def test_vectors_are_refused_by_a_detector_of_tokens(fitted: AnomalyDetector) -> None:

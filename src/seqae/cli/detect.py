@@ -15,6 +15,7 @@ from .files import DataFile, check_differs, check_model_target, check_table_targ
 from .screen import counted, say
 
 if TYPE_CHECKING:
+    from ..reading import Source
     from ..tasks.detect import AnomalyDetector
 
 LEARNING = "What is normal"
@@ -47,7 +48,12 @@ def detect(
         Path | None, typer.Option(metavar="FILE", help="Where to keep the detector.", rich_help_panel=LEARNING)
     ] = None,
     window: Annotated[
-        str, typer.Option(metavar="N", help="Steps, auto, or none to judge whole sequences.", rich_help_panel=LEARNING)
+        str,
+        typer.Option(
+            metavar="N",
+            help="Steps, none to judge whole sequences, or auto: the period, none for symbols.",
+            rich_help_panel=LEARNING,
+        ),
     ] = "auto",
     score: Annotated[
         str,
@@ -64,6 +70,15 @@ def detect(
     seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)] = 0,
     rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
     data: DataFile,
+    symbols: Annotated[
+        bool,
+        typer.Option(
+            "--symbols",
+            help="The steps are symbols, text or whole numbers, as those of a .txt file are.",
+            rich_help_panel=options.DATA_PANEL,
+        ),
+    ] = False,
+    split: options.SplitText = options.Split.auto,
 ) -> None:
     """Find steps or sequences that are unlike normal data, and write them with their ids and times."""
     if model is None and normal is None:
@@ -73,8 +88,17 @@ def detect(
     if save is not None:
         check_model_target(save, data.path)
         check_differs(save, output, *inputs)
-    file = None if normal is None else replace(data, path=normal)
-    detector = _saved(model) if file is None else _fitted(file, model, window, score, threshold, seed)
+    if model is not None and (symbols or split != options.Split.auto):
+        raise InvalidParameter(
+            "--symbols and --split are for learning without --model, which takes what it was fitted on"
+        )
+    if normal is None:
+        detector = _saved(model)
+    else:
+        file = replace(data, path=normal)
+        if symbols or file.is_text:
+            file = replace(file, symbols=split.value)
+        detector = _fitted(file, model, window, score, threshold, seed)
     source = data.read_for(detector)
     detection = detector.detect(source)
     from ..writing import write_table
@@ -106,14 +130,16 @@ def _fitted(file: DataFile, model: Path | None, window: str, score: str, thresho
     normal = file.read() if autoencoder is None else file.read_for(autoencoder)
     return AnomalyDetector(
         None if autoencoder is None else FrozenEstimator(autoencoder),
-        window=_window(window),
+        window=_window(window, normal),
         score=names[0] if len(names) == 1 else names,
         threshold=_number(threshold),
         random_state=seed,
     ).fit(normal)
 
 
-def _window(text: str) -> int | Literal["auto"] | None:
+def _window(text: str, normal: Source) -> int | Literal["auto"] | None:
+    if text == "auto" and normal.ragged.is_tokens and len(normal) > 1:
+        return None  # symbols have no period, and which of them a sequence holds tells most
     if text in ("auto", "none"):
         return None if text == "none" else "auto"
     if not text.isdigit():

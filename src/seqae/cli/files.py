@@ -47,6 +47,11 @@ class DataFile:
             symbols=self.symbols,
         )
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it can hold nothing but symbols."""
+        return self.path.name.lower().removesuffix(".gz").endswith(".txt")
+
     def read_for(self, model: SequenceAutoencoder | AnomalyDetector) -> Source:
         """Its sequences, with the channels of the model picked by name where the options do not choose them.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,22 +22,12 @@ MODEL, TRAINING = "The model", "The training"
 MAX_SEED = 2**32 - 1
 
 
-class Split(StrEnum):
-    """What the symbols of a text are; auto is words where a space parts any two."""
-
-    auto = "auto"
-    words = "words"
-    characters = "characters"
-
-
 def fit(
     data: DataFile,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.", show_default=False)
     ],
-    split: Annotated[
-        Split, typer.Option(help="A text of symbols: into words or characters.", rich_help_panel=options.DATA_PANEL)
-    ] = Split.auto,
+    split: options.SplitText = options.Split.auto,
     architecture: Annotated[
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.", rich_help_panel=MODEL)
     ] = "repeat",

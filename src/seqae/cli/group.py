@@ -15,6 +15,7 @@ BAD_INPUT, INTERRUPTED = 2, 130
 AS_OPTIONS = {
     "missing='mask'": "--missing mask",
     "wide=True": "--wide",
+    "symbols are for architecture='tokens'": "symbols are for fit --architecture tokens and detect --symbols",
     "channels=[...]": "--channels A,B,...",
     "channels=": "--channels",
     "id=": "--id",

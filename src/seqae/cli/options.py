@@ -22,6 +22,14 @@ class Missing(StrEnum):
     mask = "mask"
 
 
+class Split(StrEnum):
+    """What the symbols of a text are; auto is words where a space parts any two."""
+
+    auto = "auto"
+    words = "words"
+    characters = "characters"
+
+
 Data = Annotated[
     Path,
     typer.Argument(
@@ -58,6 +66,9 @@ Wide = Annotated[
 MissingValues = Annotated[
     Missing,
     typer.Option("--missing", help="What to do about missing values: refuse, or mask.", rich_help_panel=DATA_PANEL),
+]
+SplitText = Annotated[
+    Split, typer.Option("--split", help="A text of symbols: into words or characters.", rich_help_panel=DATA_PANEL)
 ]
 
 

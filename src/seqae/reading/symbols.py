@@ -58,7 +58,9 @@ def read_txt(path: Path, layout: Layout) -> Source:
     Lines without a symbol are passed over; the ids are the lines' numbers, from 1.
     """
     if layout.symbols is None:
-        raise InvalidParameter("a .txt file holds symbols; read it for architecture='tokens', or with symbols='auto'")
+        raise InvalidParameter(
+            "a .txt file holds symbols, for architecture='tokens'; read() takes them with symbols='auto'"
+        )
     for name, given in (("id", layout.id), ("time", layout.time), ("channels", layout.channels), ("wide", layout.wide)):
         if given:
             raise InvalidParameter(f"{name}= is for tables, but a .txt file is one sequence per line; leave it out")
@@ -76,7 +78,7 @@ def _as_vector(sequence: Any, i: int) -> np.ndarray:
     array = np.asarray(sequence)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InvalidSequence(
-            f"sequence {i} holds vectors (shape {array.shape}, {array.dtype}); this architecture takes tokens: "
+            f"sequence {i} holds vectors (shape {array.shape}, {array.dtype}); tokens are wanted: "
             "texts, lists of symbols, or vectors of whole numbers"
         )
     return array

@@ -155,7 +155,7 @@ class AnomalyDetector(BaseEstimator):
         if isinstance(given, FrozenEstimator) and isinstance(given.estimator, SequenceAutoencoder):
             return take(X, given.estimator.seen_)
         is_of_symbols = isinstance(given, SequenceAutoencoder) and as_architecture(given.architecture).takes_symbols
-        return take(X, takes_symbols=is_of_symbols)
+        return take(X, takes_symbols=is_of_symbols or self.baseline == "ngram")
 
     def _learn(self, fitted: Fitted, source: Source) -> None:
         self.scorer_, self.held_out_scores_ = fitted.scorer, fitted.held_out_scores
