@@ -295,7 +295,7 @@ def test_counting_takes_text() -> None:
 
 
 def test_vectors_are_refused_by_a_detector_of_tokens(fitted: AnomalyDetector) -> None:
-    with pytest.raises(InvalidSequence, match="takes tokens"):
+    with pytest.raises(InvalidSequence, match="tokens are wanted"):
         fitted.predict([np.zeros((5, 1))])
 
 
