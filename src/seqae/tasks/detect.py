@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
@@ -24,16 +23,16 @@ from ..saving import ModelFile, write_model_file
 from .detection import Detection
 from .dynamic import Dynamic
 from .finding import find_intervals
-from .fitting import Fitted, fit_scorer, fit_sensors, training_windows
-from .judging import Judge, learn_judge
+from .fitting import Fitted, default_autoencoder, fit_autoencoder, fit_scorer, fit_sensors, training_windows
+from .judging import Judge, digest_of, learn_judge
 from .labels import anomalous_sequences, anomalous_steps
 from .marks import Marker, above
 from .progress import tracked
 from .scorer import Scorer, Series
 from .scores import as_names, choose_parts
-from .splitting import split_sequences, split_series
+from .splitting import split_normal
 from .thresholds import FBeta, FromScoredData, Threshold, as_threshold
-from .windowing import choose_window
+from .windowing import as_window
 
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector takes symbols that fit() never saw, which are what it looks for."""
@@ -116,14 +115,13 @@ class AnomalyDetector(BaseEstimator):
         stride, fraction = self._checked()
         source = self._taken(X)
         is_anomaly = anomalous_sequences(y, len(source))
+        if is_anomaly.all():
+            raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
         normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
-        window = self._window(normal.ragged)
+        window = as_window(self.window, normal.ragged, stride)
         names = choose_parts(self.score, self.baseline, normal.ragged, window)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        if window is None:
-            split = split_sequences(normal, fraction, seed)
-        else:
-            split = split_series(normal, fraction, seed, window)
+        split = split_normal(normal, fraction, seed, window)
         windows = training_windows(split.training, window, stride)
         self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)
         sensors = fit_sensors(names, self.autoencoder_, windows, is_windowed=window is not None)
@@ -177,7 +175,7 @@ class AnomalyDetector(BaseEstimator):
         is_known = np.isfinite(scores)
         normal, anomalous = scores[is_known & ~is_anomaly], scores[is_known & is_anomaly]
         judge = learn_judge(threshold, normal, anomalous, is_labelled=y is not None)
-        self._set_judge(replace(judge, digest=_digest(source.ragged)))
+        self._set_judge(replace(judge, digest=digest_of(source.ragged)))
         return self
 
     def _learn_judge(self, threshold: Threshold | float | None, anomalous: Series) -> None:
@@ -201,27 +199,10 @@ class AnomalyDetector(BaseEstimator):
             )
         return check_count("stride", self.stride), fraction
 
-    def _window(self, normal: Ragged) -> int | None:
-        if not len(normal):
-            raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
-        if self.window is None:
-            return None
-        window = choose_window(normal) if self.window == "auto" else check_count("window", self.window, least=2)
-        if self.stride > window:
-            raise InvalidParameter(f"stride={self.stride} skips steps: it must not exceed the window of {window}")
-        return window
-
     def _fitted_autoencoder(self, windows: Ragged, source: Source, seed: int) -> SequenceAutoencoder:
-        given = _default_autoencoder(windows, self.verbose) if self.autoencoder is None else self.autoencoder
-        if isinstance(given, FrozenEstimator):
-            return given.estimator
-        if not isinstance(given, SequenceAutoencoder):
-            raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, got {given!r}")
-        copy = cast(SequenceAutoencoder, clone(given))
-        if copy.random_state is None and self.random_state is not None:
-            copy.set_params(random_state=seed)
-        numbers = np.arange(len(windows))
-        return copy.fit(Source(windows, numbers, None, source.channel_names, vocabulary=source.vocabulary))
+        given = default_autoencoder(windows, self.verbose) if self.autoencoder is None else self.autoencoder
+        numbered = Source(windows, np.arange(len(windows)), None, source.channel_names, vocabulary=source.vocabulary)
+        return fit_autoencoder(given, numbered, None if self.random_state is None else seed)
 
     # -- scoring ---------------------------------------------------------------------------------------------------
 
@@ -292,7 +273,7 @@ class AnomalyDetector(BaseEstimator):
     def _judged(self, X: Any) -> Source:
         source = self._take(X)
         digest = self._judge().digest
-        if digest is not None and digest == _digest(source.ragged):
+        if digest is not None and digest == digest_of(source.ragged):
             raise InvalidParameter(
                 "the threshold was fitted on these very data; judge others, or ask for it by name: threshold='scored'"
             )
@@ -357,12 +338,6 @@ class AnomalyDetector(BaseEstimator):
         return unpack_detector(file)
 
 
-def _default_autoencoder(windows: Ragged, verbose: bool | Literal["auto"]) -> SequenceAutoencoder:
-    if windows.is_tokens:
-        return SequenceAutoencoder("tokens", loss="cross_entropy", verbose=verbose)
-    return SequenceAutoencoder(verbose=verbose)
-
-
 def _each(function: Callable[[np.ndarray], np.ndarray], scores: Any) -> Any:
     """Of an array, or of each array in a list."""
     return [function(part) for part in scores] if isinstance(scores, list) else function(scores)
@@ -370,11 +345,3 @@ def _each(function: Callable[[np.ndarray], np.ndarray], scores: Any) -> Any:
 
 def _joined(scores: Any) -> np.ndarray:
     return np.concatenate(scores) if isinstance(scores, list) else scores
-
-
-def _digest(sequences: Ragged) -> str:
-    """Of all values and lengths."""
-    digest = hashlib.sha256(sequences.lengths.tobytes())
-    for values in sequences:
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
+from ..errors import InvalidParameter
 from ..estimator import SequenceAutoencoder
 from ..ragged import Ragged
+from ..reading import Source
 from .linear import fit_linear
 from .nearest import NEAREST, fit_nearest
 from .neighbours import fit_neighbours
@@ -27,6 +32,28 @@ class Fitted:
 
     scorer: Scorer
     held_out_scores: np.ndarray
+
+
+def default_autoencoder(windows: Ragged, verbose: bool | Literal["auto"]) -> SequenceAutoencoder:
+    """What suits the data, not fitted."""
+    if windows.is_tokens:
+        return SequenceAutoencoder("tokens", loss="cross_entropy", verbose=verbose)
+    return SequenceAutoencoder(verbose=verbose)
+
+
+def fit_autoencoder(given: Any, windows: Source, seed: int | None) -> SequenceAutoencoder:
+    """A fitted copy; what is given as FrozenEstimator is kept as it is.
+
+    seed: for one without a random_state of its own, or None. Raises InvalidParameter for what is no autoencoder.
+    """
+    if isinstance(given, FrozenEstimator):
+        return given.estimator
+    if not isinstance(given, SequenceAutoencoder):
+        raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, got {given!r}")
+    copy = cast(SequenceAutoencoder, clone(given))
+    if copy.random_state is None and seed is not None:
+        copy.set_params(random_state=seed)
+    return copy.fit(windows)
 
 
 def training_windows(training: Series, window: int | None, stride: int) -> Ragged:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import InvalidSequence, NotFitted
+from ..ragged import Ragged
 from .dynamic import Dynamic
 from .marks import Marker, above
 from .thresholds import Conformal, FBeta, FromScoredData, Threshold
@@ -49,6 +51,14 @@ class Judge:
         if isinstance(self.threshold, Conformal):
             return self.threshold.joint_limit(self.held_out, scores)
         return self.single_limit
+
+
+def digest_of(sequences: Ragged) -> str:
+    """Of all values and lengths."""
+    digest = hashlib.sha256(sequences.lengths.tobytes())
+    for values in sequences:
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def learn_judge(

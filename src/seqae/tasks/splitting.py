@@ -22,6 +22,13 @@ class Split:
     held_out: Series
 
 
+def split_normal(series: Series, fraction: float, seed: int, window: int | None) -> Split:
+    """Whole sequences, or where there is a window series. Raises InvalidSequence for too few or too short ones."""
+    if window is None:
+        return split_sequences(series, fraction, seed)
+    return split_series(series, fraction, seed, window)
+
+
 def split_sequences(series: Series, fraction: float, seed: int) -> Split:
     """Whole sequences at random: at least one in each part. Raises InvalidSequence for fewer than two."""
     n = len(series.ragged)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidSequence
+from ..errors import InvalidParameter, InvalidSequence
+from ..parameters import check_count
 from ..ragged import Ragged
 
 DEFAULT_WINDOW = 100
@@ -70,6 +72,19 @@ def covered(sequences: Ragged) -> Ragged:
     firsts = np.flatnonzero(np.concatenate([[True], starts[1:] >= reached[:-1]]))
     last_ends = np.concatenate([reached[firsts[1:] - 1], reached[-1:]])
     return Ragged.view(sequences.values, starts[firsts], last_ends - starts[firsts], sequences.observed)
+
+
+def as_window(window: Any, normal: Ragged, stride: int) -> int | None:
+    """Steps of a window, where "auto" is what suits the data; None for whole sequences.
+
+    Raises InvalidParameter for what is neither, or shorter than the stride.
+    """
+    if window is None:
+        return None
+    n_steps = choose_window(normal) if window == "auto" else check_count("window", window, least=2)
+    if stride > n_steps:
+        raise InvalidParameter(f"stride={stride} skips steps: it must not exceed the window of {n_steps}")
+    return n_steps
 
 
 def choose_window(series: Ragged) -> int:
