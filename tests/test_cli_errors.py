@@ -83,7 +83,7 @@ BAD_OPTIONS = {
     "validation_fraction": (["--validation-fraction", "1"], ["--validation-fraction", "below 1"]),
     "patience": (["--patience", "-1"], ["patience", "-1"]),
     "device": (["--device", "abacus"], ["device", "abacus"]),
-    "seed": (["--seed", "-1"], ["seed", "-1"]),
+    "seed": (["--seed", "-1"], ["--seed", "-1"]),
     "bce": (["--loss", "bce"], ["'bce'", "0 to 1"]),
 }
 
@@ -142,6 +142,15 @@ def test_bad_options(folder: Path, name: str) -> None:
     line = refused(folder, "fit", "good.csv", *LAYOUT, "--max-epochs", "1", *options, "-o", "m.seqae")
     for part in expected:
         assert part in line
+
+
+@pytest.mark.parametrize("command", [["fit"], ["detect", "--normal", "good.csv"], ["compare"]])
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_bad_seeds(folder: Path, command: list[str], seed: str) -> None:
+    (folder / "more.csv").write_text("walk,x\n" + "".join(f"{k // 5},{k % 3}\n" for k in range(60)))
+    line = refused(folder, *command, "more.csv", "--id", "walk", "--channels", "x", "--seed", seed, "-o", "out.csv")
+    assert "--seed must be a whole number from 0 to 4294967295" in line
+    assert f"got {seed}" in line
 
 
 @pytest.mark.parametrize("name", BAD_OUTPUTS)

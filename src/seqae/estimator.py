@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 
 from .architectures import Architecture, as_architecture
 from .batching import BatchLoader
@@ -19,7 +18,7 @@ from .inference import decode, encode, losses_of, predict, prediction_losses_of,
 from .inputs import Seen, as_symbols, take, take_latent, take_lengths
 from .losses import Loss, as_loss
 from .model import Autoencoder, DataShape, Decoder, Encoder
-from .parameters import check_choice, check_count, check_fraction, check_optional_count, check_positive
+from .parameters import as_random_state, check_choice, check_count, check_fraction, check_optional_count, check_positive
 from .persistence import KIND, Fitted, build_for, pack, unpack
 from .ragged import Ragged
 from .saving import ModelFile, write_model_file
@@ -143,7 +142,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             batch_size=check_count("batch_size", self.batch_size),
             learning_rate=check_positive("learning_rate", self.learning_rate),
             patience=check_optional_count("patience", self.patience),
-            seed=int(check_random_state(self.random_state).randint(2**31)),
+            seed=int(as_random_state(self.random_state).randint(2**31)),
         )
 
     def _checked_parameters(self) -> dict[str, Any]:
@@ -194,7 +193,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         if not self._fitted().architecture.is_variational:
             raise InvalidParameter("sample() needs a variational model; use architecture='variational'")
-        rng = check_random_state(random_state)
+        rng = as_random_state(random_state)
         return self.inverse_transform(rng.standard_normal((check_count("n", n), self.latent_size)))
 
     def accuracy(self, X: Any) -> float:

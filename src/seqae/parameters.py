@@ -6,7 +6,11 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from .errors import InvalidParameter
+
+MAX_SEED = 2**32 - 1
 
 
 def check_count(name: str, value: Any, *, least: int = 1) -> int:
@@ -33,6 +37,25 @@ def check_fraction(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
         raise InvalidParameter(f"{name} must be a number from 0 to below 1, got {value!r}")
     return float(value)
+
+
+def as_random_state(value: Any) -> np.random.RandomState:
+    """What random_state stands for: a seed, a generator that goes on, or None for NumPy's own."""
+    from sklearn.utils import check_random_state
+
+    try:
+        return check_random_state(value)
+    except ValueError as error:
+        raise InvalidParameter(
+            f"random_state must be a whole number from 0 to {MAX_SEED}, or a RandomState, got {value!r}"
+        ) from error
+
+
+def check_seed(value: Any) -> int:
+    """A random_state that is a seed."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= MAX_SEED:
+        raise InvalidParameter(f"random_state must be a whole number from 0 to {MAX_SEED}, got {value!r}")
+    return int(value)
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:

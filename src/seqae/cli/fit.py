@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..architectures import PRESETS, as_architecture
-from ..errors import InvalidParameter
 from . import options
 from .files import DataFile, check_differs, check_model_target
 from .screen import duration, facts, lengths, listed
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from ..reading import Source
 
 MODEL, TRAINING = "The model", "The training"
-MAX_SEED = 2**32 - 1
 
 
 def fit(
@@ -85,8 +83,6 @@ def fit(
     if checkpoint is not None:
         check_model_target(checkpoint, data.path)
         check_differs(checkpoint, output)
-    if not 0 <= seed <= MAX_SEED:
-        raise InvalidParameter(f"seed must be a whole number from 0 to {MAX_SEED}, got {seed}")
     plan = as_architecture(architecture)
     takes_symbols = plan.takes_symbols
     symbols = split.value if takes_symbols else None

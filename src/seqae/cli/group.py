@@ -22,6 +22,7 @@ AS_OPTIONS = {
     "time=": "--time",
     "scale=True": "--scale",
     "loss='mse'": "--loss mse",
+    "random_state": "--seed",
     "latent_size": "--latent-size",
     "hidden_size": "--hidden-size",
     "n_layers": "--n-layers",

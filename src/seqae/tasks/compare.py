@@ -13,7 +13,7 @@ from ..baselines import MeanSequence, ResampledPCA
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
 from ..inputs import take
-from ..parameters import check_count, check_fraction
+from ..parameters import check_count, check_fraction, check_seed
 from ..ragged import Ragged
 from ..scaling import Scaling, fit_scaling
 
@@ -82,6 +82,7 @@ def compare(
     Raises InvalidParameter if nothing could be fitted, InvalidSequence for fewer than 8 sequences.
     """
     check_count("n_seeds", n_seeds)
+    check_seed(random_state)
     named = _named(architectures)
     sequences, labels = take(X).ragged, _labels(y)
     if sequences.is_tokens:

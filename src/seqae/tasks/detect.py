@@ -10,13 +10,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state
 
 from ..architectures import as_architecture
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
 from ..inputs import Seen, take
-from ..parameters import check_choice, check_count, check_fraction
+from ..parameters import as_random_state, check_choice, check_count, check_fraction
 from ..ragged import Ragged
 from ..reading import Source
 from ..saving import ModelFile, write_model_file
@@ -120,7 +119,7 @@ class AnomalyDetector(BaseEstimator):
         normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
         window = as_window(self.window, normal.ragged, stride)
         names = choose_parts(self.score, self.baseline, normal.ragged, window)
-        seed = int(check_random_state(self.random_state).randint(2**31))
+        seed = int(as_random_state(self.random_state).randint(2**31))
         split = split_normal(normal, fraction, seed, window)
         windows = training_windows(split.training, window, stride)
         self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)

@@ -9,11 +9,11 @@ from typing import Any, Self, cast
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
 from ..inputs import take
+from ..parameters import as_random_state, check_seed
 from ..ragged import Ragged
 from .detect import AnomalyDetector
 from .labels import anomalous_sequences
@@ -47,7 +47,7 @@ class PaperSplits:
         """
         ragged = take(X).ragged
         is_anomaly = anomalous_sequences(y, len(ragged))
-        rng = np.random.default_rng(random_state)
+        rng = np.random.default_rng(None if random_state is None else check_seed(random_state))
         normal = rng.permutation(np.flatnonzero(~is_anomaly))
         anomalous = rng.permutation(np.flatnonzero(is_anomaly))
         if len(normal) < 4 or not len(anomalous):
@@ -104,7 +104,7 @@ class EncDecAD:
         if (splits is None) == (X is None or y is None):
             raise InvalidParameter("EncDecAD.paper needs either X and y or splits=...")
         made = PaperSplits.from_labels(X, y, random_state=random_state) if splits is None else _as_splits(splits)
-        seed = int(check_random_state(random_state).randint(2**31))
+        seed = int(as_random_state(random_state).randint(2**31))
         model = _trained(autoencoder, made, seed)
         return cls(_detector(model, made, beta), made)
 
