@@ -17,6 +17,7 @@ from seqae.reading import read
 from seqae.recurrence import active_kernel
 from seqae.saving import ModelFile, read_model_file
 from seqae.tasks.detect import AnomalyDetector
+from seqae.tasks.scorer import Series
 from seqae.tasks.thresholds import FBeta, FromScoredData, MeanPlusSigmas, Quantile
 
 WINDOW = 20
@@ -125,6 +126,30 @@ def test_missing_values_are_no_evidence(fitted: AnomalyDetector) -> None:
     scores = errors.anomaly_score(Ragged.from_any([x], missing="mask"))[0]
     assert np.flatnonzero(np.isnan(scores)).tolist() == [100]
     assert errors.predict(Ragged.from_any([x], missing="mask"))[0][100] == 1
+
+
+def test_the_linear_baseline_takes_missing_values_as_usual_ones() -> None:
+    holes = np.random.default_rng(0).random((600, 2)) < 0.05
+    normal = Ragged.from_any([np.where(holes, np.nan, wave(600))], missing="mask")
+    made = detector(baseline="pca", stride=WINDOW).fit(normal)
+    centre = made.scorer_.sensors[0].model.scaling.centre  # pyright: ignore[reportAttributeAccessIssue]
+    x = broken_wave()
+    is_missing = np.zeros_like(x, bool)
+    is_missing[100], is_missing[105, 0] = True, True
+    ((_, columns),) = made.scorer_.read(Series(Ragged.from_any([np.where(is_missing, np.nan, x)], missing="mask")))
+    ((_, filled),) = made.scorer_.read(Series(Ragged.from_any([np.where(is_missing, centre, x)])))
+    np.testing.assert_array_equal(columns.values, np.where(is_missing, np.nan, filled.values))
+    (scores,) = made.anomaly_score(Ragged.from_any([np.where(is_missing, np.nan, x)], missing="mask"))
+    assert np.flatnonzero(np.isnan(scores)).tolist() == [100]
+    assert SPIKE[0] - WINDOW <= np.nanargmax(scores) < SPIKE[1] + WINDOW
+
+
+@pytest.mark.parametrize("parameters", [{}, {"baseline": "pca"}])
+def test_missing_values_that_were_not_asked_for_are_named(parameters: dict[str, object]) -> None:
+    x = wave(600)
+    x[7, 1] = np.nan
+    with pytest.raises(InvalidSequence, match="sequence 0, step 7, channel 1 is NaN; fill it, drop the step, or read"):
+        detector(**parameters).fit([x])
 
 
 # -- the ladder --------------------------------------------------------------------------------------------------------

@@ -149,10 +149,10 @@ def unusable(place: str, value: Any) -> InvalidSequence:
     if value is None or value != value:
         return InvalidSequence(
             f"{place} is {'missing' if value is None else 'NaN'}; "
-            "fill it, drop the step, or pass missing='mask' to leave missing values out of the loss"
+            "fill it, drop the step, or read the data with missing='mask' to leave missing values out of the loss"
         )
     if abs(float(value)) == np.inf:
-        return InvalidSequence(f"{place} is {value}; replace it, or make it NaN and pass missing='mask'")
+        return InvalidSequence(f"{place} is {value}; replace it, or make it NaN and read the data with missing='mask'")
     return InvalidSequence(f"{place} is {value}; values may be as large as {MAX_MAGNITUDE:g}: rescale or clip the data")
 
 

@@ -155,16 +155,21 @@ def _row(
             if split.labels is not None:
                 accuracies.append(_probe(ae.transform(split.training), ae.transform(split.held_out), split.labels))
     except (InvalidParameter, InvalidSequence) as error:  # such as lengths that differ, for `reshape`
-        nan = float("nan")
-        return ComparedRow(name, nan, nan, nan, nan, None, 0, nan, problem=str(error))
+        return _left_out(name, str(error))
     accuracy = float(np.mean(accuracies)) if accuracies else None
     return _summarised(name, np.mean(errors, axis=0), accuracy, n_parameters, float(np.mean(seconds)))
+
+
+def _left_out(name: str, problem: str, *, is_baseline: bool = False) -> ComparedRow:
+    nan = float("nan")
+    return ComparedRow(name, nan, nan, nan, nan, None, 0, nan, is_baseline, problem)
 
 
 def _baselines(split: _Split, latent_size: int) -> list[ComparedRow]:
     """The mean sequence, and PCA of the resampled sequences with as many components as vectors have values."""
     if split.training.observed is not None:
-        return []
+        problem = "it needs every value, but some are missing"
+        return [_left_out(name, problem, is_baseline=True) for name in ("mean sequence", "PCA of resampled")]
     mean = MeanSequence.fit(split.training)
     pca = ResampledPCA.fit(split.training, latent_size)
     accuracy = None
