@@ -14,8 +14,8 @@ from seqae.cli import app
 from .test_detect import SPIKE, WINDOW, autoencoder, broken_wave, wave
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["detect", *(str(argument) for argument in arguments)])
+def run(*arguments: object, columns: str = "80") -> Result:
+    return CliRunner().invoke(app, ["detect", *(str(argument) for argument in arguments)], env={"COLUMNS": columns})
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,39 @@ def test_intervals_steps_and_sequences_are_written(folder: Path) -> None:
     assert table["is_anomaly"].sum() == np.sum(found["end"] - found["start"])
 
 
+def test_a_saved_detector_takes_another_threshold(folder: Path) -> None:
+    learning = ("--normal", folder / "normal.csv", "--model", folder / "model.seqae", "--window", WINDOW)
+    result = run(
+        folder / "today.csv", "-o", folder / "a.csv", *learning, "--time", "minute", "--save", folder / "s.seqae"
+    )
+    assert result.exit_code == 0, result.output
+    kept = ("--model", folder / "s.seqae", "--time", "minute", "--rows", "step")
+    for threshold, limits in (("2.5", {2.5}), ("none", {np.inf})):
+        result = run(folder / "today.csv", "-o", folder / "b.csv", *kept, "--threshold", threshold)
+        assert result.exit_code == 0, result.output
+        assert set(pd.read_csv(folder / "b.csv")["threshold"]) == limits
+
+
+AWKWARD = {
+    "one row": "minute,a,b\n2026-01-01,0.5,0.5\n",
+    "two rows": "minute,a,b\n2026-01-01,0.5,0.5\n2026-01-02,0.5,0.5\n",
+    "a constant channel": "minute,a,b\n" + "".join(f"{k},{k % 7},3\n" for k in range(90)),
+    "constant channels": "minute,a,b\n" + "".join(f"{k},3,3\n" for k in range(90)),
+    "a gap": "minute,a,b\n" + "".join(f"{k if k < 40 else k + 99},{k % 7},{k % 5}\n" for k in range(90)),
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_awkward_data_has_finite_scores(name: str, folder: Path) -> None:
+    (folder / "awkward.csv").write_text(AWKWARD[name])
+    learning = ("--model", folder / "model.seqae", "--normal", folder / "normal.csv", "--window", WINDOW)
+    for rows in ("step", "sequence", "interval"):
+        result = run(folder / "awkward.csv", "-o", folder / "f.csv", *learning, "--time", "minute", "--rows", rows)
+        assert result.exit_code == 0, result.output
+        assert np.isfinite(pd.read_csv(folder / "f.csv")["score"].to_numpy(float)).all()
+
+
+@pytest.mark.parametrize("columns", ["60", "160"])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -54,11 +87,31 @@ def test_intervals_steps_and_sequences_are_written(folder: Path) -> None:
         (("--normal", "normal.csv", "--window", "week"), "--window must be"),
         (("--normal", "normal.csv", "--score", "density"), "score must be"),
         (("--normal", "normal.csv", "--threshold", "median"), "threshold must be"),
+        (("--normal", "normal.csv", "--threshold", "nan"), "threshold must be"),
+        (("--normal", "normal.csv", "--threshold", "fbeta"), "which the command line does not take"),
+        (("--normal", "normal.csv", "--window", "²"), "--window must be"),
+        (("--normal", "normal.csv", "--window", "0"), "at least 2"),
+        (("--normal", "normal.csv", "--window", "9" * 30), "is too long for series of at most 600 steps"),
+        (("--normal", "normal.csv", "--window", "none"), "at least 2 normal ones, got 1; pass more, or --window for"),
+        (("--normal", "normal.csv", "--score", "error,,linear"), "score must be one of"),
+        (("--normal", "nothing.csv"), "no such file"),
+        (("--normal", "empty.csv"), "is empty"),
+        (("--normal", "one.csv"), "is too long for series of at most 1 steps"),
+        (("--normal", "unsorted.csv"), "minute falls from"),
+        (("--normal", "hole.csv"), "read the data with --missing mask"),
+        (("--model", "model.seqae", "--window", "9"), "are for learning; add --normal"),
+        (("--model", "nothing.seqae"), "cannot be opened"),
     ],
 )
-def test_mistakes_are_one_line(options: tuple[str, ...], message: str, folder: Path) -> None:
+def test_mistakes_are_one_line(options: tuple[str, ...], message: str, columns: str, folder: Path) -> None:
+    (folder / "empty.csv").write_text("")
+    (folder / "one.csv").write_text("minute,a,b\n1,2,3\n")
+    (folder / "unsorted.csv").write_text("minute,a,b\n1,2,3\n3,2,3\n2,2,3\n")
+    (folder / "hole.csv").write_text("minute,a,b\n1,2,3\n3,,3\n")
+    before = set(folder.iterdir())
     paths = [folder / option if option.endswith((".csv", ".seqae")) else option for option in options]
-    result = run(folder / "today.csv", "-o", folder / "none.csv", "--time", "minute", *paths)
-    assert result.exit_code != 0
-    assert message in " ".join(f"{result.stderr}{result.exception or ''}".split())
-    assert not (folder / "none.csv").exists()
+    result = run(folder / "today.csv", "-o", folder / "none.csv", "--time", "minute", *paths, columns=columns)
+    assert result.exit_code == 2, result.exception
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert set(folder.iterdir()) == before

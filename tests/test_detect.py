@@ -258,6 +258,15 @@ def test_every_part_is_saved(parameters: dict[str, object], tmp_path: Path) -> N
     np.testing.assert_array_equal(loaded.decision_function([wave(90, 2)])[0], made.decision_function([wave(90, 2)])[0])
 
 
+def test_a_threshold_that_was_set_after_fit_is_saved_with_what_it_learnt(
+    fitted: AnomalyDetector, tmp_path: Path
+) -> None:
+    made = pickle.loads(pickle.dumps(fitted)).set_params(threshold=MeanPlusSigmas(1.0))
+    assert made.offset_ != fitted.offset_
+    made.save(tmp_path / "d.seqae")
+    assert seqae.load(tmp_path / "d.seqae").offset_ == made.offset_
+
+
 def test_a_file_that_does_not_fit_together_is_named(fitted: AnomalyDetector, tmp_path: Path) -> None:
     fitted.save(tmp_path / "d.seqae")
     file = read_model_file(tmp_path / "d.seqae")
@@ -354,6 +363,8 @@ def test_bad_input_is_named(fitted: AnomalyDetector) -> None:
     x = wave(300)
     with pytest.raises(InvalidSequence, match="window=200 is too long"):
         detector(window=200).fit([x])
+    with pytest.raises(InvalidSequence, match="window=1000000000000000000000 is too long"):
+        detector(window=10**21).fit([x])
     with pytest.raises(InvalidSequence, match="window=20 is too long"):
         detector().fit([x[:1]])
     with pytest.raises(InvalidSequence, match="at least 2 normal"):
@@ -364,6 +375,10 @@ def test_bad_input_is_named(fitted: AnomalyDetector) -> None:
         detector(window=None).fit(whole_sequences(), [0, 1])
     with pytest.raises(InvalidParameter, match="1 for anomalous and 0"):
         detector(window=None).fit([x[:30], x[30:60]], [1, -1])
+    with pytest.raises(InvalidSequence, match="y marks every sequence as anomalous"):
+        detector(window=None).fit(whole_sequences()[:3], [1, 1, 1])
+    with pytest.raises(InvalidParameter, match="rows must be one of"):
+        fitted.detect([x]).to_frame("rows")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidParameter, match="of lengths"):
         fitted.fit_threshold([x], [[0, 1]])
 
@@ -380,6 +395,11 @@ def test_bad_input_is_named(fitted: AnomalyDetector) -> None:
         ({"score": "density"}, "score must be"),
         ({"baseline": "pca", "score": "linear"}, "baseline='pca' has"),
         ({"autoencoder": "lstm"}, "must be a SequenceAutoencoder"),
+        ({"autoencoder": FrozenEstimator(AnomalyDetector())}, r"must be a SequenceAutoencoder, got AnomalyDetector\("),
+        (
+            {"autoencoder": SequenceAutoencoder(max_epochs=10**9), "threshold": "dynamic", "window": None},
+            "it needs window",
+        ),
         ({"score": "prediction"}, "predicts no steps"),
     ],
 )

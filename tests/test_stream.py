@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from seqae import SequenceAutoencoder
-from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError
+from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from seqae.saving import ModelFile, write_model_file
 from seqae.tasks.detect import AnomalyDetector
 from seqae.tasks.stream import Stream
@@ -80,6 +81,7 @@ def test_bad_input_is_named_and_nothing_is_taken(fitted: AnomalyDetector, tmp_pa
     for steps, streams, message in (
         ([[1, 2]], None, r"steps must be \(2, 2\)"),
         ([[1, 2], [np.nan, 0]], None, "stream 1, channel 0"),
+        ([[np.inf, 0]], [1], "stream 1, channel 0 is inf, but a stream has no missing values"),
         ([["a", "b"]], [0], "a step"),
     ):
         with pytest.raises(InvalidSequence, match=message):
@@ -90,6 +92,11 @@ def test_bad_input_is_named_and_nothing_is_taken(fitted: AnomalyDetector, tmp_pa
     assert stream.state_dict()["n_pushed"].tolist() == [0, 0]
     with pytest.raises(ModelFileError, match="does not fit"):
         stream.load_state_dict(Stream(fitted, 3).state_dict())
+    for name, value in (("n_pushed", -1), ("values", np.nan)):
+        damaged = stream.state_dict()
+        damaged[name][0] = value
+        with pytest.raises(ModelFileError, match="damaged"):
+            stream.load_state_dict(damaged)
     write_model_file(tmp_path / "other", ModelFile("autoencoder", {}, {"x": np.zeros(1)}))
     with pytest.raises(ModelFileError, match="not the state"):
         stream.load(tmp_path / "other")
@@ -99,6 +106,13 @@ def test_it_needs_windows() -> None:
     whole = detector(window=None, score="error").fit(whole_sequences())
     with pytest.raises(InvalidParameter, match="needs a detector of windows"):
         Stream(whole)
+
+
+def test_it_needs_a_fitted_detector(fitted: AnomalyDetector) -> None:
+    with pytest.raises(NotFitted, match="call fit"):
+        Stream(clone(fitted))
+    with pytest.raises(InvalidParameter, match="AnomalyDetector, got SequenceAutoencoder"):
+        Stream(fitted.autoencoder_)  # pyright: ignore[reportArgumentType]
 
 
 def test_one_channel_takes_numbers() -> None:

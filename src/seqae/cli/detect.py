@@ -62,11 +62,13 @@ def detect(
         ),
     ] = "auto",
     threshold: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="NAME", help="quantile, sigmas, peaks, conformal, scored, or a number.", rich_help_panel=LEARNING
+            metavar="NAME",
+            help="quantile (the default), sigmas, peaks, conformal, scored, dynamic, none, or a number.",
+            rich_help_panel=LEARNING,
         ),
-    ] = "quantile",
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)] = 0,
     rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
     data: DataFile,
@@ -92,13 +94,17 @@ def detect(
         raise InvalidParameter(
             "--symbols and --split are for learning without --model, which takes what it was fitted on"
         )
+    if normal is None and (window, score, seed) != ("auto", "auto", 0):
+        raise InvalidParameter("--window, --score and --seed are for learning; add --normal FILE, or leave them out")
+    if threshold == "fbeta":
+        raise InvalidParameter("--threshold fbeta needs labels, which the command line does not take; choose another")
     if normal is None:
-        detector = _saved(model)
+        detector = _saved(model, threshold)
     else:
         file = replace(data, path=normal)
         if symbols or file.is_text:
             file = replace(file, symbols=split.value)
-        detector = _fitted(file, model, window, score, threshold, seed)
+        detector = _fitted(file, model, window, score, threshold or "quantile", seed)
     source = data.read_for(detector)
     detection = detector.detect(source)
     from ..writing import write_table
@@ -110,14 +116,14 @@ def detect(
     say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}")
 
 
-def _saved(model: Path | None) -> AnomalyDetector:
+def _saved(model: Path | None, threshold: str | None) -> AnomalyDetector:
     from ..loading import load
     from ..tasks.detect import AnomalyDetector
 
     detector = load(model or "")
     if not isinstance(detector, AnomalyDetector):
         raise InvalidParameter(f"{model} is not a detector; add --normal FILE to learn from what is normal")
-    return detector
+    return detector if threshold is None else detector.set_params(threshold=_number(threshold))
 
 
 def _fitted(file: DataFile, model: Path | None, window: str, score: str, threshold: str, seed: int) -> AnomalyDetector:
@@ -125,7 +131,7 @@ def _fitted(file: DataFile, model: Path | None, window: str, score: str, thresho
 
     from ..tasks.detect import AnomalyDetector
 
-    names = tuple(score.split(","))
+    names = tuple(name.strip() for name in score.split(","))
     autoencoder = None if model is None else load_autoencoder(model)
     normal = file.read() if autoencoder is None else file.read_for(autoencoder)
     return AnomalyDetector(
@@ -142,7 +148,7 @@ def _window(text: str, normal: Source) -> int | Literal["auto"] | None:
         return None  # symbols have no period, and which of them a sequence holds tells most
     if text in ("auto", "none"):
         return None if text == "none" else "auto"
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise InvalidParameter(f"--window must be a number of steps, auto or none, got {text!r}")
     return int(text)
 

@@ -15,7 +15,10 @@ BAD_INPUT, INTERRUPTED = 2, 130
 AS_OPTIONS = {
     "missing='mask'": "--missing mask",
     "wide=True": "--wide",
-    "symbols are for architecture='tokens'": "symbols are for fit --architecture tokens and detect --symbols",
+    "symbols are for architecture='tokens' or symbols='auto'": "symbols are for fit --architecture tokens and detect "
+    "--symbols",
+    "None for whole sequences": "--window none for whole sequences",
+    "window= for one long series": "--window for one long series",
     "channels=[...]": "--channels A,B,...",
     "channels=": "--channels",
     "id=": "--id",

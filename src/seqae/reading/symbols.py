@@ -58,9 +58,7 @@ def read_txt(path: Path, layout: Layout) -> Source:
     Lines without a symbol are passed over; the ids are the lines' numbers, from 1.
     """
     if layout.symbols is None:
-        raise InvalidParameter(
-            "a .txt file holds symbols, for architecture='tokens'; read() takes them with symbols='auto'"
-        )
+        raise InvalidParameter("a .txt file holds symbols; symbols are for architecture='tokens' or symbols='auto'")
     for name, given in (("id", layout.id), ("time", layout.time), ("channels", layout.channels), ("wide", layout.wide)):
         if given:
             raise InvalidParameter(f"{name}= is for tables, but a .txt file is one sequence per line; leave it out")

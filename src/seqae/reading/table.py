@@ -137,7 +137,7 @@ def _numeric(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 def _not_numeric(column: pa.ChunkedArray, name: str) -> str:
     remedy = "channels are numbers: pass it as id= or time=, name the channels with channels=[...], or mend the value"
-    remedy += "; symbols are for architecture='tokens'"
+    remedy += "; symbols are for architecture='tokens' or symbols='auto'"
     for row, value in enumerate(column):
         text = value.as_py()
         if text is not None and not _is_number(text):

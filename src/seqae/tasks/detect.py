@@ -20,10 +20,9 @@ from ..ragged import Ragged
 from ..reading import Source
 from ..saving import ModelFile, write_model_file
 from .detection import Detection
-from .dynamic import Dynamic
 from .finding import find_intervals
 from .fitting import Fitted, default_autoencoder, fit_autoencoder, fit_scorer, fit_sensors, training_windows
-from .judging import Judge, digest_of, learn_judge
+from .judging import Judge, digest_of, learn_judge, suited_threshold
 from .labels import anomalous_sequences, anomalous_steps
 from .marks import Marker, above
 from .progress import tracked
@@ -110,7 +109,7 @@ class AnomalyDetector(BaseEstimator):
         X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for sequences that are
         anomalous: nothing but an "fbeta" threshold is learnt from them. Raises InvalidSequence or InvalidParameter.
         """
-        threshold = as_threshold(self.threshold)
+        threshold = suited_threshold(self.threshold, self.window)
         stride, fraction = self._checked()
         source = self._taken(X)
         is_anomaly = anomalous_sequences(y, len(source))
@@ -136,14 +135,14 @@ class AnomalyDetector(BaseEstimator):
         """
         if not isinstance(self.autoencoder, FrozenEstimator) or self.window is not None or self.baseline:
             raise InvalidParameter("fit_held_out() takes autoencoder=FrozenEstimator(ae), window=None and no baseline")
-        source = self._taken(X)
+        threshold, source = suited_threshold(self.threshold, None), self._taken(X)
         names = as_names(self.score)
         if not {"error", "mahalanobis", "prediction", "combined"}.issuperset(names):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()")
         self.autoencoder_ = self._fitted_autoencoder(source.ragged, source, 0)
         sensors = fit_sensors(names, self.autoencoder_, source.ragged, is_windowed=False)
         self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
-        self._learn_judge(as_threshold(self.threshold), Series(source.ragged[:0], source.times))
+        self._learn_judge(threshold, Series(source.ragged[:0], source.times))
         return self
 
     def _taken(self, X: Any) -> Source:
@@ -166,8 +165,8 @@ class AnomalyDetector(BaseEstimator):
         y: None if all of X is normal; else labels, 1 for anomalous: (n_sequences,) for whole sequences, one vector per
         series for windows. Only an "fbeta" threshold looks at what is labelled anomalous, the others leave it out.
         """
-        threshold = as_threshold(self.threshold)
         source = self._take(X)
+        threshold = suited_threshold(self.threshold, self.window_)
         lengths = source.ragged.lengths
         is_anomaly = anomalous_sequences(y, len(lengths)) if self.window_ is None else anomalous_steps(y, lengths)
         scores = _joined(self.anomaly_score(source))
@@ -186,7 +185,6 @@ class AnomalyDetector(BaseEstimator):
 
     def _set_judge(self, judge: Judge) -> None:
         self.judge_, self.threshold_ = judge, judge.limit
-        self._judge()  # refuses what does not suit the window
 
     def _checked(self) -> tuple[int, float]:
         check_choice("baseline", self.baseline, (None, "pca", "ngram"))
@@ -255,11 +253,7 @@ class AnomalyDetector(BaseEstimator):
     def _judge(self) -> Judge:
         """What was learnt, or, where the threshold was set after fit(), what the held-out scores say about it."""
         self._fitted()
-        threshold = as_threshold(self.threshold)
-        if isinstance(threshold, Dynamic) and self.window_ is None:
-            raise InvalidParameter(
-                "threshold='dynamic' marks steps of long series, not whole sequences; it needs window="
-            )
+        threshold = suited_threshold(self.threshold, self.window_)
         if threshold == self.judge_.threshold:
             return self.judge_
         return learn_judge(threshold, self.held_out_scores_, np.zeros(0), is_labelled=False)
@@ -326,8 +320,7 @@ class AnomalyDetector(BaseEstimator):
         """All that was learnt, as the content of a file; without verbose, which belongs to a process."""
         from .keeping import pack_detector
 
-        self._fitted()
-        return pack_detector(self)
+        return pack_detector(self, self._judge())
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> AnomalyDetector:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..parameters import check_choice
 from ..ragged import Ragged, starts_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Detection:
 
     def to_columns(self, rows: Literal["step", "sequence", "interval"] = "interval") -> dict[str, Any]:
         """Columns by name, (n_rows,) each, for writing.write_table."""
+        check_choice("rows", rows, ("step", "sequence", "interval"))
         if rows == "step":
             return self._of_steps()
         return self._of_sequences() if rows == "sequence" else self._of_intervals()

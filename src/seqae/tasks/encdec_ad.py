@@ -130,6 +130,8 @@ class EncDecAD:
 def _as_splits(splits: PaperSplits | Mapping[str, Any]) -> PaperSplits:
     if isinstance(splits, PaperSplits):
         return splits
+    if not isinstance(splits, Mapping):
+        raise InvalidParameter(f"splits must be a PaperSplits or a dict of sets, got {type(splits).__name__}")
     names = PaperSplits.__dataclass_fields__
     unknown = [name for name in splits if name not in names]
     missing = [name for name in ("s_N", "v_N1", "v_N2", "v_A") if name not in splits]

@@ -46,11 +46,12 @@ def fit_autoencoder(given: Any, windows: Source, seed: int | None) -> SequenceAu
 
     seed: for one without a random_state of its own, or None. Raises InvalidParameter for what is no autoencoder.
     """
+    estimator = given.estimator if isinstance(given, FrozenEstimator) else given
+    if not isinstance(estimator, SequenceAutoencoder):
+        raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, got {' '.join(repr(estimator).split())}")
     if isinstance(given, FrozenEstimator):
-        return given.estimator
-    if not isinstance(given, SequenceAutoencoder):
-        raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, got {given!r}")
-    copy = cast(SequenceAutoencoder, clone(given))
+        return estimator
+    copy = cast(SequenceAutoencoder, clone(estimator))
     if copy.random_state is None and seed is not None:
         copy.set_params(random_state=seed)
     return copy.fit(windows)

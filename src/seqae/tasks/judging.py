@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidSequence, NotFitted
+from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..ragged import Ragged
 from .dynamic import Dynamic
 from .marks import Marker, above
-from .thresholds import Conformal, FBeta, FromScoredData, Threshold
+from .thresholds import Conformal, FBeta, FromScoredData, Threshold, as_threshold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,17 @@ class Judge:
         if isinstance(self.threshold, Conformal):
             return self.threshold.joint_limit(self.held_out, scores)
         return self.single_limit
+
+
+def suited_threshold(threshold: Any, window: Any) -> Threshold | float | None:
+    """The threshold that was given as a name or a value. window: None judges whole sequences.
+
+    Raises InvalidParameter for what is none, or does not suit the window.
+    """
+    wanted = as_threshold(threshold)
+    if isinstance(wanted, Dynamic) and window is None:
+        raise InvalidParameter("threshold='dynamic' marks steps of long series, not whole sequences; it needs window=")
+    return wanted
 
 
 def digest_of(sequences: Ragged) -> str:

@@ -28,21 +28,24 @@ KIND = "detector"
 _PARAMETERS = ("window", "stride", "score", "baseline", "held_out_fraction", "random_state")
 
 
-def pack_detector(detector: AnomalyDetector) -> ModelFile:
-    """The file's content: the autoencoder's own, under a prefix, and what the detector learnt beside it."""
+def pack_detector(detector: AnomalyDetector, judge: Judge) -> ModelFile:
+    """The file's content: the autoencoder's own, under a prefix, and what the detector learnt beside it.
+
+    judge: by which it judges now; the threshold may have been set anew after fit().
+    """
     scorer = detector.scorer_
     tensors: dict[str, np.ndarray] = {
         "held_out_scores": detector.held_out_scores_,
-        "judge.held_out": detector.judge_.held_out,
+        "judge.held_out": judge.held_out,
     }
     inner = None if detector.autoencoder_ is None else detector.autoencoder_.to_model_file()
     if inner is not None:
         tensors |= {f"autoencoder.{name}": array for name, array in inner.tensors.items()}
     config = {
         "parameters": {name: _plain(getattr(detector, name)) for name in _PARAMETERS},
-        "threshold": threshold_to_json(as_threshold(detector.threshold)),
-        "limit": detector.judge_.limit,
-        "digest": detector.judge_.digest,
+        "threshold": threshold_to_json(judge.threshold),
+        "limit": judge.limit,
+        "digest": judge.digest,
         "window": detector.window_,
         "stride": scorer.stride,
         "n_channels": detector.n_channels_,

@@ -50,16 +50,18 @@ def split_series(series: Series, fraction: float, seed: int, window: int) -> Spl
     Raises InvalidSequence where nothing is left to train on.
     """
     ragged = series.ragged
-    if np.sum(ragged.lengths >= window) >= FEWEST_SERIES:
-        long_enough = _part(series, ragged[np.flatnonzero(ragged.lengths >= window)])
+    longest = int(ragged.lengths.max())
+    size = min(window, longest + 1)  # a longer one has no window either, and may be beyond what int64 holds
+    if np.sum(ragged.lengths >= size) >= FEWEST_SERIES:
+        long_enough = _part(series, ragged[np.flatnonzero(ragged.lengths >= size)])
         return split_sequences(long_enough, fraction, seed)
-    n_held_out = np.maximum(window, np.round(fraction * ragged.lengths).astype(np.int64))
-    n_training = ragged.lengths - n_held_out - window
-    usable = np.flatnonzero(n_training >= window)
+    n_held_out = np.maximum(size, np.round(fraction * ragged.lengths).astype(np.int64))
+    n_training = ragged.lengths - n_held_out - size
+    usable = np.flatnonzero(n_training >= size)
     if not len(usable):
         raise InvalidSequence(
-            f"window={window} is too long for series of at most {int(ragged.lengths.max())} steps: a window to train "
-            f"on, a gap and a held-out one need {3 * window}; choose a shorter one, or None for whole sequences"
+            f"window={window} is too long for series of at most {longest} steps: a window to train on, a gap and a "
+            f"held-out one need {3 * window}; choose a shorter one, or None for whole sequences"
         )
     starts, lengths = ragged.starts[usable], n_training[usable]
     ends = starts + ragged.lengths[usable]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checking import as_numbers, unusable, unusable_channel, unusable_rows
-from ..errors import InvalidParameter, InvalidSequence, ModelFileError
+from ..errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from ..parameters import check_count
 from ..ragged import Ragged
 from ..saving import ModelFile, read_model_file, write_model_file
@@ -25,10 +25,14 @@ class Stream:
     pushed with it. Memory is bounded: twice `window` steps per stream.
 
     detector: fitted with windows. n_streams: how many series are pushed together.
-    Raises InvalidParameter for a detector of whole sequences.
+    Raises InvalidParameter for a detector of whole sequences, NotFitted for one that is not fitted.
     """
 
     def __init__(self, detector: AnomalyDetector, n_streams: int = 1) -> None:
+        if not isinstance(detector, AnomalyDetector):
+            raise InvalidParameter(f"Stream needs a fitted AnomalyDetector, got {type(detector).__name__}")
+        if not detector.__sklearn_is_fitted__():
+            raise NotFitted("Stream needs a fitted AnomalyDetector; call fit() first, or load() a saved one")
         scorer = detector.scorer_
         if scorer.window is None:
             raise InvalidParameter("Stream needs a detector of windows; fit AnomalyDetector(window=...)")
@@ -86,6 +90,8 @@ class Stream:
             saved = state.get(name)
             if not isinstance(saved, np.ndarray) or saved.shape != own.shape or saved.dtype != own.dtype:
                 raise ModelFileError(f"the state does not fit: {name} must be {own.dtype} of shape {own.shape}")
+        if state["n_pushed"].min() < 0 or len(unusable_rows(state["values"].reshape(len(self._values), -1))):
+            raise ModelFileError("the state is damaged: it holds values that push() does not take")
         self._values, self._n_pushed = state["values"].copy(), state["n_pushed"].copy()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -120,7 +126,10 @@ class Stream:
             )
         for row in unusable_rows(rows)[:1]:
             channel = unusable_channel(rows[row])
-            raise unusable(f"stream {which[row]}, channel {channel}", rows[row, channel])
+            place, value = f"stream {which[row]}, channel {channel}", rows[row, channel]
+            if not np.isfinite(value):
+                raise InvalidSequence(f"{place} is {value}, but a stream has no missing values; replace it")
+            raise unusable(place, value)
         return rows, which
 
     def _checked_tokens(self, steps: Any, which: np.ndarray) -> np.ndarray:
