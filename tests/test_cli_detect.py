@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from seqae.cli import app
 
-from .test_detect import SPIKE, WINDOW, autoencoder, broken_wave, wave
+from .test_detect import SPIKE, WINDOW, autoencoder, broken_wave, detector, wave
 
 
 def run(*arguments: object, columns: str = "80") -> Result:
@@ -57,6 +57,17 @@ def test_a_saved_detector_takes_another_threshold(folder: Path) -> None:
         result = run(folder / "today.csv", "-o", folder / "b.csv", *kept, "--threshold", threshold)
         assert result.exit_code == 0, result.output
         assert set(pd.read_csv(folder / "b.csv")["threshold"]) == limits
+
+
+def test_info_tells_what_a_detector_judges_and_by_what(folder: Path) -> None:
+    for name, parameters in {"windows": {}, "pca": {"baseline": "pca", "threshold": 3.5}}.items():
+        detector(**parameters).fit([wave(600)]).save(folder / f"{name}.seqae")
+    told = CliRunner().invoke(app, ["info", str(folder / "windows.seqae")]).stdout
+    for line in ("through windows of 20", "error, linear, nearest", "by Quantile(level=0.99)", "repeat", "channel_0"):
+        assert line in told
+    told = CliRunner().invoke(app, ["info", str(folder / "pca.seqae")]).stdout
+    for line in ("score", "error", "3.5, by 3.5", "pca", "channel_0, channel_1"):
+        assert line in told
 
 
 AWKWARD = {

@@ -69,6 +69,8 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
     except OSError as error:
         raise ModelFileError(f"{target} cannot be opened: {error.strerror or error}") from error
+    except ModelFileError:
+        raise
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelFileError(f"{target} is damaged: {_one_line(error)}; save the model again") from error
     return _checked(target, metadata, tensors)

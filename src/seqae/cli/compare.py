@@ -88,7 +88,7 @@ def _show(result: Comparison) -> None:
 
     table = Table(title=f"{counted(result.n_training, 'sequence')} to fit, {result.n_held_out:,} held out")
     for heading in ("architecture", "held-out error", "95 % interval", "accuracy", "parameters", "seconds"):
-        table.add_column(heading, justify="left" if heading == "architecture" else "right")
+        table.add_column(heading, justify="left" if heading == "architecture" else "right", overflow="fold")
     for row in result.rows:
         if row.problem:
             table.add_row(row.name, "-", "-", "-", "-", "-")

@@ -74,7 +74,7 @@ def load_autoencoder(path: Path) -> SequenceAutoencoder:
 
     model = load(path)
     if not isinstance(model, SequenceAutoencoder):
-        raise ModelFileError(f"{path} holds a {type(model).__name__}, not an autoencoder; name a file that fit saved")
+        raise ModelFileError(f"{path} holds no autoencoder but {type(model).__name__}; name a file that fit saved")
     return model
 
 

@@ -29,6 +29,8 @@ AS_OPTIONS = {
     "latent_size": "--latent-size",
     "hidden_size": "--hidden-size",
     "n_layers": "--n-layers",
+    "n_seeds": "--n-seeds",
+    "n_steps must": "--steps must",
     "predicted_steps": "--predicted-steps",
     "max_epochs": "--max-epochs",
     "batch_size": "--batch-size",

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from . import options
 from .fit import REASONS, losses, steps
-from .screen import counted, duration, facts
+from .screen import counted, duration, facts, listed
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from ..estimator import SequenceAutoencoder
+    from ..tasks.detect import AnomalyDetector
 
 
 def info(model: options.Model) -> None:
@@ -27,12 +28,28 @@ def info(model: options.Model) -> None:
 
 
 def description(saved: BaseEstimator) -> dict[str, str]:
-    """What was saved, as names beside what they are: an autoencoder with its training, or whatever its parameters."""
+    """What was saved, as names beside what they are: an autoencoder with its training, alone or in a detector."""
     from ..estimator import SequenceAutoencoder
+    from ..tasks.detect import AnomalyDetector
 
     if isinstance(saved, SequenceAutoencoder):
         return _autoencoder(saved)
+    if isinstance(saved, AnomalyDetector):
+        return _detector(saved)
     return {"kind": type(saved).__name__} | {name: str(value) for name, value in saved.get_params(deep=False).items()}
+
+
+def _detector(detector: AnomalyDetector) -> dict[str, str]:
+    window, limit = detector.window_, detector.judge_.limit
+    threshold = str(detector.judge_.threshold)
+    model = detector.autoencoder_
+    names = listed(detector.vocabulary_ or detector.channel_names_)
+    return {
+        "kind": "detector",
+        "judges": "whole sequences" if window is None else f"steps, through windows of {window:,}",
+        "score": ", ".join(part.name for part in detector.scorer_.parts),
+        "threshold": threshold if limit is None else f"{limit:.4g}, by {threshold}",
+    } | ({"baseline": str(detector.baseline), "trained on": names} if model is None else _autoencoder(model))
 
 
 def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
