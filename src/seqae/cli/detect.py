@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,6 +29,33 @@ class Rows(StrEnum):
     sequence = "sequence"
 
 
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How a detector learns what is normal, as the options say."""
+
+    window: Annotated[
+        str,
+        typer.Option(
+            metavar="N",
+            help="Steps, none to judge whole sequences, or auto: the period, none for symbols.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = "auto"
+    score: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,...", help="error, mahalanobis, latent, linear, nearest, ngram ...", rich_help_panel=LEARNING
+        ),
+    ] = "auto"
+    scored_channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="Of the channels, those whose errors count; all are read.", rich_help_panel=LEARNING
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)] = 0
+
+
 def detect(
     output: options.Output,
     *,
@@ -47,20 +74,6 @@ def detect(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to keep the detector.", rich_help_panel=LEARNING)
     ] = None,
-    window: Annotated[
-        str,
-        typer.Option(
-            metavar="N",
-            help="Steps, none to judge whole sequences, or auto: the period, none for symbols.",
-            rich_help_panel=LEARNING,
-        ),
-    ] = "auto",
-    score: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,...", help="error, mahalanobis, latent, linear, nearest, ngram ...", rich_help_panel=LEARNING
-        ),
-    ] = "auto",
     threshold: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +82,7 @@ def detect(
             rich_help_panel=LEARNING,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)] = 0,
+    learning: Learning,
     rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
     data: DataFile,
     symbols: Annotated[
@@ -94,8 +107,10 @@ def detect(
         raise InvalidParameter(
             "--symbols and --split are for learning without --model, which takes what it was fitted on"
         )
-    if normal is None and (window, score, seed) != ("auto", "auto", 0):
-        raise InvalidParameter("--window, --score and --seed are for learning; add --normal FILE, or leave them out")
+    if normal is None and learning != Learning():
+        raise InvalidParameter(
+            "--window, --score, --scored-channels and --seed are for learning; add --normal FILE, or leave them out"
+        )
     if threshold == "fbeta":
         raise InvalidParameter("--threshold fbeta needs labels, which the command line does not take; choose another")
     if normal is None:
@@ -104,7 +119,7 @@ def detect(
         file = replace(data, path=normal)
         if symbols or file.is_text:
             file = replace(file, symbols=split.value)
-        detector = _fitted(file, model, window, score, threshold or "quantile", seed)
+        detector = _fitted(file, model, learning, threshold or "quantile")
     source = data.read_for(detector)
     detection = detector.detect(source)
     from ..writing import write_table
@@ -126,21 +141,26 @@ def _saved(model: Path | None, threshold: str | None) -> AnomalyDetector:
     return detector if threshold is None else detector.set_params(threshold=_number(threshold))
 
 
-def _fitted(file: DataFile, model: Path | None, window: str, score: str, threshold: str, seed: int) -> AnomalyDetector:
+def _fitted(file: DataFile, model: Path | None, learning: Learning, threshold: str) -> AnomalyDetector:
     from sklearn.frozen import FrozenEstimator
 
     from ..tasks.detect import AnomalyDetector
 
-    names = tuple(name.strip() for name in score.split(","))
+    names = _split(learning.score)
     autoencoder = None if model is None else load_autoencoder(model)
     normal = file.read() if autoencoder is None else file.read_for(autoencoder)
     return AnomalyDetector(
         None if autoencoder is None else FrozenEstimator(autoencoder),
-        window=_window(window, normal),
+        window=_window(learning.window, normal),
         score=names[0] if len(names) == 1 else names,
         threshold=_number(threshold),
-        random_state=seed,
+        scored_channels=None if learning.scored_channels is None else _split(learning.scored_channels),
+        random_state=learning.seed,
     ).fit(normal)
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(","))
 
 
 def _window(text: str, normal: Source) -> int | Literal["auto"] | None:

@@ -26,6 +26,7 @@ AS_OPTIONS = {
     "scale=True": "--scale",
     "loss='mse'": "--loss mse",
     "random_state": "--seed",
+    "scored_channels": "--scored-channels",
     "latent_size": "--latent-size",
     "hidden_size": "--hidden-size",
     "n_layers": "--n-layers",

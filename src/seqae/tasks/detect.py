@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ from ..parameters import as_random_state, check_choice, check_count, check_fract
 from ..ragged import Ragged
 from ..reading import Source
 from ..saving import ModelFile, write_model_file
+from .channels import as_channels, of_channels, suited_parts
 from .detection import Detection
 from .finding import find_intervals
 from .fitting import Fitted, default_autoencoder, fit_autoencoder, fit_scorer, fit_sensors, training_windows
@@ -66,12 +67,15 @@ class AnomalyDetector(BaseEstimator):
     threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic", a Threshold, a number, or None.
     baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same;
         "ngram", of tokens, the counts of n-grams.
+    scored_channels: names or numbers of the channels whose errors, distances and shares count; None is all. The
+        autoencoder and "linear" read all of them, "nearest" compares the scored ones alone; "latent" is of all at once.
     held_out_fraction: of the normal data; whole sequences, or the end of a long series after a gap of one window.
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score), offset_ = -threshold_,
-    judge_, held_out_scores_, n_channels_, channel_names_, vocabulary_ (as the autoencoder's).
+    judge_, held_out_scores_, n_channels_, channel_names_, vocabulary_ (as the autoencoder's), scored_channels_ (their
+    numbers, or None).
     """
 
     scorer_: Scorer
@@ -87,6 +91,7 @@ class AnomalyDetector(BaseEstimator):
         score: str | tuple[str, ...] = "auto",
         threshold: str | float | Threshold | None = "quantile",
         baseline: Literal["pca", "ngram"] | None = None,
+        scored_channels: Sequence[int | str] | None = None,
         held_out_fraction: float = 0.2,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | Literal["auto"] = "auto",
@@ -97,6 +102,7 @@ class AnomalyDetector(BaseEstimator):
         self.score = score
         self.threshold = threshold
         self.baseline = baseline
+        self.scored_channels = scored_channels
         self.held_out_fraction = held_out_fraction
         self.random_state = random_state
         self.verbose: bool | Literal["auto"] = verbose
@@ -116,13 +122,15 @@ class AnomalyDetector(BaseEstimator):
         if is_anomaly.all():
             raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
         normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
-        window = as_window(self.window, normal.ragged, stride)
+        channels = self._scored(source)
+        window = as_window(self.window, of_channels(normal.ragged, channels), stride)
         names = choose_parts(self.score, self.baseline, normal.ragged, window)
+        names = names if channels is None else suited_parts(names, self.score)
         seed = int(as_random_state(self.random_state).randint(2**31))
         split = split_normal(normal, fraction, seed, window)
         windows = training_windows(split.training, window, stride)
         self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)
-        sensors = fit_sensors(names, self.autoencoder_, windows, is_windowed=window is not None)
+        sensors = fit_sensors(names, self.autoencoder_, windows, channels, is_windowed=window is not None)
         self._learn(fit_scorer(names, sensors, split.held_out, window, stride), source)
         self._learn_judge(threshold, Series(source.ragged[np.flatnonzero(is_anomaly)], source.times))
         return self
@@ -140,7 +148,7 @@ class AnomalyDetector(BaseEstimator):
         if not {"error", "mahalanobis", "prediction", "combined"}.issuperset(names):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()")
         self.autoencoder_ = self._fitted_autoencoder(source.ragged, source, 0)
-        sensors = fit_sensors(names, self.autoencoder_, source.ragged, is_windowed=False)
+        sensors = fit_sensors(names, self.autoencoder_, source.ragged, self._scored(source), is_windowed=False)
         self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
         self._learn_judge(threshold, Series(source.ragged[:0], source.times))
         return self
@@ -153,10 +161,14 @@ class AnomalyDetector(BaseEstimator):
         is_of_symbols = isinstance(given, SequenceAutoencoder) and as_architecture(given.architecture).takes_symbols
         return take(X, takes_symbols=is_of_symbols or self.baseline == "ngram")
 
+    def _scored(self, source: Source) -> np.ndarray | None:
+        return as_channels(self.scored_channels, source.channel_names, are_tokens=source.ragged.is_tokens)
+
     def _learn(self, fitted: Fitted, source: Source) -> None:
         self.scorer_, self.held_out_scores_ = fitted.scorer, fitted.held_out_scores
         self.window_ = fitted.scorer.window
         self.n_channels_, self.channel_names_ = source.ragged.n_channels, source.channel_names
+        self.scored_channels_ = self._scored(source)
         self.vocabulary_ = source.vocabulary
 
     def fit_threshold(self, X: Any, y: Any = None) -> Self:
@@ -242,7 +254,9 @@ class AnomalyDetector(BaseEstimator):
         Without a threshold there are no intervals. Raises InvalidParameter if the threshold was fitted on X itself.
         """
         source = self._judged(X)
-        return find_intervals(self.scorer_, source, self._read(source), self._marker(source))
+        names, scored = source.channel_names, self.scored_channels_
+        scored_names = names if scored is None else tuple(names[k] for k in scored)
+        return find_intervals(self.scorer_, source, self._read(source), self._marker(source), scored_names)
 
     def _marker(self, source: Source) -> Marker:
         judge = self._judge()

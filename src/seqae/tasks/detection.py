@@ -19,7 +19,7 @@ class Interval:
     """Steps start..end-1 of one sequence, all marked as anomalous.
 
     peak: the step with the highest score, which is score. times: None where the data had none.
-    shares: what part each channel has in the interval's error, in units of its usual error; they add up to 1.
+    shares: what part each scored channel has in the interval's error, in units of its usual error; they add up to 1.
     """
 
     id: Any
@@ -40,6 +40,7 @@ class Detection:
     ids: (n_sequences,); scores: a Ragged with one channel, float64, NaN where nothing was observed.
     thresholds, is_anomaly: (n_sequences,) where whole sequences were judged, else (n_steps,) as the scores stand;
     times: (n_steps,) alike, or None. sequence_scores: (n_sequences,), where whole sequences were judged; else None.
+    channel_names: of the scored channels.
     """
 
     ids: np.ndarray

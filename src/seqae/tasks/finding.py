@@ -15,11 +15,15 @@ from .scorer import Scorer
 
 
 def find_intervals(
-    scorer: Scorer, source: Source, batches: Iterable[tuple[np.ndarray, Ragged]], mark: Marker
+    scorer: Scorer,
+    source: Source,
+    batches: Iterable[tuple[np.ndarray, Ragged]],
+    mark: Marker,
+    channel_names: tuple[str, ...],
 ) -> Detection:
     """The steps that are marked, as intervals; where whole sequences are judged, each that is marked is one interval.
 
-    batches: what scorer.read() gives for source.
+    batches: what scorer.read() gives for source. channel_names: of the scored channels.
     """
     lengths = source.ragged.lengths
     scores = Ragged.view(np.empty((int(lengths.sum()), 1)), starts_of(lengths), lengths)
@@ -50,7 +54,7 @@ def find_intervals(
         thresholds=limits,
         is_anomaly=is_anomaly,
         intervals=tuple(interval for i in sorted(found) for interval in found[i]),
-        channel_names=source.channel_names,
+        channel_names=channel_names,
         times=None if source.times is None else source.times[source.ragged.step_indices()],
         sequence_scores=wholes,
         id_name=source.id_name,

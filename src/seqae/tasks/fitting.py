@@ -13,8 +13,9 @@ from ..errors import InvalidParameter
 from ..estimator import SequenceAutoencoder
 from ..ragged import Ragged
 from ..reading import Source
+from .channels import ScoredErrors, ScoredValues, of_channels
 from .linear import fit_linear
-from .nearest import NEAREST, fit_nearest
+from .nearest import NEAREST, NearestSensor, fit_nearest
 from .neighbours import fit_neighbours
 from .scorer import Scorer, Series, columns_for
 from .scores import KINDS, fit_mean_error, fit_part, weighted, with_typical
@@ -68,11 +69,17 @@ def training_windows(training: Series, window: int | None, stride: int) -> Ragge
 
 
 def fit_sensors(
-    names: tuple[str, ...], autoencoder: SequenceAutoencoder | None, windows: Ragged, *, is_windowed: bool
+    names: tuple[str, ...],
+    autoencoder: SequenceAutoencoder | None,
+    windows: Ragged,
+    channels: np.ndarray | None,
+    *,
+    is_windowed: bool,
 ) -> tuple[Sensor, ...]:
     """The models that the parts of a score look at.
 
     autoencoder: fitted; None is the linear baseline. windows: what it was trained on; is_windowed: of long series.
+    channels: those that are scored, None for all.
     """
     kinds = {kind for name in names for kind in KINDS[name]} | {RECONSTRUCTION}
     own = tuple(kind for kind in (RECONSTRUCTION, PREDICTION, LATENT) if kind in kinds)
@@ -80,17 +87,31 @@ def fit_sensors(
     if autoencoder is None and windows.is_tokens:
         return (fit_symbols(windows, (RECONSTRUCTION, *counted)),)
     if autoencoder is None:
-        return (_with_memory(LinearSensor(fit_linear(windows), None, own), windows),)
+        return scored((_with_memory(LinearSensor(fit_linear(windows), None, own), windows),), channels)
     if PREDICTION in kinds:
         autoencoder.model_.require_held_back()
     sensors: list[Sensor] = [_with_memory(AutoencoderSensor(autoencoder, None, own), windows)]
     if LINEAR in kinds:
         sensors.append(LinearSensor(fit_linear(windows), None, (LINEAR,)))
     if NEAREST in kinds:
-        sensors.append(fit_nearest(windows, is_windowed=is_windowed))
+        sensors.append(fit_nearest(of_channels(windows, channels), is_windowed=is_windowed))
     if counted:
         sensors.append(fit_symbols(windows, counted))
-    return tuple(sensors)
+    return scored(tuple(sensors), channels)
+
+
+def scored(sensors: tuple[Sensor, ...], channels: np.ndarray | None) -> tuple[Sensor, ...]:
+    """The same models, of which only what they say of these channels counts; None is all."""
+    if channels is None:
+        return sensors
+    return tuple(
+        ScoredValues(sensor, channels)
+        if isinstance(sensor, NearestSensor)
+        else ScoredErrors(sensor, channels)
+        if isinstance(sensor, AutoencoderSensor | LinearSensor)
+        else sensor
+        for sensor in sensors
+    )
 
 
 def fit_scorer(

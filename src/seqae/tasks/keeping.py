@@ -11,6 +11,8 @@ from sklearn.frozen import FrozenEstimator
 from ..errors import ModelFileError, SeqaeError
 from ..estimator import SequenceAutoencoder
 from ..saving import ModelFile
+from .channels import ScoredErrors, ScoredValues
+from .fitting import scored
 from .judging import Judge
 from .linear import LinearModel
 from .nearest import NearestSensor, Scale
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .detect import AnomalyDetector
 
 KIND = "detector"
-_PARAMETERS = ("window", "stride", "score", "baseline", "held_out_fraction", "random_state")
+_PARAMETERS = ("window", "stride", "score", "baseline", "scored_channels", "held_out_fraction", "random_state")
 
 
 def pack_detector(detector: AnomalyDetector, judge: Judge) -> ModelFile:
@@ -51,6 +53,7 @@ def pack_detector(detector: AnomalyDetector, judge: Judge) -> ModelFile:
         "n_channels": detector.n_channels_,
         "channel_names": list(detector.channel_names_),
         "vocabulary": detector.vocabulary_,
+        "scored_channels": None if detector.scored_channels_ is None else detector.scored_channels_.tolist(),
         "autoencoder": None if inner is None else dict(inner.config),
         "sensors": [_pack_sensor(sensor, f"sensor{k}.", tensors) for k, sensor in enumerate(scorer.sensors)],
         "parts": [_pack_part(part, f"part{k}.", tensors) for k, part in enumerate(scorer.parts)],
@@ -88,6 +91,9 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
     )
     parts = tuple(_unpack_part(saved, _below(f"part{k}.", tensors)) for k, saved in enumerate(config["parts"]))
     channels = MeanError(tensors["channels.typical"]) if "channels.typical" in tensors else None
+    scored_channels = config.get("scored_channels")
+    detector.scored_channels_ = None if scored_channels is None else np.array(scored_channels, np.int64)
+    sensors = scored(sensors, detector.scored_channels_)
     detector.scorer_ = Scorer(sensors, parts, config["window"], config["stride"], channels)
     detector.autoencoder_, detector.window_ = autoencoder, config["window"]
     judge = Judge(as_threshold(detector.threshold), config["limit"], tensors["judge.held_out"], config["digest"])
@@ -100,6 +106,8 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
 
 
 def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    if isinstance(sensor, ScoredErrors | ScoredValues):
+        return _pack_sensor(sensor.sensor, prefix, tensors)
     if isinstance(sensor, SymbolSensor):
         tensors |= {f"{prefix}{name}": array for name, array in sensor.to_tensors().items()}
         return {"kind": "symbols", "kinds": list(sensor.kinds)}
@@ -172,4 +180,6 @@ def _plain(value: Any) -> Any:
     """JSON values only; a random generator is left out."""
     if isinstance(value, np.random.RandomState):
         return None
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value

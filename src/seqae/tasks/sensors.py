@@ -14,6 +14,7 @@ from ..model import Decoder, SymbolDecoder
 from ..model.interface import Code
 from ..ragged import Ragged
 from ..recurrence import kernel_first
+from .channels import ScoredErrors, ScoredValues
 from .linear import LinearModel, scaled
 from .nearest import NearestSensor
 from .neighbours import Neighbours
@@ -128,7 +129,7 @@ class LinearSensor:
         return self.model.coefficients(windows)
 
 
-Sensor = AutoencoderSensor | LinearSensor | NearestSensor | SymbolSensor
+Sensor = AutoencoderSensor | LinearSensor | NearestSensor | SymbolSensor | ScoredErrors | ScoredValues
 
 
 def columns_of(sensors: Sequence[Sensor]) -> dict[str, slice]:
