@@ -67,7 +67,7 @@ def test_peaks_follow_the_tail_that_the_scores_come_from() -> None:
 
 @pytest.mark.parametrize("scores", [np.zeros(5), np.array([1.0]), np.array([1.0, 1.0, 1.0, 2.0])])
 def test_every_threshold_is_finite_on_degenerate_scores(scores: np.ndarray) -> None:
-    for threshold in (Quantile(), MeanPlusSigmas(), PeaksOverThreshold(), Conformal()):
+    for threshold in (Quantile(), MeanPlusSigmas(), PeaksOverThreshold()):
         assert np.isfinite(threshold.limit(scores))
 
 
@@ -118,3 +118,14 @@ def test_f_beta_without_labels_gives_no_limit() -> None:
     judge = learn_judge(FBeta(), NORMAL, np.zeros(0), is_labelled=False)
     with pytest.raises(NotFitted, match="fit_threshold"):
         judge.limit_for(NORMAL)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.floats(0.01, 0.9))
+def test_a_single_score_is_above_the_conformal_limit_where_its_p_value_is_low_enough(
+    held_out: list[int], rate: float
+) -> None:
+    normal, judged = np.array(held_out, float), np.arange(-1.0, 32.0)
+    limit = Conformal(rate).limit(normal)
+    np.testing.assert_array_equal(judged > limit, p_values(normal, judged) <= rate + 1e-12)
+    for score in judged:
+        assert (score > Conformal(rate).joint_limit(normal, np.array([score]))) == (score > limit)

@@ -73,9 +73,9 @@ class AnomalyDetector(BaseEstimator):
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
-    Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score), offset_ = -threshold_,
-    judge_, held_out_scores_, n_channels_, channel_names_, vocabulary_ (as the autoencoder's), scored_channels_ (their
-    numbers, or None).
+    Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score) and offset_ = -threshold_,
+    both of the present threshold, judge_, held_out_scores_, n_channels_, channel_names_, vocabulary_ (as the
+    autoencoder's), scored_channels_ (their numbers, or None).
     """
 
     scorer_: Scorer
@@ -185,7 +185,7 @@ class AnomalyDetector(BaseEstimator):
         is_known = np.isfinite(scores)
         normal, anomalous = scores[is_known & ~is_anomaly], scores[is_known & is_anomaly]
         judge = learn_judge(threshold, normal, anomalous, is_labelled=y is not None)
-        self._set_judge(replace(judge, digest=digest_of(source.ragged)))
+        self.judge_ = replace(judge, digest=digest_of(source.ragged))
         return self
 
     def _learn_judge(self, threshold: Threshold | float | None, anomalous: Series) -> None:
@@ -193,10 +193,7 @@ class AnomalyDetector(BaseEstimator):
         found = np.zeros(0)
         if isinstance(threshold, FBeta) and len(anomalous.ragged) and self.window_ is None:
             found = self._scores(Source(anomalous.ragged, np.arange(len(anomalous.ragged)), None, self.channel_names_))
-        self._set_judge(learn_judge(threshold, self.held_out_scores_, found, is_labelled=len(found) > 0))
-
-    def _set_judge(self, judge: Judge) -> None:
-        self.judge_, self.threshold_ = judge, judge.limit
+        self.judge_ = learn_judge(threshold, self.held_out_scores_, found, is_labelled=len(found) > 0)
 
     def _checked(self) -> tuple[int, float]:
         check_choice("baseline", self.baseline, (None, "pca", "ngram"))
@@ -271,6 +268,11 @@ class AnomalyDetector(BaseEstimator):
         if threshold == self.judge_.threshold:
             return self.judge_
         return learn_judge(threshold, self.held_out_scores_, np.zeros(0), is_labelled=False)
+
+    @property
+    def threshold_(self) -> float | None:
+        """The limit on anomaly_score of what is judged alone; None where the present threshold gives none."""
+        return self._judge().limit
 
     @property
     def offset_(self) -> float:

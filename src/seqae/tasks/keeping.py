@@ -96,8 +96,8 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
     sensors = scored(sensors, detector.scored_channels_)
     detector.scorer_ = Scorer(sensors, parts, config["window"], config["stride"], channels)
     detector.autoencoder_, detector.window_ = autoencoder, config["window"]
-    judge = Judge(as_threshold(detector.threshold), config["limit"], tensors["judge.held_out"], config["digest"])
-    detector.judge_, detector.threshold_ = judge, judge.limit
+    limit, held_out = config["limit"], tensors["judge.held_out"]
+    detector.judge_ = Judge(as_threshold(detector.threshold), limit, held_out, config["digest"])
     detector.held_out_scores_ = tensors["held_out_scores"]
     detector.n_channels_, detector.channel_names_ = config["n_channels"], tuple(config["channel_names"])
     vocabulary = config.get("vocabulary")

@@ -113,7 +113,8 @@ class Conformal:
 
     Conformal p-values p = (1 + held-out scores >= s) / (n + 1) (Bates et al. 2023, 2104.08279), then Benjamini &
     Hochberg (1995) over the scores that are judged together. So the limit depends on them, and the learnt one, for a
-    score judged alone, is where p falls to false_discovery_rate.
+    score judged alone, is where p falls to false_discovery_rate. No p is below 1 / (n + 1): with fewer than
+    1 / false_discovery_rate - 1 held-out scores the limit is infinite, and nothing is marked.
     """
 
     false_discovery_rate: float = 0.1
@@ -128,12 +129,13 @@ class Conformal:
     def joint_limit(self, held_out: np.ndarray, scores: np.ndarray) -> float:
         """The limit for scores, (m,), that are judged together; those that are NaN are left out."""
         judged = scores[np.isfinite(scores)]
-        p = np.sort(p_values(held_out, judged))
-        steps = self.false_discovery_rate * np.arange(1, len(p) + 1) / max(len(p), 1)
-        passing = np.flatnonzero(p <= steps)
-        if not len(passing):
-            return float(max(np.max(held_out), np.max(judged, initial=-np.inf)))
-        return _conformal_limit(np.sort(held_out), float(p[passing[-1]]))
+        n_higher = np.sort(np.round(p_values(held_out, judged) * (len(held_out) + 1)))
+        shares = self.false_discovery_rate * np.arange(1, len(judged) + 1) / max(len(judged), 1)
+        passing = np.flatnonzero(n_higher <= _n_higher_at(shares, len(held_out)))
+        if not len(judged):
+            return float("inf")
+        last = passing[-1] if len(passing) else 0  # where none passes, each would have to be the first that does
+        return _conformal_limit(np.sort(held_out), float(shares[last]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +213,14 @@ def threshold_from_json(saved: Any) -> Threshold | float | None:
 
 
 def _conformal_limit(ranked: np.ndarray, p: float) -> float:
-    """Scores above it have a p-value of at most p. ranked: ascending."""
-    n_higher = int(np.floor(p * (len(ranked) + 1) + 1e-9)) - 1  # as many held-out scores may lie above
-    return float(ranked[-1 - n_higher]) if 0 <= n_higher < len(ranked) else float(ranked[-1 if n_higher < 0 else 0])
+    """Scores above it, and no others, have a p-value of at most p; inf where none can have one. ranked: ascending."""
+    n_higher = int(_n_higher_at(p, len(ranked)))
+    return float(ranked[-min(n_higher, len(ranked))]) if n_higher else float("inf")
+
+
+def _n_higher_at(p: Any, n_held_out: int) -> Any:
+    """The most that 1 + held-out scores >= s can be where the p-value of s is at most p."""
+    return np.floor(p * (n_held_out + 1) + 1e-9)
 
 
 def _between(low: float, high: float) -> float:
