@@ -110,3 +110,29 @@ def nearest_bag(known: Sequence[Sequence[int]], sequence: Sequence[int], content
     others = [bag(other) for other in known]
     distances = [sum((own.get(w, 0) - other.get(w, 0)) ** 2 for w in own | other) ** 0.5 for other in others]
     return min(distances)
+
+
+def nearest_parts(
+    known: Array, starts: Sequence[int], parts: Array, *, sees_level: bool, is_scaled: bool
+) -> list[float]:
+    """Distance of each part to the nearest known one, in whitened principal components, of parts less their means or
+    not; scaled by that one's distance to the nearest that it shares no step with, plus the 0.9 quantile of these.
+
+    known, parts: (n_parts, n_steps, n_channels), scaled; starts: the first step of each known one.
+    """
+    if not sees_level:
+        known, parts = (x - x.mean(axis=1, keepdims=True) for x in (known, parts))
+    flat = known.reshape(len(known), -1)
+    variances, axes = np.linalg.eigh(np.cov(flat.T, bias=True))
+    n_directions = flat.shape[1] - (0 if sees_level else known.shape[2])
+    kept = np.argsort(-variances)[: min(max(20, len(known) // 8), n_directions)]
+    whitener = axes[:, kept] / np.sqrt(variances[kept] + 0.05 * variances[kept].mean())
+    memory = flat @ whitener
+    own = []
+    for i, start in enumerate(starts):
+        apart = [k for k, other in enumerate(starts) if abs(other - start) >= known.shape[1]]
+        own.append(min((float(np.linalg.norm(memory[i] - memory[k])) for k in apart), default=np.nan))
+    large = np.nanquantile(own, 0.9)
+    usual = large + np.where(np.isnan(own), large, own) if is_scaled else np.ones(len(own))
+    distances = [np.linalg.norm(memory - part.ravel() @ whitener, axis=1) for part in parts]
+    return [float(each.min() / usual[each.argmin()]) for each in distances]

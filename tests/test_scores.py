@@ -52,7 +52,7 @@ def test_joint_is_a_weighted_mean_of_logarithms() -> None:
     model = MeanError(np.ones(1))
     parts = weighted((Part("error", model, 2.0), Part("nearest", model, 1.0)), 1)
     score = joint(parts, [np.array([4.0, 4.0, np.nan]), np.array([1.0, np.nan, np.nan])])
-    expected = [(2.01 * 1.01**8) ** (1 / 9), 2.01, np.nan]
+    expected = [(2.01 * 1.01**16) ** (1 / 17), 2.01, np.nan]
     np.testing.assert_allclose(score, expected)
     np.testing.assert_array_equal(joint(parts[:1], [np.array([4.0])]), [4.0])
 

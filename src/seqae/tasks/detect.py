@@ -50,14 +50,14 @@ class AnomalyDetector(BaseEstimator):
         steps that never span a gap in the times; "auto" takes the series' period.
     stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
     score: one of the following, or a tuple of them, joined as the geometric mean of part / its held-out median.
-        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 8, with several
+        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 16, with several
         channels 1.
         "error": mean over channels of |x - x'|, each in units of its held-out root mean square.
         "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
         "latent": distance of a window's vector to the nearest of a normal one.
         "linear": as "error", of the principal components of whole windows, which need one length.
         "nearest": distance to the nearest normal sequence in whitened principal components, which needs one length too;
-            of windows, with that of each half to the nearest half.
+            of windows at any level, with that of each half to the nearest half, each by what is usual there.
         "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
         "ngram": of tokens, the cross-entropy of each step given the four before it, by counting; of tokens, "error" is
         the autoencoder's. "symbols", "pairs": distance to the nearest normal sequence, by which symbols it holds, or by

@@ -114,6 +114,7 @@ def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) ->
     if isinstance(sensor, NearestSensor):
         for k, scale in enumerate(sensor.scales):
             _pack_vectors(scale.model, scale.neighbours, f"{prefix}scale{k}.", tensors)
+            tensors[f"{prefix}scale{k}.usual"] = scale.usual
         return {"kind": "nearest", "kinds": list(sensor.kinds), "n_scales": len(sensor.scales)}
     _pack_vectors(sensor.model if isinstance(sensor, LinearSensor) else None, sensor.neighbours, prefix, tensors)
     return {"kind": "linear" if isinstance(sensor, LinearSensor) else "autoencoder", "kinds": list(sensor.kinds)}
@@ -136,7 +137,7 @@ def _unpack_sensor(
         return SymbolSensor.from_tensors(tensors, kinds)
     if saved["kind"] == "nearest":
         scales = [_below(f"scale{k}.", tensors) for k in range(saved["n_scales"])]
-        return NearestSensor(tuple(Scale(_model(part), Neighbours(**_below("neighbours.", part))) for part in scales))
+        return NearestSensor(tuple(_unpack_scale(part) for part in scales))
     memory = _below("neighbours.", tensors)
     neighbours = Neighbours(**memory) if memory else None
     if saved["kind"] == "linear":
@@ -144,6 +145,10 @@ def _unpack_sensor(
     if autoencoder is None:
         raise ModelFileError("its autoencoder is missing")
     return AutoencoderSensor(autoencoder, neighbours, kinds)
+
+
+def _unpack_scale(tensors: Mapping[str, np.ndarray]) -> Scale:
+    return Scale(_model(tensors), Neighbours(**_below("neighbours.", tensors)), tensors["usual"])
 
 
 def _model(tensors: Mapping[str, np.ndarray]) -> LinearModel:

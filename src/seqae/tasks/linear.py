@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -143,10 +143,12 @@ def scaled(windows: Ragged, scaling: Scaling, device: torch.device | None = None
     return BatchLoader(windows, scaling, device or "cpu").load(np.arange(len(windows)))
 
 
-def fit_linear(windows: Ragged, *, n_components: int | None = None) -> LinearModel:
+def fit_linear(windows: Ragged, *, n_components: int | None = None, sees_level: bool = True) -> LinearModel:
     """So many components, or those that keep .95 of the variance, of at most 2048 windows, evenly chosen.
 
     windows: in the units of the data. Windows must have one length, but for a few shorter ones, which are left out.
+    sees_level: False learns from windows less the mean of each channel: the components of a whole window are then the
+    same at any level.
     """
     length = int(windows.lengths.max())
     full = windows[np.flatnonzero(windows.lengths == length)]
@@ -159,8 +161,19 @@ def fit_linear(windows: Ragged, *, n_components: int | None = None) -> LinearMod
     scaling = fit_scaling(chosen)
     batch = BatchLoader(chosen, scaling).load(np.arange(len(chosen)))
     flat = batch.values.reshape(len(chosen), -1).numpy()
+    flat = flat if sees_level else _without_level(flat, length)
     mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return _components(flat - mean, mean, scaling, n_components)
+    if sees_level:
+        return _components(flat - mean, mean, scaling, n_components)
+    most = max(flat.shape[1] - len(scaling.centre), 1)  # directions that are left
+    model = _components(flat - mean, mean, scaling, None if n_components is None else min(n_components, most))
+    return replace(model, basis=_without_level(model.basis, length))
+
+
+def _without_level(rows: np.ndarray, length: int) -> np.ndarray:
+    """Each row less the mean of each channel. rows: (n, length * n_channels)."""
+    values = rows.reshape(len(rows), length, -1)
+    return (values - values.mean(axis=1, keepdims=True)).reshape(rows.shape)
 
 
 def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling, wanted: int | None) -> LinearModel:

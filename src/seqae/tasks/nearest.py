@@ -1,8 +1,8 @@
-"""How far the parts of a window lie from the nearest ones of normal windows."""
+"""How far the parts of a window lie from the nearest ones of normal windows, by how far those lie from each other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,26 +19,37 @@ MOST_PARTS = 8192
 FEWEST_COMPONENTS, MOST_COMPONENTS, PARTS_PER_COMPONENT = 20, 64, 8
 """Parts are compared in one principal component for every 8 of them, at least 20 and at most 64."""
 
+LARGE = 0.9
+"""The quantile of the distances of normal parts to each other that is added to each: only larger ones tell much."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale:
-    """Parts of model.length steps each, and the normal ones to compare them with."""
+    """Parts of model.length steps each, the normal ones to compare them with, and what distance is usual near each.
+
+    usual: (n_normal_parts,) float32.
+    """
 
     model: LinearModel
     neighbours: Neighbours
+    usual: np.ndarray
 
     def distances(self, windows: Ragged) -> np.ndarray:
-        """Of each step, the distance of its part of the window to the nearest normal part. Returns (n_steps,)."""
+        """Of each step, the distance of its part of the window to the nearest normal part, by what is usual there.
+
+        Returns (n_steps,).
+        """
         parts = parts_of(windows, self.model.length)
-        return np.repeat(self.neighbours.distances(self.model.coefficients(parts.ragged)), parts.n_own)
+        distances, which = self.neighbours.nearest(self.model.coefficients(parts.ragged))
+        return np.repeat(distances / self.usual[which], parts.n_own)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NearestSensor:
     """The column "nearest": the geometric mean, over scales, of the distance of each step's part of the window.
 
-    scales: whole sequences; or whole windows, which know where in a period they are, and halves, which show what is
-    short.
+    scales: whole sequences; or whole windows at any level, which know where in a period they are, and halves, which
+    show what is short, and the level.
     """
 
     scales: tuple[Scale, ...]
@@ -89,15 +100,45 @@ def fit_nearest(windows: Ragged, *, is_windowed: bool) -> NearestSensor:
     of which parts are taken at every step that the windows cover.
     """
     if not is_windowed:
-        return NearestSensor((_fit_scale(windows),))
+        return NearestSensor((_fit_scale(windows, sees_level=True, knows_usual=False),))
     length, series = int(windows.lengths.max()), covered(windows)
-    return NearestSensor(tuple(_fit_scale(series.windows(n)) for n in (length, -(-length // 2))))
+    whole = _fit_scale(series.windows(length), sees_level=False, knows_usual=True)
+    half = _fit_scale(series.windows(-(-length // 2)), sees_level=True, knows_usual=True)
+    return NearestSensor((whole, half))
 
 
-def _fit_scale(parts: Ragged) -> Scale:
+def _fit_scale(parts: Ragged, *, sees_level: bool, knows_usual: bool) -> Scale:
+    """knows_usual: whether distances are told by what is usual; whole sequences are too few to tell."""
     parts = parts[np.unique(np.linspace(0, len(parts) - 1, MOST_PARTS).astype(np.int64))]
     n_components = int(np.clip(len(parts) // PARTS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
-    model = fit_linear(parts, n_components=n_components)
+    model = _seeing(fit_linear(parts, n_components=n_components, sees_level=sees_level))
     size = 1024
     coefficients = [model.coefficients(parts[first : first + size]) for first in range(0, len(parts), size)]
-    return Scale(model, fit_neighbours(np.concatenate(coefficients), MOST_PARTS))
+    neighbours = fit_neighbours(np.concatenate(coefficients), MOST_PARTS)
+    usual = _usual(neighbours, parts) if knows_usual else np.ones(len(parts), np.float32)
+    return Scale(model, neighbours, usual)
+
+
+def _seeing(model: LinearModel) -> LinearModel:
+    """The model itself, or where nothing varied one whose components are the means of the channels."""
+    if model.variances.any():
+        return model
+    basis = np.tile(np.eye(model.n_channels, dtype=np.float32), model.length) / np.float32(np.sqrt(model.length))
+    return replace(model, basis=basis, variances=np.zeros(model.n_channels, np.float32))
+
+
+def _usual(neighbours: Neighbours, parts: Ragged) -> np.ndarray:
+    """Of each normal part, its distance to the nearest one that shares no step with it, plus a large one of these.
+
+    De Ridder, Tax & Duin 1998, "An experimental comparison of one-class classification methods": a distance to the
+    nearest neighbour is compared with that neighbour's own. So what is noisy in normal data, or rare, is not found
+    for being far from the rest. The large one keeps what repeats itself exactly from making all else infinitely far.
+    Returns (n_parts,), 1 where all repeats itself or no two parts can be compared.
+    """
+    starts, ends = parts.starts, parts.starts + parts.lengths
+    own = neighbours.own_distances(lambda rows: (starts[rows, None] < ends) & (starts < ends[rows, None]))
+    known = own[np.isfinite(own)]
+    large = float(np.quantile(known, LARGE)) if len(known) else 0.0
+    if not large:
+        return np.ones(len(parts), np.float32)
+    return (np.where(np.isfinite(own), own, large) + large).astype(np.float32)

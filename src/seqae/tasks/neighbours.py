@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..recurrence import linear
 
 MOST_VECTORS = 4096
 FLATTENING = 0.05
+CHUNK = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +33,39 @@ class Neighbours:
 
     def distances(self, latent: np.ndarray) -> np.ndarray:
         """Euclidean distance to the nearest vector, each computed alone. latent: (m, latent_size). Returns (m,)."""
-        memory, whitener = torch.from_numpy(self.vectors), torch.from_numpy(self.whitener)
+        return self.nearest(latent)[0]
+
+    def nearest(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Euclidean distance to the nearest vector and its number, each computed alone.
+
+        latent: (m, latent_size). Returns (m,) float64 and (m,) int64.
+        """
+        whitener = torch.from_numpy(self.whitener)
         x = linear(torch.from_numpy(latent - self.centre), whitener, torch.zeros(len(whitener)))
-        closeness = linear(x, memory, torch.from_numpy(-self.half_norms))  # x.m - |m|^2 / 2, highest for the nearest
-        nearest = self.vectors[closeness.numpy().argmax(axis=1)]
-        return np.sqrt(_sum_of_squares(x.numpy().astype(np.float64) - nearest))
+        which = self._closeness(x).argmax(axis=1)
+        return self._distances(x.numpy(), which), which
+
+    def own_distances(self, is_near: Callable[[slice], np.ndarray]) -> np.ndarray:
+        """Of each vector, the distance to the nearest other one that is not near it; NaN where all are.
+
+        is_near: takes some vectors, returns (so many, n) bool: which others do not count, itself among them.
+        """
+        found, x = np.empty(len(self.vectors)), np.ascontiguousarray(self.vectors)
+        for first in range(0, len(x), CHUNK):
+            rows = slice(first, first + CHUNK)
+            closeness = np.where(is_near(rows), -np.inf, self._closeness(torch.from_numpy(x[rows])))
+            which = closeness.argmax(axis=1)
+            is_alone = np.isneginf(closeness.max(axis=1))
+            found[rows] = np.where(is_alone, np.nan, self._distances(x[rows], which))
+        return found
+
+    def _closeness(self, x: torch.Tensor) -> np.ndarray:
+        """x.m - |m|^2 / 2, highest for the nearest vector m. x: (m, size), whitened. Returns (m, n)."""
+        return linear(x, torch.from_numpy(self.vectors), torch.from_numpy(-self.half_norms)).numpy()
+
+    def _distances(self, x: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """x: (m, size), whitened; which: (m,) the vectors they are compared with. Returns (m,)."""
+        return np.sqrt(_sum_of_squares(x.astype(np.float64) - self.vectors[which]))
 
     def to_tensors(self) -> dict[str, np.ndarray]:
         """All of it, as arrays by name."""

@@ -21,7 +21,7 @@ LEAST_SURPRISE = 1e-3
 LEAST_RATIO = 1e-2
 """Of the held-out median: below it, parts of a joint score count alike."""
 
-NEAREST_WEIGHT = 8.0
+NEAREST_WEIGHT = 16.0
 """Of "nearest" in a joint score for one channel, 1 for several; chosen on the open sets of benchmarks/detect.py."""
 
 KINDS = {
