@@ -126,3 +126,13 @@ def test_mistakes_are_one_line(options: tuple[str, ...], message: str, columns: 
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert set(folder.iterdir()) == before
+
+
+def test_the_normal_file_is_judged_only_by_a_threshold_that_is_named_for_it(folder: Path) -> None:
+    own = (folder / "normal.csv", "-o", folder / "own.csv", "--normal", folder / ".." / folder.name / "normal.csv")
+    learning = ("--model", folder / "model.seqae", "--time", "minute", "--window", WINDOW)
+    result = run(*own, *learning)
+    assert result.exit_code == 2
+    assert "--normal is the file that is judged" in " ".join(result.output.split())
+    for threshold in ("scored", "dynamic"):
+        assert run(*own, *learning, "--threshold", threshold).exit_code == 0

@@ -134,18 +134,19 @@ def test_one_long_line_is_judged_through_windows(tmp_path: Path) -> None:
         (["embed", "m.seqae", "bad.csv", "--id", "name", "-o", "z.csv"], "'bob0', step 1 is 'x', which fit()"),
         (["fit", "names.csv", "--id", "name", "-o", "n.seqae"], "symbols are for fit --architecture tokens"),
         (["fit", "names.csv", "--id", "name", "-o", "n.seqae", *TOKENS, "--loss", "mse"], "cross_entropy"),
-        (["detect", "names.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",
+        (["detect", "copy.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",
           "--score", "nearest"], "is of vectors"),
-        (["detect", "names.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv"], "detect --symbols"),
-        (["detect", "names.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv", "--symbols", "--score",
+        (["detect", "copy.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv"], "detect --symbols"),
+        (["detect", "copy.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv", "--symbols", "--score",
           "linear"], "is of vectors"),
-        (["detect", "names.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",
+        (["detect", "copy.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",
           "--symbols"], "for learning without --model"),
-        (["detect", "log.txt", "--normal", "log.txt", "--id", "name", "-o", "d.csv"], "one sequence per line"),
+        (["detect", "new.txt", "--normal", "log.txt", "--id", "name", "-o", "d.csv"], "one sequence per line"),
     ],
 )  # fmt: skip
 def test_errors_are_one_line(arguments: list[str], message: str, folder: Path) -> None:
     pd.DataFrame({"name": ["bob0"] * 3, "letter": list("bxb")}).to_csv(folder / "bad.csv", index=False)
+    (folder / "copy.csv").write_bytes((folder / "names.csv").read_bytes())
     placed = [str(folder / word) if "." in word else word for word in arguments]
     result = CliRunner().invoke(app, placed)
     assert result.exit_code == 2

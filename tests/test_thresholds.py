@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, genpareto
 
 from seqae.errors import InvalidParameter, NotFitted
+from seqae.tasks.fingerprints import Fingerprints
 from seqae.tasks.judging import learn_judge
 from seqae.tasks.thresholds import (
     Conformal,
@@ -115,7 +116,8 @@ def test_wrong_thresholds_are_named() -> None:
 
 
 def test_f_beta_without_labels_gives_no_limit() -> None:
-    judge = learn_judge(FBeta(), NORMAL, np.zeros(0), is_labelled=False)
+    source = Fingerprints(np.zeros((1, 16), np.uint8))
+    judge = learn_judge(FBeta(), NORMAL, np.zeros(0), source, is_labelled=False)
     with pytest.raises(NotFitted, match="fit_threshold"):
         judge.limit_for(NORMAL)
 

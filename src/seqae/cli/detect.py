@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..tasks.detect import AnomalyDetector
 
 LEARNING = "What is normal"
+LEARNT = (None, "quantile", "sigmas", "peaks", "conformal")
+"""Thresholds that come from the normal data, the default one being None."""
 
 
 class Rows(StrEnum):
@@ -113,6 +115,10 @@ def detect(
         )
     if threshold == "fbeta":
         raise InvalidParameter("--threshold fbeta needs labels, which the command line does not take; choose another")
+    if normal is not None and normal.resolve() == data.path.resolve() and threshold in LEARNT:
+        raise InvalidParameter(
+            "--normal is the file that is judged; give another, or ask for it by name: --threshold scored or dynamic"
+        )
     if normal is None:
         detector = _saved(model, threshold)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -22,8 +21,9 @@ from ..saving import ModelFile, write_model_file
 from .channels import as_channels, of_channels, suited_parts
 from .detection import Detection
 from .finding import find_intervals
+from .fingerprints import Fingerprints, fingerprints_of
 from .fitting import Fitted, default_autoencoder, fit_autoencoder, fit_scorer, fit_sensors, training_windows
-from .judging import Judge, digest_of, learn_judge, suited_threshold
+from .judging import Judge, learn_judge, suited_threshold
 from .labels import anomalous_sequences, anomalous_steps
 from .marks import Marker, above
 from .progress import tracked
@@ -74,13 +74,14 @@ class AnomalyDetector(BaseEstimator):
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score) and offset_ = -threshold_,
-    both of the present threshold, judge_, held_out_scores_, n_channels_, channel_names_, vocabulary_ (as the
-    autoencoder's), scored_channels_ (their numbers, or None).
+    both of the present threshold, judge_, held_out_scores_, fingerprints_ (of what they are scores of), n_channels_,
+    channel_names_, vocabulary_ (as the autoencoder's), scored_channels_ (their numbers, or None).
     """
 
     scorer_: Scorer
     autoencoder_: SequenceAutoencoder | None
     held_out_scores_: np.ndarray
+    fingerprints_: Fingerprints
 
     def __init__(
         self,
@@ -132,7 +133,8 @@ class AnomalyDetector(BaseEstimator):
         self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)
         sensors = fit_sensors(names, self.autoencoder_, windows, channels, is_windowed=window is not None)
         self._learn(fit_scorer(names, sensors, split.held_out, window, stride), source)
-        self._learn_judge(threshold, Series(source.ragged[np.flatnonzero(is_anomaly)], source.times))
+        self.fingerprints_ = fingerprints_of(source.ragged, normal.ragged[split.owners])
+        self._learn_judge(threshold, source, np.flatnonzero(is_anomaly))
         return self
 
     def fit_held_out(self, X: Any) -> Self:
@@ -150,7 +152,8 @@ class AnomalyDetector(BaseEstimator):
         self.autoencoder_ = self._fitted_autoencoder(source.ragged, source, 0)
         sensors = fit_sensors(names, self.autoencoder_, source.ragged, self._scored(source), is_windowed=False)
         self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
-        self._learn_judge(threshold, Series(source.ragged[:0], source.times))
+        self.fingerprints_ = fingerprints_of(source.ragged, source.ragged)
+        self._learn_judge(threshold, source, np.zeros(0, np.int64))
         return self
 
     def _taken(self, X: Any) -> Source:
@@ -184,16 +187,18 @@ class AnomalyDetector(BaseEstimator):
         scores = _joined(self.anomaly_score(source))
         is_known = np.isfinite(scores)
         normal, anomalous = scores[is_known & ~is_anomaly], scores[is_known & is_anomaly]
-        judge = learn_judge(threshold, normal, anomalous, is_labelled=y is not None)
-        self.judge_ = replace(judge, digest=digest_of(source.ragged))
+        fingerprints = fingerprints_of(source.ragged, source.ragged)
+        self.judge_ = learn_judge(threshold, normal, anomalous, fingerprints, is_labelled=y is not None)
         return self
 
-    def _learn_judge(self, threshold: Threshold | float | None, anomalous: Series) -> None:
-        """From the held-out normal scores, and where labels are needed those of anomalous sequences."""
-        found = np.zeros(0)
-        if isinstance(threshold, FBeta) and len(anomalous.ragged) and self.window_ is None:
-            found = self._scores(Source(anomalous.ragged, np.arange(len(anomalous.ragged)), None, self.channel_names_))
-        self.judge_ = learn_judge(threshold, self.held_out_scores_, found, is_labelled=len(found) > 0)
+    def _learn_judge(self, threshold: Threshold | float | None, source: Source, anomalous: np.ndarray) -> None:
+        """From the held-out normal scores, and where labels are needed those of sequences that are anomalous."""
+        found, scores = self.fingerprints_, np.zeros(0)
+        if isinstance(threshold, FBeta) and len(anomalous) and self.window_ is None:
+            sequences = source.ragged[anomalous]
+            scores = self._scores(Source(sequences, anomalous, None, self.channel_names_))
+            found = found.and_of(sequences)
+        self.judge_ = learn_judge(threshold, self.held_out_scores_, scores, found, is_labelled=len(scores) > 0)
 
     def _checked(self) -> tuple[int, float]:
         check_choice("baseline", self.baseline, (None, "pca", "ngram"))
@@ -230,7 +235,7 @@ class AnomalyDetector(BaseEstimator):
     def predict(self, X: Any) -> Any:
         """-1 for what is anomalous, 1 for the rest; what was not observed at all counts as normal.
 
-        Raises InvalidParameter if the threshold was fitted on X itself.
+        Raises InvalidParameter if the threshold was fitted on a sequence of X.
         """
         scores = self.anomaly_score(self._judged(X))
         mark = self._judge().marker(_joined(scores))
@@ -248,7 +253,7 @@ class AnomalyDetector(BaseEstimator):
     def detect(self, X: Any) -> Detection:
         """Scores of all steps and the intervals above the threshold; a sequence that is judged whole is one interval.
 
-        Without a threshold there are no intervals. Raises InvalidParameter if the threshold was fitted on X itself.
+        Without a threshold there are no intervals. Raises InvalidParameter as predict() does.
         """
         source = self._judged(X)
         names, scored = source.channel_names, self.scored_channels_
@@ -267,7 +272,7 @@ class AnomalyDetector(BaseEstimator):
         threshold = suited_threshold(self.threshold, self.window_)
         if threshold == self.judge_.threshold:
             return self.judge_
-        return learn_judge(threshold, self.held_out_scores_, np.zeros(0), is_labelled=False)
+        return learn_judge(threshold, self.held_out_scores_, np.zeros(0), self.fingerprints_, is_labelled=False)
 
     @property
     def threshold_(self) -> float | None:
@@ -281,11 +286,9 @@ class AnomalyDetector(BaseEstimator):
 
     def _judged(self, X: Any) -> Source:
         source = self._take(X)
-        digest = self._judge().digest
-        if digest is not None and digest == digest_of(source.ragged):
-            raise InvalidParameter(
-                "the threshold was fitted on these very data; judge others, or ask for it by name: threshold='scored'"
-            )
+        learnt_from = self._judge().learnt_from
+        if learnt_from is not None:
+            learnt_from.refuse(source.ragged)
         return source
 
     @property

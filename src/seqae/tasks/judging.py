@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
-from ..ragged import Ragged
 from .dynamic import Dynamic
+from .fingerprints import Fingerprints
 from .marks import Marker, above
 from .thresholds import Conformal, FBeta, FromScoredData, Threshold, as_threshold
 
@@ -19,13 +18,13 @@ from .thresholds import Conformal, FBeta, FromScoredData, Threshold, as_threshol
 class Judge:
     """limit: what was learnt, None where nothing could be; held_out: (n,) normal scores.
 
-    digest: of the data that fit_threshold() was given; None after fit().
+    learnt_from: tells the data that the limit comes from; None where it comes from no data.
     """
 
     threshold: Threshold | float | None
     limit: float | None
     held_out: np.ndarray
-    digest: str | None = None
+    learnt_from: Fingerprints | None = None
 
     @property
     def is_joint(self) -> bool:
@@ -65,26 +64,27 @@ def suited_threshold(threshold: Any, window: Any) -> Threshold | float | None:
     return wanted
 
 
-def digest_of(sequences: Ragged) -> str:
-    """Of all values and lengths."""
-    digest = hashlib.sha256(sequences.lengths.tobytes())
-    for values in sequences:
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
-
-
 def learn_judge(
-    threshold: Threshold | float | None, normal: np.ndarray, anomalous: np.ndarray, *, is_labelled: bool
+    threshold: Threshold | float | None,
+    normal: np.ndarray,
+    anomalous: np.ndarray,
+    source: Fingerprints,
+    *,
+    is_labelled: bool,
 ) -> Judge:
-    """normal, anomalous: finite scores. Only FBeta looks at the anomalous ones; without labels it learns nothing."""
+    """normal, anomalous: finite scores. Only FBeta looks at the anomalous ones; without labels it learns nothing.
+
+    source: of the data that the scores are of.
+    """
     if threshold is None or isinstance(threshold, FromScoredData | Dynamic):
         return Judge(threshold, None, normal)
     if isinstance(threshold, int | float):
         return Judge(threshold, float(threshold), normal)
+    if isinstance(threshold, FBeta) and not is_labelled:
+        return Judge(threshold, None, normal)
     if isinstance(threshold, FBeta):
         labels = np.concatenate([np.zeros(len(normal), bool), np.ones(len(anomalous), bool)])
-        scores = np.concatenate([normal, anomalous])
-        return Judge(threshold, threshold.limit(scores, labels) if is_labelled else None, normal)
+        return Judge(threshold, threshold.limit(np.concatenate([normal, anomalous]), labels), normal, source)
     if not len(normal):
         raise InvalidSequence("there are no normal scores to learn the threshold from; label some data as normal")
-    return Judge(threshold, threshold.limit(normal), normal)
+    return Judge(threshold, threshold.limit(normal), normal, source)

@@ -12,6 +12,7 @@ from ..errors import ModelFileError, SeqaeError
 from ..estimator import SequenceAutoencoder
 from ..saving import ModelFile
 from .channels import ScoredErrors, ScoredValues
+from .fingerprints import as_fingerprints
 from .fitting import scored
 from .judging import Judge
 from .linear import LinearModel
@@ -21,7 +22,7 @@ from .scorer import Scorer
 from .scores import Mahalanobis, MeanError, MeanSurprise, Part
 from .sensors import AutoencoderSensor, LinearSensor, Sensor
 from .symbols import SymbolSensor
-from .thresholds import as_threshold, threshold_from_json, threshold_to_json
+from .thresholds import Threshold, as_threshold, threshold_from_json, threshold_to_json
 
 if TYPE_CHECKING:
     from .detect import AnomalyDetector
@@ -39,7 +40,10 @@ def pack_detector(detector: AnomalyDetector, judge: Judge) -> ModelFile:
     tensors: dict[str, np.ndarray] = {
         "held_out_scores": detector.held_out_scores_,
         "judge.held_out": judge.held_out,
+        "fingerprints": detector.fingerprints_.rows,
     }
+    if judge.learnt_from is not None:
+        tensors["judge.learnt_from"] = judge.learnt_from.rows
     inner = None if detector.autoencoder_ is None else detector.autoencoder_.to_model_file()
     if inner is not None:
         tensors |= {f"autoencoder.{name}": array for name, array in inner.tensors.items()}
@@ -47,7 +51,6 @@ def pack_detector(detector: AnomalyDetector, judge: Judge) -> ModelFile:
         "parameters": {name: _plain(getattr(detector, name)) for name in _PARAMETERS},
         "threshold": threshold_to_json(judge.threshold),
         "limit": judge.limit,
-        "digest": judge.digest,
         "window": detector.window_,
         "stride": scorer.stride,
         "n_channels": detector.n_channels_,
@@ -96,13 +99,18 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
     sensors = scored(sensors, detector.scored_channels_)
     detector.scorer_ = Scorer(sensors, parts, config["window"], config["stride"], channels)
     detector.autoencoder_, detector.window_ = autoencoder, config["window"]
-    limit, held_out = config["limit"], tensors["judge.held_out"]
-    detector.judge_ = Judge(as_threshold(detector.threshold), limit, held_out, config["digest"])
+    detector.judge_ = _unpack_judge(as_threshold(detector.threshold), config["limit"], tensors)
+    detector.fingerprints_ = as_fingerprints(tensors["fingerprints"])
     detector.held_out_scores_ = tensors["held_out_scores"]
     detector.n_channels_, detector.channel_names_ = config["n_channels"], tuple(config["channel_names"])
     vocabulary = config.get("vocabulary")
     detector.vocabulary_ = None if vocabulary is None else tuple(vocabulary)
     return detector
+
+
+def _unpack_judge(threshold: Threshold | float | None, limit: float | None, tensors: Mapping[str, np.ndarray]) -> Judge:
+    rows = tensors.get("judge.learnt_from")
+    return Judge(threshold, limit, tensors["judge.held_out"], None if rows is None else as_fingerprints(rows))
 
 
 def _pack_sensor(sensor: Sensor, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,14 @@ FEWEST_SERIES = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Both parts are views of the same values."""
+    """Both parts are views of the same values.
+
+    owners: (n_held_out,) the sequence, of those that were split, that each held-out one is or ends.
+    """
 
     training: Series
     held_out: Series
+    owners: np.ndarray
 
 
 def split_normal(series: Series, fraction: float, seed: int, window: int | None) -> Split:
@@ -40,7 +44,7 @@ def split_sequences(series: Series, fraction: float, seed: int) -> Split:
     n_held_out = min(max(1, round(fraction * n)), n - 1)
     shuffled = np.random.default_rng([seed, 1]).permutation(n)
     held_out, training = np.sort(shuffled[:n_held_out]), np.sort(shuffled[n_held_out:])
-    return Split(_part(series, series.ragged[training]), _part(series, series.ragged[held_out]))
+    return Split(_part(series, series.ragged[training]), _part(series, series.ragged[held_out]), held_out)
 
 
 def split_series(series: Series, fraction: float, seed: int, window: int) -> Split:
@@ -53,8 +57,9 @@ def split_series(series: Series, fraction: float, seed: int, window: int) -> Spl
     longest = int(ragged.lengths.max())
     size = min(window, longest + 1)  # a longer one has no window either, and may be beyond what int64 holds
     if np.sum(ragged.lengths >= size) >= FEWEST_SERIES:
-        long_enough = _part(series, ragged[np.flatnonzero(ragged.lengths >= size)])
-        return split_sequences(long_enough, fraction, seed)
+        long_enough = np.flatnonzero(ragged.lengths >= size)
+        split = split_sequences(_part(series, ragged[long_enough]), fraction, seed)
+        return replace(split, owners=long_enough[split.owners])
     n_held_out = np.maximum(size, np.round(fraction * ragged.lengths).astype(np.int64))
     n_training = ragged.lengths - n_held_out - size
     usable = np.flatnonzero(n_training >= size)
@@ -67,7 +72,7 @@ def split_series(series: Series, fraction: float, seed: int, window: int) -> Spl
     ends = starts + ragged.lengths[usable]
     training = Ragged.view(ragged.values, starts, lengths, ragged.observed)
     held_out = Ragged.view(ragged.values, ends - n_held_out[usable], n_held_out[usable], ragged.observed)
-    return Split(_part(series, training), _part(series, held_out))
+    return Split(_part(series, training), _part(series, held_out), usable)
 
 
 def _part(series: Series, ragged: Ragged) -> Series:
