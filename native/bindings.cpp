@@ -2,7 +2,6 @@
 #include <nanobind/nanobind.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 
 #include "recurrence_call.h"
@@ -16,14 +15,8 @@ nb::tuple kernels() {
     return nb::tuple(names);
 }
 
-// The C library's environment follows os.environ, and answers ten times as fast.
-const char* forced_kernel() {
-    const char* const name = std::getenv("SEQAE_KERNEL");
-    return name ? name : "";
-}
-
 template <class T>
-void gather_of(const Kernel& kernel, nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
+void gather_of(nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
                nb::handle centre, nb::handle scale, nb::handle out, nb::handle observed_out) {
     const View rows = view_of(values, "values"), counts = view_of(lengths, "lengths"), steps = view_of(out, "out");
     GatherProblem<T> p;
@@ -43,19 +36,20 @@ void gather_of(const Kernel& kernel, nb::handle values, nb::handle observed, nb:
         n_steps += p.lengths[i];
     }
     if (n_steps != steps.shape[0]) throw nb::value_error("out must have one row per step");
+    const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    kernel.of<T>().gather(p);
+    operations.gather(p);
 }
 
-void gather(const char* kernel, nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
+void gather(nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
             nb::handle centre, nb::handle scale, nb::handle out, nb::handle observed_out) {
     const bool is_double = view_of(values, "values").dtype == nb::dtype<double>();
-    (is_double ? gather_of<double> : gather_of<float>)(kernel_named(kernel), values, observed, starts, lengths, centre,
+    (is_double ? gather_of<double> : gather_of<float>)(values, observed, starts, lengths, centre,
                                                        scale, out, observed_out);
 }
 
 template <class T>
-void linear_of(const Kernel& kernel, nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias,
+void linear_of(nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias,
                nb::handle out) {
     const View rows = view_of(x, "x"), outputs = view_of(out, "out");
     LinearProblem<T> p{rows.shape[0], int(rows.shape[1]), int(outputs.shape[1]), is_transposed};
@@ -64,17 +58,18 @@ void linear_of(const Kernel& kernel, nb::handle x, nb::handle weight, bool is_tr
                              : read<const T>(weight, "weight", p.n_outputs, p.n_inputs);
     p.bias = read<const T>(bias, "bias", p.n_outputs);
     p.out = read<T>(out, "out", p.n, p.n_outputs);
+    const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    kernel.of<T>().linear(p);
+    operations.linear(p);
 }
 
-void linear(const char* kernel, nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias, nb::handle out) {
+void linear(nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias, nb::handle out) {
     const bool is_double = view_of(x, "x").dtype == nb::dtype<double>();
-    (is_double ? linear_of<double> : linear_of<float>)(kernel_named(kernel), x, weight, is_transposed, bias, out);
+    (is_double ? linear_of<double> : linear_of<float>)(x, weight, is_transposed, bias, out);
 }
 
 template <class T>
-void attend_of(const Kernel& kernel, nb::handle queries, nb::handle n_queries, nb::handle memory,
+void attend_of(nb::handle queries, nb::handle n_queries, nb::handle memory,
                nb::handle n_memories, nb::handle contexts, nb::tuple gradients, int n_threads) {
     const View rows = view_of(queries, "queries");
     AttentionProblem<T> p;
@@ -96,20 +91,21 @@ void attend_of(const Kernel& kernel, nb::handle queries, nb::handle n_queries, n
     } else {
         p.contexts = read<T>(contexts, "contexts", n_rows, p.size);
     }
+    const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    kernel.of<T>().attend(p, n_threads);
+    operations.attend(p, n_threads);
 }
 
 // gradients: none, and contexts are written; or of queries and memory, and contexts holds their own gradient
-void attend(const char* kernel, nb::handle queries, nb::handle n_queries, nb::handle memory, nb::handle n_memories,
+void attend(nb::handle queries, nb::handle n_queries, nb::handle memory, nb::handle n_memories,
             nb::handle contexts, nb::tuple gradients, int n_threads) {
     const bool is_double = view_of(queries, "queries").dtype == nb::dtype<double>();
-    (is_double ? attend_of<double> : attend_of<float>)(kernel_named(kernel), queries, n_queries, memory, n_memories,
+    (is_double ? attend_of<double> : attend_of<float>)(queries, n_queries, memory, n_memories,
                                                        contexts, gradients, n_threads);
 }
 
 template <class T>
-double mean_loss_of(const Kernel& kernel, int kind, bool per_sequence, nb::handle prediction, nb::handle target,
+double mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle target,
                     nb::handle observed, nb::handle lengths, nb::handle gradient) {
     const View rows = view_of(prediction, "prediction"), counts = view_of(lengths, "lengths");
     LossProblem<T> p{LossKind(kind), per_sequence, counts.shape[0]};
@@ -122,42 +118,39 @@ double mean_loss_of(const Kernel& kernel, int kind, bool per_sequence, nb::handl
     std::int64_t n_steps = 0;
     for (std::int64_t i = 0; i < p.n_sequences; ++i) n_steps += p.lengths[i];
     if (n_steps != rows.shape[0]) throw nb::value_error("prediction must have one row per step");
+    const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    return kernel.of<T>().mean_loss(p);
+    return operations.mean_loss(p);
 }
 
-double mean_loss(const char* kernel, int kind, bool per_sequence, nb::handle prediction, nb::handle target,
+double mean_loss(int kind, bool per_sequence, nb::handle prediction, nb::handle target,
                  nb::handle observed, nb::handle lengths, nb::handle gradient) {
     const bool is_double = view_of(prediction, "prediction").dtype == nb::dtype<double>();
-    return (is_double ? mean_loss_of<double> : mean_loss_of<float>)(kernel_named(kernel), kind, per_sequence,
+    return (is_double ? mean_loss_of<double> : mean_loss_of<float>)(kind, per_sequence,
                                                                     prediction, target, observed, lengths, gradient);
 }
 
 template <class T>
-double adam_step_of(const Kernel& kernel, nb::handle parameters, nb::list gradients, nb::handle first,
-                    nb::handle second, AdamProblem<T> p) {
-    std::int64_t n = 0;
-    for (const nb::handle gradient : gradients) {
-        const View part = view_of(gradient, "gradient");
-        std::int64_t n_values = 1;
-        for (int d = 0; d < part.n_dims; ++d) n_values *= part.shape[d];
-        p.parts.push_back({checked<const T>(part, "gradient"), n_values});
-        n += n_values;
-    }
-    p.parameters = read<T>(parameters, "parameters", n);
-    p.first = read<T>(first, "first moment", n);
-    p.second = read<T>(second, "second moment", n);
+double adam_step_of(nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second, AdamProblem<T> p) {
+    const View flat = view_of(parameters, "parameters");
+    if (flat.n_dims != 1) throw nb::value_error("parameters must be a vector");
+    p.n = flat.shape[0];
+    p.parameters = checked<T>(flat, "parameters");
+    p.gradient = read<const T>(gradient, "gradient", p.n);
+    p.first = read<T>(first, "first moment", p.n);
+    p.second = read<T>(second, "second moment", p.n);
+    const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    return kernel.of<T>().adam_step(p);
+    return operations.adam_step(p);
 }
 
-double adam_step(const char* kernel, nb::handle parameters, nb::list gradients, nb::handle first, nb::handle second,
-                 double learning_rate, double weight_decay, double max_norm, double beta1, double beta2,
-                 double epsilon, double correction1, double correction2) {
+double adam_step(nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second, double learning_rate,
+                 double weight_decay, double max_norm, double beta1, double beta2, double epsilon, double correction1,
+                 double correction2) {
     const auto with = [&]<class T>(AdamProblem<T> p) {
         p.learning_rate = learning_rate, p.weight_decay = weight_decay, p.max_norm = max_norm, p.epsilon = epsilon;
         p.betas[0] = beta1, p.betas[1] = beta2, p.corrections[0] = correction1, p.corrections[1] = correction2;
-        return adam_step_of<T>(kernel_named(kernel), parameters, gradients, first, second, std::move(p));
+        return adam_step_of<T>(parameters, gradient, first, second, p);
     };
     const bool is_double = view_of(parameters, "parameters").dtype == nb::dtype<double>();
     return is_double ? with(AdamProblem<double>()) : with(AdamProblem<float>());
@@ -172,8 +165,7 @@ NB_MODULE(_native, m) {
     m.doc() = "The compiled kernel; call it through seqae.recurrence.";
     m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
     nb::class_<Recurrence>(m, "Recurrence", "One pass over a ragged batch, and what its gradient needs.")
-        .def(nb::init<const char*, bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("kernel"),
-             nb::arg("is_gru"), nb::arg("is_relu"), nb::arg("source"), nb::arg("reverse"),
+        .def(nb::init<bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("is_gru"), nb::arg("is_relu"), nb::arg("source"), nb::arg("reverse"),
              nb::arg("starts").none(), nb::arg("lengths"))
         .def("forward", &Recurrence::forward, nb::arg("tensors"), nb::arg("outputs").none(), nb::arg("final_states"),
              nb::arg("keep"), nb::arg("n_threads"))
@@ -184,12 +176,12 @@ NB_MODULE(_native, m) {
         .def_prop_ro("kernel", &Recurrence::kernel, "The instruction set that ran.")
         .def_prop_ro("n_steps", &Recurrence::n_steps);
     m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");
-    m.def("gather", &gather, nb::arg("kernel"), nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
+    m.def("gather", &gather, nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
           nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none());
-    m.def("linear", &linear, nb::arg("kernel"), nb::arg("x"), nb::arg("weight"), nb::arg("is_transposed"),
+    m.def("linear", &linear, nb::arg("x"), nb::arg("weight"), nb::arg("is_transposed"),
           nb::arg("bias"), nb::arg("out"));
     m.def("attend", &attend);
-    m.def("mean_loss", &mean_loss, nb::arg("kernel"), nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
+    m.def("mean_loss", &mean_loss, nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
           nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths"), nb::arg("gradient"));
     m.def("adam_step", &adam_step);
 }

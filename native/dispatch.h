@@ -35,7 +35,10 @@ struct Kernel {
 // Those built in that this machine can run, best first.
 std::span<const Kernel* const> runnable_kernels();
 
-// Throws std::invalid_argument where it cannot run here.
-const Kernel& kernel_named(const char* name);
+// What SEQAE_KERNEL says; empty where it is not set.
+const char* forced_kernel();
+
+// The forced one, else the best. Throws std::invalid_argument where it cannot run here.
+const Kernel& active_kernel();
 
 }  // namespace seqae

@@ -1,7 +1,6 @@
 // What is asked of the kernel: plain descriptions, filled by bindings.cpp, read by every instruction set's code.
 #pragma once
 #include <cstdint>
-#include <vector>
 
 namespace seqae {
 
@@ -51,7 +50,7 @@ struct SymbolProblem {
 
 template <class T>
 struct LayerGradients {
-    T *input = nullptr, *hidden = nullptr, *input_bias = nullptr, *hidden_bias = nullptr;  // as in Layer; all or none
+    T *input = nullptr, *hidden = nullptr, *input_bias = nullptr, *hidden_bias = nullptr;  // as in Layer; null: not wanted
     const T* final_state[2] = {};  // with respect to Layer::final_state; zeros where null
     T* state[2] = {};              // with respect to Layer::state; null: not wanted
 };
@@ -113,12 +112,9 @@ struct LossProblem {
 
 template <class T>
 struct AdamProblem {
-    struct Part {
-        const T* gradient;
-        std::int64_t n;
-    };
-    std::vector<Part> parts;                                       // of the gradient, one after the other
-    T *parameters = nullptr, *first = nullptr, *second = nullptr;  // (n), n the sum over parts
+    std::int64_t n = 0;
+    const T* gradient = nullptr;                                   // (n)
+    T *parameters = nullptr, *first = nullptr, *second = nullptr;  // (n)
     double learning_rate, weight_decay, max_norm;  // max_norm: 0 for none
     double betas[2], epsilon, corrections[2];      // corrections: 1 - beta^n_updates
 };

@@ -19,9 +19,8 @@ bool is_double(nb::tuple tensors) { return view_of(tensors[n_leading], "weights"
 
 }  // namespace
 
-Recurrence::Recurrence(const char* kernel, bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts,
-                       nb::handle lengths)
-    : kernel_(kernel_named(kernel)), cell_(is_gru ? CellKind::gru : CellKind::lstm),
+Recurrence::Recurrence(bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts, nb::handle lengths)
+    : kernel_(active_kernel()), cell_(is_gru ? CellKind::gru : CellKind::lstm),
       activation_(is_relu ? Activation::relu : Activation::tanh), source_(Source(source)), reverse_(reverse),
       starts_(read_counts(starts, "starts")), lengths_(read_counts(lengths, "lengths")) {
     for (const std::int64_t length : lengths_) {

@@ -10,11 +10,10 @@
 namespace seqae {
 
 // tensors: values, readout weight and bias, and per layer W_input, W_hidden, b_input, b_hidden, h and (LSTM) c; None
-// where there is none. Gradients come in the same order.
+// where there is none. Gradients come in the same order; those of weights are added to what is there.
 class Recurrence {
 public:
-    Recurrence(const char* kernel, bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts,
-               nb::handle lengths);
+    Recurrence(bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts, nb::handle lengths);
     void forward(nb::tuple tensors, nb::handle outputs, nb::tuple final_states, bool keep, int n_threads);
     void backward(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients, nb::tuple gradients,
                   int n_threads);

@@ -2,14 +2,14 @@
 
 constexpr int most_partials = 16;  // tiles share as many sums; a function of the tiles alone, not of the threads
 
-// to[row][column] = sum over partials of from[partial][row * stride + column], in order
+// to[row][column] += sum over partials of from[partial][row * stride + column], in order
 template <class T>
 void add_rows(const T* from, std::int64_t partial_size, int n_partials, T* to, std::int64_t n_rows,
               std::int64_t n_columns, std::int64_t stride) {
+    if (!to) return;
     for (std::int64_t row = 0; row < n_rows; ++row) {
         T* const out = to + row * n_columns;
-        for (std::int64_t c = 0; c < n_columns; ++c) out[c] = n_partials ? from[row * stride + c] : T(0);
-        for (int i = 1; i < n_partials; ++i) {
+        for (int i = 0; i < n_partials; ++i) {
             const T* const other = from + i * partial_size + row * stride;
             for (std::int64_t c = 0; c < n_columns; ++c) out[c] += other[c];
         }
@@ -23,14 +23,13 @@ void add_partials(const Problem<T>& p, const Gradients<T>& g, T* partials, int n
     for (int k = 0; k < p.n_layers; ++k) {
         const auto& from = first.layers[k];
         const LayerGradients<T>& to = g.layers[k];
-        if (!to.hidden) continue;
         const int rows = Cell::n_gates * p.layers[k].hidden_size;
         add_rows(from.input, size, n_partials, to.input, rows, p.layers[k].input_size, from.input_stride);
         add_rows(from.hidden, size, n_partials, to.hidden, rows, p.layers[k].hidden_size, from.hidden_stride);
         add_rows(from.input_bias, size, n_partials, to.input_bias, 1, rows, rows);
         add_rows(from.hidden_bias, size, n_partials, to.hidden_bias, 1, rows, rows);
     }
-    if (!g.readout_weight) return;
+    if (!p.readout_weight) return;
     const int n_units = p.layers[p.n_layers - 1].hidden_size;
     add_rows(first.readout, size, n_partials, g.readout_weight, p.n_channels, n_units, first.readout_stride);
     add_rows(first.readout_bias, size, n_partials, g.readout_bias, 1, p.n_channels, p.n_channels);

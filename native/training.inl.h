@@ -182,35 +182,24 @@ double sum_of_squares(const T* values, std::int64_t n) {
     return total;
 }
 
+// Returns the norm of the gradient; updates nothing where it is not finite.
 template <class T>
-void update(const AdamProblem<T>& p, const typename AdamProblem<T>::Part& part, std::int64_t at, T clip) {
+double adam_step(const AdamProblem<T>& p) {
+    const double norm = __builtin_sqrt(sum_of_squares(p.gradient, p.n));
+    if (!__builtin_isfinite(norm)) return norm;
+    const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
     const T keep = T(1 - p.learning_rate * p.weight_decay), rate = T(p.learning_rate / p.corrections[0]);
     const T fresh1 = T(1 - p.betas[0]), beta2 = T(p.betas[1]), fresh2 = T(1 - p.betas[1]), epsilon = T(p.epsilon);
     const T correction2 = T(p.corrections[1]);
-    const T* __restrict const gradient = part.gradient;
-    T* __restrict const parameters = p.parameters + at;
-    T *__restrict const first = p.first + at, *__restrict const second = p.second + at;
-    for (std::int64_t k = 0; k < part.n; ++k) {
+    const T* __restrict const gradient = p.gradient;
+    T* __restrict const parameters = p.parameters;
+    T *__restrict const first = p.first, *__restrict const second = p.second;
+    for (std::int64_t k = 0; k < p.n; ++k) {
         const T g = gradient[k] * clip;
         first[k] += fresh1 * (g - first[k]);
         second[k] = beta2 * second[k] + fresh2 * g * g;
         const T denominator = square_root(second[k] / correction2) + epsilon;
         parameters[k] = parameters[k] * keep - rate * (first[k] / denominator);
-    }
-}
-
-// Returns the norm of the gradient; updates nothing where it is not finite.
-template <class T>
-double adam_step(const AdamProblem<T>& p) {
-    double total = 0;
-    for (const auto& part : p.parts) total += sum_of_squares(part.gradient, part.n);
-    const double norm = __builtin_sqrt(total);
-    if (!__builtin_isfinite(norm)) return norm;
-    const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
-    std::int64_t at = 0;
-    for (const auto& part : p.parts) {
-        update(p, part, at, clip);
-        at += part.n;
     }
     return norm;
 }

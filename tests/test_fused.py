@@ -66,21 +66,14 @@ def test_adam_step_equals_torch(max_norm: float | None) -> None:
         if max_norm is not None:
             torch.nn.utils.clip_grad_norm_([theirs], max_norm)
         optimiser.step()
-        norm = reference.adam_step(
-            ours,
-            [gradient[:20].view(4, 5), gradient[20:]],
-            state,
-            learning_rate=0.01,
-            weight_decay=0.1,
-            max_norm=max_norm,
-        )
+        norm = reference.adam_step(ours, gradient, state, learning_rate=0.01, weight_decay=0.1, max_norm=max_norm)
         assert norm == pytest.approx(float(gradient.norm()))
         assert_close(ours, theirs.detach(), rtol=0, atol=1e-7)
 
 
 def test_adam_step_leaves_all_as_it_is_when_the_gradient_is_not_finite() -> None:
     parameters, state = torch.ones(3), AdamState(torch.zeros(3), torch.zeros(3))
-    norm = reference.adam_step(parameters, [torch.tensor([1.0, float("nan"), 0.0])], state, learning_rate=0.1)
+    norm = reference.adam_step(parameters, torch.tensor([1.0, float("nan"), 0.0]), state, learning_rate=0.1)
     assert not np.isfinite(norm)
     assert_close(parameters, torch.ones(3))
     assert state.n_updates == 0

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 import seqae
-from seqae import Architecture, Ragged, SequenceAutoencoder
+from seqae import Architecture, Loss, Ragged, SequenceAutoencoder
 from seqae.architectures import PRESETS
 from seqae.baselines import explained_variance
-from seqae.batching import to_tensors
+from seqae.batching import BatchLoader, to_tensors
 from seqae.data import japanese_vowels
 from seqae.errors import InvalidParameter
 from seqae.inputs import drop_empty
@@ -24,6 +24,7 @@ from seqae.model import Draw, build
 from seqae.model.folding import fold, run_folded
 from seqae.recurrence import Readout, recur_feedback
 from seqae.scaling import fit_scaling
+from seqae.training.flat import FlatParameters
 
 from .conftest import make_ragged, make_waves
 from .naive import gru, lstm
@@ -101,6 +102,26 @@ def test_a_killed_run_goes_on_to_the_same_bits(name: str, tmp_path: Any) -> None
     assert [e.training_loss for e in whole.history_.epochs] == [e.training_loss for e in resumed.history_.epochs]
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_training_takes_the_gradient_that_autograd_finds(name: str, cell: Any) -> None:
+    ae, X = fitted(name, cell=cell)
+    batch = BatchLoader(Ragged.from_any(X), ae.scaling_).load(np.arange(5))
+    ae.model_.zero_grad()
+    loss = Loss("cross_entropy" if name == "tokens" else "mse")
+    ae.model_.training_loss(batch, loss, Draw(0, 3, 0.5)).backward()
+    expected = [torch.zeros_like(p) if p.grad is None else p.grad for p in ae.model_.parameters()]
+    ae.model_.zero_grad()
+    with FlatParameters(ae.model_) as flat:
+        for _ in range(2):
+            flat.forget_gradient()
+            ae.model_.training_loss(batch, loss, Draw(0, 3, 0.5)).backward()
+            found = flat.gradient().clone()
+    torch.testing.assert_close(found, torch.cat([g.reshape(-1) for g in expected]), rtol=1e-5, atol=1e-7)
+    assert found.count_nonzero() > 0.5 * len(found)
+    assert all(parameter.grad is None for parameter in ae.model_.parameters())
+
+
 @pytest.mark.parametrize("name", ["state", "seq2seq", "encdec_ad", "composite", "stacked", "conv", "outputs"])
 @pytest.mark.parametrize("per", ["step", "sequence"])
 def test_a_batch_costs_what_its_sequences_cost(name: str, per: Any) -> None:
@@ -113,7 +134,10 @@ def test_a_batch_costs_what_its_sequences_cost(name: str, per: Any) -> None:
     batch, loss = to_tensors(make_ragged([4, 9, 2], 2)), seqae.Loss("mse", per=per)
     draw = Draw(0, 0, 0.5)
     parts = [to_tensors(Ragged.back_to_back(batch[i].numpy(), np.array([len(batch[i])]))) for i in range(3)]
-    whole, alone = model.training_loss(batch, loss, draw), [model.training_loss(part, loss, draw) for part in parts]
+    whole, alone = (
+        model.training_loss(batch, loss, Draw(0, 3, 0.5)),
+        [model.training_loss(part, loss, draw) for part in parts],
+    )
     if per == "sequence":
         torch.testing.assert_close(whole, torch.stack(alone).mean())
         expected = torch.autograd.grad(torch.stack(alone).mean(), list(model.parameters()), allow_unused=True)

@@ -177,9 +177,11 @@ def test_flat_parameters_share_memory_then_let_go() -> None:
     before = [parameter.detach().clone() for parameter in module.parameters()]
     with FlatParameters(module) as flat:
         for _ in range(2):
+            flat.forget_gradient()
             module(torch.ones(1, 3)).sum().backward()
-            assert torch.cat([part.reshape(-1) for part in flat.take_gradients()]).tolist() == [1.0] * 8
-        assert not any(part.any() for part in flat.take_gradients())
+            assert flat.gradient().tolist() == [1.0] * 8
+        flat.forget_gradient()
+        assert not flat.gradient().any()
         flat.values.mul_(2)
         assert torch.equal(module.weight, 2 * before[0])
     assert module.weight.grad is None

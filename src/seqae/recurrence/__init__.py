@@ -6,7 +6,6 @@ the reference otherwise. SEQAE_KERNEL=name forces one; active_kernel() tells whi
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
@@ -16,8 +15,10 @@ import numpy as np
 
 from ..errors import KernelUnavailable
 from ..ragged import Ragged
+from . import cudnn, native, reference
 from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import VALUE_LOSSES, AdamState, observed_counts
+from .slots import gradient_slots
 from .threads import kernel_first
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "adam_step",
     "attend",
     "gather",
+    "gradient_slots",
     "kernel_first",
     "linear",
     "mean_loss",
@@ -148,7 +150,7 @@ def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bo
 
 def adam_step(
     parameters: Tensor,
-    gradients: Sequence[Tensor],
+    gradient: Tensor,
     state: AdamState,
     *,
     learning_rate: float,
@@ -157,11 +159,11 @@ def adam_step(
 ) -> float:
     """One Adam update in place (Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019).
 
-    parameters: flat (n_parameters,); gradients: of its consecutive parts, of any shape, together scaled down to
-    max_norm first. Returns their norm before that; where it is not finite, nothing is updated.
+    parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first. Returns its norm before
+    that; where it is not finite, nothing is updated.
     """
     return _implementation(parameters).adam_step(
-        parameters, gradients, state, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=max_norm
+        parameters, gradient, state, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=max_norm
     )
 
 
@@ -170,12 +172,12 @@ def active_kernel() -> str:
 
     Raises KernelUnavailable if SEQAE_KERNEL names one that cannot run here.
     """
-    return _active_kernel(_module("native").forced_kernel())
+    return _kernel_for(native.forced_kernel())
 
 
 @cache
-def _active_kernel(forced: str) -> str:
-    names = [*_module("native").kernels(), "reference"]
+def _kernel_for(forced: str) -> str:
+    names = [*native.kernels(), "reference"]
     if not forced:
         return names[0]
     if forced not in names:
@@ -183,12 +185,10 @@ def _active_kernel(forced: str) -> str:
     return forced
 
 
-def _implementation(tensor: Tensor) -> ModuleType:
-    if tensor.is_cuda:
-        return _module("cudnn")
-    return _module("reference" if active_kernel() == "reference" else "native")
-
-
 @cache
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{name}")
+def _cpu_implementation(forced: str) -> ModuleType:
+    return reference if _kernel_for(forced) == "reference" else native
+
+
+def _implementation(tensor: Tensor) -> ModuleType:
+    return cudnn if tensor.is_cuda else _cpu_implementation(native.forced_kernel())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,7 @@ def observed_counts(sequences: Ragged) -> np.ndarray:
 
 def adam_step(
     parameters: Tensor,
-    gradients: Sequence[Tensor],
+    gradient: Tensor,
     state: AdamState,
     *,
     learning_rate: float,
@@ -100,15 +100,14 @@ def adam_step(
 ) -> float:
     """One Adam update in place (Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019).
 
-    parameters: flat (n_parameters,); gradients: of its consecutive parts, of any shape, together scaled down to
-    max_norm first. Returns their norm before that; where it is not finite, nothing is updated.
+    parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first. Returns its norm before
+    that; where it is not finite, nothing is updated.
     """
-    gradient = torch.cat([part.reshape(-1) for part in gradients])
     norm = float(torch.linalg.vector_norm(gradient))
     if not np.isfinite(norm):
         return norm
     if max_norm is not None and norm > max_norm:
-        gradient.mul_(max_norm / norm)
+        gradient = gradient * (max_norm / norm)
     state.n_updates += 1
     state.first.lerp_(gradient, 1 - betas[0])
     state.second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])

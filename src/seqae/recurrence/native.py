@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, wraps
 from types import ModuleType
 from typing import Any
 
@@ -17,9 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from ..errors import InvalidParameter
 from ..ragged import Ragged, back_to_back, starts_of
-from . import active_kernel
 from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import AdamState
+from .slots import ANCHOR, slots_of
 from .threads import n_kernel_threads
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
     "recur_state",
     "recur_symbols",
 ]
+
+Tensors = tuple[Tensor | None, ...]
 
 _STEPS, _CONSTANT, _FEEDBACK, _FIRST = range(4)  # where the inputs come from, as in native/problem.h
 _LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
@@ -124,7 +126,7 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     observed = None if sequences.observed is None else _contiguous(sequences.observed)
     observed_out = None if observed is None else observed.new_empty(out.shape)
     centre, scale = _contiguous(centre), _contiguous(scale)
-    _native().gather(active_kernel(), values, observed, starts, lengths, centre, scale, out, observed_out)
+    _native().gather(values, observed, starts, lengths, centre, scale, out, observed_out)
     return Ragged.view(out, starts_of(lengths), lengths, observed_out)
 
 
@@ -132,9 +134,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """See seqae.recurrence.linear."""
     is_ready = weight.is_contiguous() or weight.t().is_contiguous()
     tensors = _contiguous(x), weight if is_ready else weight.contiguous(), _contiguous(bias)
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return _Linear.apply(*tensors)
-    return _linear(*tensors)
+    return _followed(_Linear, (), tensors) if _needs_gradient(tensors) else _linear(*tensors)
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:
@@ -151,7 +151,7 @@ def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bo
 
 def adam_step(
     parameters: Tensor,
-    gradients: Sequence[Tensor],
+    gradient: Tensor,
     state: AdamState,
     *,
     learning_rate: float,
@@ -164,9 +164,8 @@ def adam_step(
     n_updates = state.n_updates + 1
     corrections = [1 - beta**n_updates for beta in betas]
     moments = state.first, state.second
-    parts = [_contiguous(part) for part in gradients]
     norm = _native().adam_step(
-        active_kernel(), parameters.detach(), parts, *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
+        parameters.detach(), _contiguous(gradient), *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
         epsilon, *corrections,
     )  # fmt: skip
     if np.isfinite(norm):
@@ -174,40 +173,61 @@ def adam_step(
     return norm
 
 
+def _differentiable_once(backward: Any) -> Any:
+    """torch's once_differentiable, which costs nothing where gradients are not to be differentiated again."""
+    guarded = once_differentiable(backward)
+
+    @wraps(backward)
+    def run(ctx: Any, *gradients: Tensor | None) -> Any:
+        return (guarded if torch.is_grad_enabled() else backward)(ctx, *gradients)
+
+    return run
+
+
 class _Recurrence(torch.autograd.Function):
-    """call: the native object; is_wanted: outputs, final states; tensors: as native/recurrence_call.h has them."""
+    """call: the native object; shapes: of the outputs and of the final states, as far as they are wanted.
+
+    tensors: as native/recurrence_call.h has them; slots: where the gradients of some of them go; seen: the others.
+    """
 
     @staticmethod
-    def forward(ctx: Any, call: Any, shapes: tuple, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-        results = _forward(call, shapes, tensors, keep=True)
-        ctx.call, ctx.has_outputs = call, shapes[0] is not None
-        ctx.save_for_backward(*tensors)
+    def forward(
+        ctx: Any, call: Any, shapes: tuple, tensors: Tensors, slots: Sequence[Tensor | None], *seen: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.call, ctx.has_outputs, ctx.tensors, ctx.slots = call, shapes[0] is not None, tensors, slots
+        ctx.save_for_backward(*seen)
         ctx.set_materialize_grads(False)
-        return results
+        return _forward(call, shapes, tensors, keep=True)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *result_gradients: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        tensors = ctx.saved_tensors
+    @_differentiable_once
+    def backward(ctx: Any, *result_gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         given = tuple(None if g is None else _contiguous(g) for g in result_gradients)
         outputs, final = (given[0], given[1:]) if ctx.has_outputs else (None, given)
-        gradients = _empty_gradients(tensors, ctx.needs_input_grad[2:], ctx.call)
-        ctx.call.backward(tensors, outputs, final, gradients, n_kernel_threads())
-        needed = zip(gradients, ctx.needs_input_grad[2:], strict=True)
-        return (None, None, *(gradient if is_needed else None for gradient, is_needed in needed))
+        gradients, of_seen = _rooms(ctx)
+        ctx.call.backward(ctx.tensors, outputs, final, gradients, n_kernel_threads())
+        return None, None, None, None, *of_seen
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return _linear(x, weight, bias)
+    def forward(ctx: Any, tensors: Tensors, slots: Sequence[Tensor | None], *seen: Tensor) -> Tensor:
+        ctx.tensors, ctx.slots = tensors, slots
+        ctx.save_for_backward(*seen)
+        return _linear(*tensors)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, weight = ctx.saved_tensors
-        return of_out @ weight, of_out.t() @ x, of_out.sum(0)
+    @_differentiable_once
+    def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor | None, ...]:
+        (of_x, of_weight, of_bias), of_seen = _rooms(ctx)
+        x, weight, _ = ctx.tensors
+        if of_x is not None:
+            of_x.addmm_(of_out, weight)
+        if of_weight is not None:
+            of_weight.addmm_(of_out.t(), x)
+        if of_bias is not None:
+            of_bias.add_(of_out.sum(0))
+        return None, None, *of_seen
 
 
 class _Attention(torch.autograd.Function):
@@ -216,24 +236,24 @@ class _Attention(torch.autograd.Function):
         ctx.save_for_backward(queries, memory)
         ctx.lengths = n_queries, n_memories
         contexts, n_threads = torch.empty_like(queries), n_kernel_threads()
-        _native().attend(active_kernel(), queries, n_queries, memory, n_memories, contexts, (), n_threads)
+        _native().attend(queries, n_queries, memory, n_memories, contexts, (), n_threads)
         return contexts
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, of_contexts: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    @_differentiable_once
+    def backward(ctx: Any, of_contexts: Tensor) -> tuple[Tensor | None, ...]:
         queries, memory = ctx.saved_tensors
         n_queries, n_memories = ctx.lengths
         gradients = torch.empty_like(queries), torch.empty_like(memory)
         given, n_threads = _contiguous(of_contexts), n_kernel_threads()
-        _native().attend(active_kernel(), queries, n_queries, memory, n_memories, given, gradients, n_threads)
+        _native().attend(queries, n_queries, memory, n_memories, given, gradients, n_threads)
         return gradients[0], None, gradients[1], None
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     out = x.new_empty(len(x), len(weight))
     is_transposed = not weight.is_contiguous()  # such a weight is read as it lies: nothing is packed
-    _native().linear(active_kernel(), x, weight.t() if is_transposed else weight, is_transposed, bias, out)
+    _native().linear(x, weight.t() if is_transposed else weight, is_transposed, bias, out)
     return out
 
 
@@ -251,16 +271,15 @@ class _MeanLoss(torch.autograd.Function):
         prediction, target = _contiguous(prediction), _contiguous(target)
         observed = None if observed is None else _contiguous(observed)
         gradient = torch.empty_like(prediction)
-        kernel = active_kernel()
-        mean = _native().mean_loss(kernel, kind, per_sequence, prediction, target, observed, lengths, gradient)
+        mean = _native().mean_loss(kind, per_sequence, prediction, target, observed, lengths, gradient)
         ctx.save_for_backward(gradient)
         return prediction.new_full((), mean)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, of_loss: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    @_differentiable_once
+    def backward(ctx: Any, of_loss: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return (gradient if of_loss == 1 else gradient * of_loss), None, None, None, None, None
+        return (gradient if of_loss.item() == 1 else gradient * of_loss), None, None, None, None, None
 
 
 @cache
@@ -285,7 +304,7 @@ def _layer_tensors(cell: Cell, weights: Weights, state: State | None) -> tuple[T
 
 def _call(cell: Cell, source: int, reverse: bool, starts: np.ndarray | None, lengths: np.ndarray) -> Any:
     is_gru, is_relu = cell.kind == "gru", cell.activation == "relu"
-    return _native().Recurrence(active_kernel(), is_gru, is_relu, source, reverse, starts, lengths)
+    return _native().Recurrence(is_gru, is_relu, source, reverse, starts, lengths)
 
 
 def _run(
@@ -305,10 +324,33 @@ def _run(
     n_channels = weights[-1].shape[1] if readout is None else readout.shape[0]
     outputs = (call.n_steps, n_channels) if is_wanted[0] else None
     final = [(len(lengths), w.shape[1]) for w in weights for _ in range(cell.n_states)] if is_wanted[1] else []
-    contiguous = [None if tensor is None else _contiguous(tensor) for tensor in tensors]
-    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        return _Recurrence.apply(call, (outputs, final), *contiguous)  # pyright: ignore[reportReturnType]
+    contiguous = tuple(None if tensor is None else _contiguous(tensor) for tensor in tensors)
+    if _needs_gradient(contiguous):
+        return _followed(_Recurrence, (call, (outputs, final)), contiguous)
     return _forward(call, (outputs, final), contiguous, keep=False)
+
+
+def _needs_gradient(tensors: Tensors) -> bool:
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def _followed(function: Any, arguments: tuple, tensors: Tensors) -> Any:
+    """The autograd function of the tensors, of which autograd sees those whose gradients have no slot."""
+    slots = slots_of(tensors)
+    seen = [tensor for tensor, slot in zip(tensors, slots, strict=True) if tensor is not None and slot is None]
+    return function.apply(*arguments, tensors, slots, *seen, ANCHOR)
+
+
+def _rooms(ctx: Any) -> tuple[tuple[Tensor | None, ...], list[Tensor | None]]:
+    """Tensors to add the gradients of ctx.tensors to, None where not needed; and what autograd gets of them."""
+    seen = ctx.saved_tensors  # refuses those that were changed in place since
+    of_seen = [torch.zeros_like(tensor) if tensor.requires_grad else None for tensor in seen[:-1]]
+    rest = iter(of_seen)
+    rooms = tuple(
+        slot if slot is not None else None if tensor is None else next(rest)
+        for tensor, slot in zip(ctx.tensors, ctx.slots, strict=True)
+    )
+    return rooms, [*of_seen, None]
 
 
 def _forward(call: Any, shapes: tuple, tensors: Sequence[Tensor | None], *, keep: bool) -> tuple[Tensor, ...]:
@@ -319,16 +361,6 @@ def _forward(call: Any, shapes: tuple, tensors: Sequence[Tensor | None], *, keep
     final = tuple(like.new_empty(shape) for shape in shapes[1])
     call.forward(tuple(tensors), outputs, final, keep, n_kernel_threads())
     return final if outputs is None else (outputs, *final)
-
-
-def _empty_gradients(
-    tensors: Sequence[Tensor | None], is_needed: Sequence[bool], call: Any
-) -> tuple[Tensor | None, ...]:
-    """Room for the gradients: of all weights, of the other tensors where needed."""
-    values = tensors[0]
-    gradients = [None if tensor is None else torch.empty_like(tensor) for tensor in tensors]
-    gradients[0] = torch.zeros_like(values) if is_needed[0] and values is not None else None
-    return tuple(gradients)
 
 
 def _contiguous(tensor: Tensor) -> Tensor:

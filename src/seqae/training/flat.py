@@ -1,12 +1,15 @@
-"""All parameters of a module in one vector, so that an update is one call."""
+"""All parameters of a module in one vector, and their gradients in another, so that an update is one call."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 import torch
 from torch import nn
+
+from ..recurrence import gradient_slots
 
 
 class FlatParameters:
@@ -19,23 +22,34 @@ class FlatParameters:
         self._parameters = list(module.parameters())
         with torch.no_grad():
             self.values = torch.cat([parameter.reshape(-1) for parameter in self._parameters])
+        self._gradient = torch.zeros_like(self.values)
+        sizes = [parameter.numel() for parameter in self._parameters]
+        gradients = zip(self._parameters, self._gradient.split(sizes), strict=True)
+        self._slots = [(parameter, gradient.view_as(parameter)) for parameter, gradient in gradients]
+        self._context = ExitStack()
 
     def __enter__(self) -> Self:
         sizes = [parameter.numel() for parameter in self._parameters]
         for parameter, values in zip(self._parameters, self.values.split(sizes), strict=True):
             parameter.data = values.view_as(parameter)
+        self._context.enter_context(gradient_slots(self._slots))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._context.close()
         for parameter in self._parameters:
             parameter.data = parameter.data.clone()
 
-    def take_gradients(self) -> list[torch.Tensor]:
-        """What a backward pass left, in the order of values; the next one starts anew, and so never has to add."""
-        gradients = []
-        for parameter in self._parameters:
-            gradients.append(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
-            parameter.grad = None
-        return gradients
+    def forget_gradient(self) -> None:
+        """Make ready for a backward pass."""
+        self._gradient.zero_()
+
+    def gradient(self) -> torch.Tensor:
+        """What the backward passes since then left, by kernel and autograd, (n_parameters,), in the order of values."""
+        for parameter, gradient in self._slots:
+            if parameter.grad is not None:
+                gradient.add_(parameter.grad)
+                parameter.grad = None
+        return self._gradient

@@ -131,16 +131,17 @@ class _Trainer:
         for indices in batches:
             batch = self._training.load(indices)
             loss = self._model.training_loss(batch, self._loss, self._draw())
+            self._flat.forget_gradient()
             self._fabric.backward(loss)
             rate = self._learning_rate()
             norm = adam_step(
                 self._flat.values,
-                self._flat.take_gradients(),
+                self._flat.gradient(),
                 self._state.moments,
                 learning_rate=rate,
                 max_norm=settings.max_norm,
             )
-            value = float(loss.detach())
+            value = loss.item()
             if not (math.isfinite(value) and math.isfinite(norm)):
                 raise TrainingDiverged(_diverged(number, value, norm, settings.learning_rate))
             total += value * batch.n_steps
