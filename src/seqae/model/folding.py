@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from ..ragged import Ragged
-from ..recurrence import First, Readout, State, Weights, linear, recur
+from ..recurrence import First, Readout, State, Weights, linear, recur_outputs
 from .layer import RecurrentLayer
 
 
@@ -26,4 +26,4 @@ def run_folded(layer: RecurrentLayer, first: Tensor, lengths: np.ndarray, state:
     first: (n_sequences, n_channels). Returns y back to back, values (n_steps, n_channels).
     """
     correction = first - linear(state[0], readout.weight, readout.bias)
-    return recur(layer.cell, First(correction, lengths), fold(layer.weights, readout), state, readout=readout)[0]
+    return recur_outputs(layer.cell, First(correction, lengths), fold(layer.weights, readout), state, readout=readout)

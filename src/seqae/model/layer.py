@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ragged import Ragged
-from ..recurrence import Cell, Constant, Readout, State, Weights, linear, recur, recur_state
+from ..recurrence import Cell, Constant, Readout, State, Weights, linear, recur, recur_outputs, recur_state
 from .initial import fill_orthogonal
 
 
@@ -52,6 +52,12 @@ class RecurrentLayer(nn.Module):
     ) -> tuple[Ragged, State]:
         """Outputs of each step and the final state; see seqae.recurrence.recur."""
         return recur(self.cell, inputs, self.weights, state, reverse=self.reverse, readout=readout)
+
+    def outputs(
+        self, inputs: Ragged | Constant, state: State | None = None, *, readout: Readout | None = None
+    ) -> Ragged:
+        """The outputs alone; see seqae.recurrence.recur_outputs."""
+        return recur_outputs(self.cell, inputs, self.weights, state, reverse=self.reverse, readout=readout)
 
     def final_state(self, inputs: Ragged | Constant, state: State | None = None) -> State:
         """The final state alone; see seqae.recurrence.recur_state."""

@@ -71,15 +71,15 @@ def run(
     starts = [None] * len(stack) if states is None else states
     *lower, top = stack
     for layer, state in zip(lower, starts, strict=False):
-        inputs = dropped_out(layer(inputs, state)[0], dropout, draw)
-    return top(inputs, starts[-1], readout=readout)[0]
+        inputs = dropped_out(layer.outputs(inputs, state), dropout, draw)
+    return top.outputs(inputs, starts[-1], readout=readout)
 
 
 def run_to_end(stack: Sequence[RecurrentLayer], inputs: Ragged | Constant) -> Tensor:
     """The top layer's last hidden state, (n_sequences, hidden_size), from zero states."""
     *lower, top = stack
     for layer in lower:
-        inputs = layer(inputs)[0]
+        inputs = layer.outputs(inputs)
     return top.final_state(inputs)[0]
 
 

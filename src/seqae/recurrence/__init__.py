@@ -44,6 +44,7 @@ __all__ = [
     "observed_counts",
     "recur",
     "recur_feedback",
+    "recur_outputs",
     "recur_state",
     "recur_symbols",
 ]
@@ -67,6 +68,19 @@ def recur(
     or with a readout its values (n_steps, n_channels); and the state after each sequence's own last step.
     """
     return _implementation(weights.hidden).recur(cell, inputs, weights, state, reverse=reverse, readout=readout)
+
+
+def recur_outputs(
+    cell: Cell,
+    inputs: Ragged | Constant | First,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> Ragged:
+    """The outputs alone: as recur(), without the final state."""
+    return _implementation(weights.hidden).recur_outputs(cell, inputs, weights, state, reverse=reverse, readout=readout)
 
 
 def recur_state(

@@ -25,6 +25,7 @@ __all__ = [
     "mean_loss",
     "recur",
     "recur_feedback",
+    "recur_outputs",
     "recur_state",
     "recur_symbols",
 ]
@@ -62,6 +63,19 @@ def recur(
         old.index_copy(0, torch.from_numpy(order[:n_running]).to(old.device), new)
         for old, new in zip(start, final, strict=True)
     )
+
+
+def recur_outputs(
+    cell: Cell,
+    inputs: Ragged | Constant | First,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> Ragged:
+    """See seqae.recurrence.recur_outputs."""
+    return recur(cell, inputs, weights, state, reverse=reverse, readout=readout)[0]
 
 
 def recur_state(

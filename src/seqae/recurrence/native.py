@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from functools import cache, wraps
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -31,11 +32,14 @@ __all__ = [
     "mean_loss",
     "recur",
     "recur_feedback",
+    "recur_outputs",
     "recur_state",
     "recur_symbols",
 ]
 
 Tensors = tuple[Tensor | None, ...]
+Slots = Sequence[Tensor | None]
+Shape = tuple[int, int]
 
 _STEPS, _CONSTANT, _FEEDBACK, _FIRST = range(4)  # where the inputs come from, as in native/problem.h
 _LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
@@ -62,10 +66,22 @@ def recur(
     readout: Readout | None = None,
 ) -> tuple[Ragged, State]:
     """See seqae.recurrence.recur."""
-    source, starts, values = _source(inputs)
-    tensors = [values, *_readout_tensors(readout), *_layer_tensors(cell, weights, state)]
-    outputs, *final = _run(cell, source, reverse, starts, inputs.lengths, tensors, is_wanted=(True, True))
+    outputs, *final = _recur(cell, inputs, weights, state, reverse, readout, is_wanted=(True, True))
     return back_to_back(outputs, inputs.lengths), tuple(final)
+
+
+def recur_outputs(
+    cell: Cell,
+    inputs: Ragged | Constant | First,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> Ragged:
+    """See seqae.recurrence.recur_outputs."""
+    (outputs,) = _recur(cell, inputs, weights, state, reverse, readout, is_wanted=(True, False))
+    return back_to_back(outputs, inputs.lengths)
 
 
 def recur_state(
@@ -77,9 +93,7 @@ def recur_state(
     reverse: bool = False,
 ) -> State:
     """See seqae.recurrence.recur_state."""
-    source, starts, values = _source(inputs)
-    tensors = [values, None, None, *_layer_tensors(cell, weights, state)]
-    return _run(cell, source, reverse, starts, inputs.lengths, tensors, is_wanted=(False, True))
+    return _recur(cell, inputs, weights, state, reverse, None, is_wanted=(False, True))
 
 
 def recur_feedback(
@@ -91,10 +105,9 @@ def recur_feedback(
     readout: Readout,
 ) -> Ragged:
     """See seqae.recurrence.recur_feedback."""
-    tensors = [first, *_readout_tensors(readout)]
-    for weights, state in zip(layers, states, strict=True):
-        tensors += _layer_tensors(cell, weights, state)
-    (outputs,) = _run(cell, _FEEDBACK, False, None, lengths, tensors, is_wanted=(True, False))
+    call = _call(cell, _FEEDBACK, False, None, lengths)
+    tensors = _stack_tensors(cell, first, layers, states, readout)
+    (outputs,) = _run(call, tensors, (call.n_steps, len(readout.weight)), ())
     return back_to_back(outputs, lengths)
 
 
@@ -109,13 +122,10 @@ def recur_symbols(
     embedding: Tensor,
 ) -> Ragged:
     """See seqae.recurrence.recur_symbols."""
-    tensors = [embedding.index_select(0, first), *_readout_tensors(readout)]
-    for weights, state in zip(layers, states, strict=True):
-        tensors += _layer_tensors(cell, weights, state)
+    tensors = _stack_tensors(cell, embedding.index_select(0, first), layers, states, readout)
     call = _call(cell, _CONSTANT, False, None, lengths)
     chosen = torch.empty(call.n_steps, dtype=torch.int32)
-    contiguous = tuple(None if tensor is None else _contiguous(tensor) for tensor in tensors)
-    call.choose(contiguous, _contiguous(embedding), chosen, n_kernel_threads())
+    call.choose(tensors, _contiguous(embedding), chosen, n_kernel_threads())
     return back_to_back(chosen, lengths)
 
 
@@ -185,19 +195,25 @@ def _differentiable_once(backward: Any) -> Any:
 
 
 class _Recurrence(torch.autograd.Function):
-    """call: the native object; shapes: of the outputs and of the final states, as far as they are wanted.
+    """call: the native object; outputs, final: shapes of what is wanted of them.
 
     tensors: as native/recurrence_call.h has them; slots: where the gradients of some of them go; seen: the others.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, call: Any, shapes: tuple, tensors: Tensors, slots: Sequence[Tensor | None], *seen: Tensor
+        ctx: Any,
+        call: Any,
+        outputs: Shape | None,
+        final: Sequence[Shape],
+        tensors: Tensors,
+        slots: Slots,
+        *seen: Tensor,
     ) -> tuple[Tensor, ...]:
-        ctx.call, ctx.has_outputs, ctx.tensors, ctx.slots = call, shapes[0] is not None, tensors, slots
+        ctx.call, ctx.has_outputs, ctx.tensors, ctx.slots = call, outputs is not None, tensors, slots
         ctx.save_for_backward(*seen)
         ctx.set_materialize_grads(False)
-        return _forward(call, shapes, tensors, keep=True)
+        return _forward(call, outputs, final, tensors, keep=True)
 
     @staticmethod
     @_differentiable_once
@@ -206,12 +222,12 @@ class _Recurrence(torch.autograd.Function):
         outputs, final = (given[0], given[1:]) if ctx.has_outputs else (None, given)
         gradients, of_seen = _rooms(ctx)
         ctx.call.backward(ctx.tensors, outputs, final, gradients, n_kernel_threads())
-        return None, None, None, None, *of_seen
+        return None, None, None, None, None, *of_seen
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, tensors: Tensors, slots: Sequence[Tensor | None], *seen: Tensor) -> Tensor:
+    def forward(ctx: Any, tensors: Tensors, slots: Slots, *seen: Tensor) -> Tensor:
         ctx.tensors, ctx.slots = tensors, slots
         ctx.save_for_backward(*seen)
         return _linear(*tensors)  # pyright: ignore[reportArgumentType]
@@ -293,41 +309,51 @@ def _source(inputs: Ragged | Constant | First) -> tuple[int, np.ndarray | None, 
     return _STEPS, inputs.starts, inputs.values
 
 
-def _readout_tensors(readout: Readout | None) -> tuple[Tensor | None, Tensor | None]:
-    return (None, None) if readout is None else (readout.weight, readout.bias)
+def _readout_tensors(readout: Readout | None) -> Tensors:
+    return (None, None) if readout is None else (_contiguous(readout.weight), _contiguous(readout.bias))
 
 
-def _layer_tensors(cell: Cell, weights: Weights, state: State | None) -> tuple[Tensor | None, ...]:
+def _layer_tensors(cell: Cell, weights: Weights, state: State | None) -> Tensors:
     matrices = weights.input, weights.hidden, weights.input_bias, weights.hidden_bias
-    return (*matrices, *(state if state is not None else (None,) * cell.n_states))
+    own = tuple(_contiguous(tensor) for tensor in matrices)
+    return own + ((None,) * cell.n_states if state is None else tuple(_contiguous(part) for part in state))
+
+
+def _stack_tensors(
+    cell: Cell, first: Tensor, layers: Sequence[Weights], states: Sequence[State], readout: Readout
+) -> Tensors:
+    of_layers = [_layer_tensors(cell, *layer) for layer in zip(layers, states, strict=True)]
+    return (_contiguous(first), *_readout_tensors(readout), *chain.from_iterable(of_layers))
 
 
 def _call(cell: Cell, source: int, reverse: bool, starts: np.ndarray | None, lengths: np.ndarray) -> Any:
-    is_gru, is_relu = cell.kind == "gru", cell.activation == "relu"
-    return _native().Recurrence(is_gru, is_relu, source, reverse, starts, lengths)
+    return _native().Recurrence(cell.kind == "gru", cell.activation == "relu", source, reverse, starts, lengths)
 
 
-def _run(
+def _recur(
     cell: Cell,
-    source: int,
+    inputs: Ragged | Constant | First,
+    weights: Weights,
+    state: State | None,
     reverse: bool,
-    starts: np.ndarray | None,
-    lengths: np.ndarray,
-    tensors: list[Tensor | None],
+    readout: Readout | None,
     *,
     is_wanted: tuple[bool, bool],
 ) -> tuple[Tensor, ...]:
-    """The wanted ones of outputs and final states."""
-    call = _call(cell, source, reverse, starts, lengths)
-    weights = [tensor for tensor in tensors[4 :: 4 + cell.n_states] if tensor is not None]  # hidden, of each layer
-    readout = tensors[1]
-    n_channels = weights[-1].shape[1] if readout is None else readout.shape[0]
-    outputs = (call.n_steps, n_channels) if is_wanted[0] else None
-    final = [(len(lengths), w.shape[1]) for w in weights for _ in range(cell.n_states)] if is_wanted[1] else []
-    contiguous = tuple(None if tensor is None else _contiguous(tensor) for tensor in tensors)
-    if _needs_gradient(contiguous):
-        return _followed(_Recurrence, (call, (outputs, final)), contiguous)
-    return _forward(call, (outputs, final), contiguous, keep=False)
+    """One layer's outputs and final states, as far as they are wanted."""
+    source, starts, values = _source(inputs)
+    call = _call(cell, source, reverse, starts, inputs.lengths)
+    tensors = (_contiguous(values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
+    n_units = weights.hidden.shape[1]
+    n_channels = n_units if readout is None else len(readout.weight)
+    final = ((len(inputs.lengths), n_units),) * cell.n_states
+    return _run(call, tensors, (call.n_steps, n_channels) if is_wanted[0] else None, final if is_wanted[1] else ())
+
+
+def _run(call: Any, tensors: Tensors, outputs: Shape | None, final: Sequence[Shape]) -> tuple[Tensor, ...]:
+    if _needs_gradient(tensors):
+        return _followed(_Recurrence, (call, outputs, final), tensors)
+    return _forward(call, outputs, final, tensors, keep=False)
 
 
 def _needs_gradient(tensors: Tensors) -> bool:
@@ -353,14 +379,16 @@ def _rooms(ctx: Any) -> tuple[tuple[Tensor | None, ...], list[Tensor | None]]:
     return rooms, [*of_seen, None]
 
 
-def _forward(call: Any, shapes: tuple, tensors: Sequence[Tensor | None], *, keep: bool) -> tuple[Tensor, ...]:
+def _forward(
+    call: Any, outputs: Shape | None, final: Sequence[Shape], tensors: Tensors, *, keep: bool
+) -> tuple[Tensor, ...]:
     like = tensors[4]
     if like is None:
         raise InvalidParameter("a recurrence needs hidden weights")
-    outputs = None if shapes[0] is None else like.new_empty(shapes[0])
-    final = tuple(like.new_empty(shape) for shape in shapes[1])
-    call.forward(tuple(tensors), outputs, final, keep, n_kernel_threads())
-    return final if outputs is None else (outputs, *final)
+    written = None if outputs is None else like.new_empty(outputs)
+    states = tuple(like.new_empty(shape) for shape in final)
+    call.forward(tensors, written, states, keep, n_kernel_threads())
+    return states if written is None else (written, *states)
 
 
 def _contiguous(tensor: Tensor) -> Tensor:

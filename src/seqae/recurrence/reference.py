@@ -24,6 +24,7 @@ __all__ = [
     "mean_loss",
     "recur",
     "recur_feedback",
+    "recur_outputs",
     "recur_state",
     "recur_symbols",
 ]
@@ -53,6 +54,19 @@ def recur(
     if readout is not None:
         outputs = torch.nn.functional.linear(outputs, readout.weight, readout.bias)
     return back_to_back(outputs, inputs.lengths), tuple(part[_inverse(order)] for part in now)
+
+
+def recur_outputs(
+    cell: Cell,
+    inputs: Ragged | Constant | First,
+    weights: Weights,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    readout: Readout | None = None,
+) -> Ragged:
+    """See seqae.recurrence.recur_outputs."""
+    return recur(cell, inputs, weights, state, reverse=reverse, readout=readout)[0]
 
 
 def recur_state(
