@@ -49,23 +49,27 @@ void gather(nb::handle values, nb::handle observed, nb::handle starts, nb::handl
 }
 
 template <class T>
-void linear_of(nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias,
-               nb::handle out) {
+void linear_of(nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias, nb::handle amounts,
+               nb::handle direction, nb::handle out) {
     const View rows = view_of(x, "x"), outputs = view_of(out, "out");
     LinearProblem<T> p{rows.shape[0], int(rows.shape[1]), int(outputs.shape[1]), is_transposed};
     p.x = checked<const T>(rows, "x");
     p.weight = is_transposed ? read<const T>(weight, "weight", p.n_inputs, p.n_outputs)
                              : read<const T>(weight, "weight", p.n_outputs, p.n_inputs);
     p.bias = read<const T>(bias, "bias", p.n_outputs);
+    p.amounts = read<const T>(amounts, "amounts", p.n);
+    p.direction = read<const T>(direction, "direction", p.n_outputs);
+    if (!p.amounts != !p.direction) throw nb::value_error("amounts need a direction");
     p.out = read<T>(out, "out", p.n, p.n_outputs);
     const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
     operations.linear(p);
 }
 
-void linear(nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias, nb::handle out) {
+void linear(nb::handle x, nb::handle weight, bool is_transposed, nb::handle bias, nb::handle amounts,
+            nb::handle direction, nb::handle out) {
     const bool is_double = view_of(x, "x").dtype == nb::dtype<double>();
-    (is_double ? linear_of<double> : linear_of<float>)(x, weight, is_transposed, bias, out);
+    (is_double ? linear_of<double> : linear_of<float>)(x, weight, is_transposed, bias, amounts, direction, out);
 }
 
 template <class T>
@@ -105,8 +109,8 @@ void attend(nb::handle queries, nb::handle n_queries, nb::handle memory, nb::han
 }
 
 template <class T>
-double mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle target,
-                    nb::handle observed, nb::handle lengths, nb::handle gradient) {
+void mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
+                  nb::handle lengths, nb::handle mean, nb::handle gradient) {
     const View rows = view_of(prediction, "prediction"), counts = view_of(lengths, "lengths");
     LossProblem<T> p{LossKind(kind), per_sequence, counts.shape[0]};
     p.lengths = checked<const std::int64_t>(counts, "lengths");
@@ -118,16 +122,19 @@ double mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::hand
     std::int64_t n_steps = 0;
     for (std::int64_t i = 0; i < p.n_sequences; ++i) n_steps += p.lengths[i];
     if (n_steps != rows.shape[0]) throw nb::value_error("prediction must have one row per step");
+    const View scalar = view_of(mean, "mean");
+    if (scalar.n_dims != 0) throw nb::value_error("mean must be a scalar");
+    T* const out = checked<T>(scalar, "mean");
     const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    return operations.mean_loss(p);
+    *out = T(operations.mean_loss(p));
 }
 
-double mean_loss(int kind, bool per_sequence, nb::handle prediction, nb::handle target,
-                 nb::handle observed, nb::handle lengths, nb::handle gradient) {
+void mean_loss(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
+               nb::handle lengths, nb::handle mean, nb::handle gradient) {
     const bool is_double = view_of(prediction, "prediction").dtype == nb::dtype<double>();
-    return (is_double ? mean_loss_of<double> : mean_loss_of<float>)(kind, per_sequence,
-                                                                    prediction, target, observed, lengths, gradient);
+    (is_double ? mean_loss_of<double> : mean_loss_of<float>)(kind, per_sequence, prediction, target, observed, lengths,
+                                                             mean, gradient);
 }
 
 template <class T>
@@ -178,10 +185,11 @@ NB_MODULE(_native, m) {
     m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");
     m.def("gather", &gather, nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
           nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none());
-    m.def("linear", &linear, nb::arg("x"), nb::arg("weight"), nb::arg("is_transposed"),
-          nb::arg("bias"), nb::arg("out"));
+    m.def("linear", &linear, nb::arg("x"), nb::arg("weight"), nb::arg("is_transposed"), nb::arg("bias"),
+          nb::arg("amounts").none(), nb::arg("direction").none(), nb::arg("out"));
     m.def("attend", &attend);
     m.def("mean_loss", &mean_loss, nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
-          nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths"), nb::arg("gradient"));
+          nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths"), nb::arg("mean"),
+          nb::arg("gradient"));
     m.def("adam_step", &adam_step);
 }

@@ -81,6 +81,7 @@ struct LinearProblem {
     int n_inputs = 0, n_outputs = 0;
     bool is_transposed = false;                                // weight is (n_inputs, n_outputs)
     const T *x = nullptr, *weight = nullptr, *bias = nullptr;  // (n, n_inputs), (n_outputs, n_inputs), (n_outputs)
+    const T *amounts = nullptr, *direction = nullptr;          // (n), (n_outputs); both or none
     T* out = nullptr;                                          // (n, n_outputs)
 };
 

@@ -29,7 +29,7 @@ void gather(const GatherProblem<T>& p) {
     }
 }
 
-// out = weight x + bias for each row x alone: lanes are outputs, k ascends, so that a row's bits are its own.
+// out = weight x + bias + amount * direction for each row x alone: lanes are outputs, k ascends, so that a row's bits are its own.
 template <class T>
 void linear(const LinearProblem<T>& p) {
     using V = Vec<T>;
@@ -49,7 +49,8 @@ void linear(const LinearProblem<T>& p) {
             const T* w = is_ready ? p.weight + row : packed + std::int64_t(row - n_ready) * p.n_inputs;
             const std::int64_t stride = is_ready ? p.n_outputs : width;
             T sums[width] = {};
-            for (int r = 0; r < n_rows; ++r) sums[r] = p.bias[row + r];
+            for (int r = 0; r < n_rows; ++r)
+                sums[r] = p.amounts ? p.bias[row + r] + p.amounts[i] * p.direction[row + r] : p.bias[row + r];
             V acc = V::load(sums);
             for (int k = 0; k < p.n_inputs; ++k, w += stride)
                 acc = fma(V::load(w), V::broadcast(p.x[i * p.n_inputs + k]), acc);

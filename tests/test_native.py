@@ -403,12 +403,22 @@ def test_adam_step_refuses_a_gradient_that_is_not_finite():
     assert state.n_updates == 0
 
 
-def test_linear_gives_each_row_its_own_bits():
+@pytest.mark.parametrize("has_direction", [False, True])
+@pytest.mark.parametrize("n_frozen", [0, 1, 2])
+def test_linear_gives_each_row_its_own_bits(has_direction, n_frozen):
     generator = torch.Generator().manual_seed(0)
-    x, weight, bias = (torch.randn(*s, generator=generator, requires_grad=True) for s in ((9, 21), (37, 21), (37,)))
-    y = native.linear(x, weight, bias)
-    torch.testing.assert_close(y, fused.linear(x, weight, bias), rtol=1e-5, atol=1e-5)
-    assert torch.equal(native.linear(x[4:5], weight, bias)[0], y[4])
-    assert torch.equal(native.linear(x, weight.t().contiguous().t(), bias), y)
-    expected = torch.autograd.grad(fused.linear(x, weight, bias).pow(2).sum(), (x, weight, bias))
-    assert_close(list(torch.autograd.grad(y.pow(2).sum(), (x, weight, bias))), list(expected), 1e-4)
+    x, weight, bias, direction = (torch.randn(*s, generator=generator) for s in ((9, 21), (37, 21), (37,), (37,)))
+    amounts = torch.linspace(-2, 2, 9)
+    loops = np.zeros((9, 37))
+    for n, i in np.ndindex(9, 37):
+        loops[n, i] = float(bias[i]) + has_direction * float(amounts[n]) * float(direction[i])
+        loops[n, i] += sum(float(weight[i, k]) * float(x[n, k]) for k in range(21))
+    along = (amounts, direction) if has_direction else None
+    leaves = [leaf.requires_grad_() for leaf in ([x, weight, bias] + [direction] * has_direction)[n_frozen:]]
+    y = native.linear(x, weight, bias, along=along)
+    np.testing.assert_allclose(y.detach().numpy(), loops, rtol=1e-5, atol=1e-5)
+    alone = (amounts[4:5], direction) if has_direction else None
+    assert torch.equal(native.linear(x[4:5], weight, bias, along=alone)[0], y[4])
+    assert torch.equal(native.linear(x, weight.t().contiguous().t(), bias, along=along), y)
+    expected = torch.autograd.grad(fused.linear(x, weight, bias, along=along).pow(2).sum(), leaves)
+    assert_close(list(torch.autograd.grad(y.pow(2).sum(), leaves)), list(expected), 1e-4)

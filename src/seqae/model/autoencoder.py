@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -116,20 +115,23 @@ class Autoencoder(nn.Module):
         from the vector of the others.
         """
         plan = self.architecture
-        weight = min(1.0, draw.progress / plan.kl_annealing) if plan.kl_annealing else 1.0
-        terms = []
+        annealed = min(1.0, draw.progress / plan.kl_annealing) if plan.kl_annealing else 1.0
+        terms: list[tuple[float, Tensor]] = []
         for source, tasks in self._tasks(batch):
             code = self.encoder.encode(self._corrupted(source, draw), draw)
             latent = drawn(code, draw)
             for decoder, whole in tasks:
                 target = self._within_horizon(whole, draw) if decoder is self.predictor else whole
-                terms.append(_taught_loss(decoder, latent, target, code.memory, loss, draw))
+                terms.append((1, _taught_loss(decoder, latent, target, code.memory, loss, draw)))
             if code.log_variance is not None:
-                terms.append(plan.kl_weight * weight * divergence(code))
+                terms.append((plan.kl_weight * annealed, divergence(code)))
             of_lengths = None if self.length_head is None else self.length_head.loss(latent, source.lengths)
             if of_lengths is not None:
-                terms.append(plan.length_weight * of_lengths)
-        return functools.reduce(torch.add, terms)
+                terms.append((plan.length_weight, of_lengths))
+        (_, total), *others = terms  # the first is a decoder's
+        for weight, term in others:
+            total = torch.add(total, term, alpha=weight)
+        return total
 
     def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
         """What is monitored: reconstruction and prediction as after training, and the divergence. Returns a scalar."""

@@ -57,20 +57,19 @@ class RecurrentEncoder(Encoder):
         return self._code(_join(states, self._architecture.summary, len(stack[-1])), sequences.lengths)
 
     def _code(self, summary: Tensor, lengths: np.ndarray) -> Code:
-        latent = self._project(summary)
-        if self.length_code is not None:
-            latent = self.length_code(latent, lengths)
+        latent = self._project(summary, lengths)
         return Code(latent, None if self.log_variance is None else self.log_variance(summary))
 
-    def _project(self, summary: Tensor) -> Tensor:
-        return summary if self.projection is None else self.projection(summary)
+    def _project(self, summary: Tensor, lengths: np.ndarray) -> Tensor:
+        """lengths: of the sequence of each row."""
+        if self.projection is None:
+            return summary
+        return self.projection(summary, None if self.length_code is None else self.length_code.along(lengths, summary))
 
     def _pooled(self, outputs: Ragged, lengths: np.ndarray) -> Code:
         if not self._architecture.has_attention:
             return self._code(_means(outputs), lengths)
-        steps = self._project(outputs.values)
-        if self.length_code is not None:
-            steps = self.length_code(steps, np.repeat(lengths, lengths))
+        steps = self._project(outputs.values, np.repeat(lengths, lengths))
         memory = with_values(outputs, steps)
         return Code(_means(memory), None if self.log_variance is None else self.log_variance(_means(outputs)), memory)
 

@@ -48,13 +48,13 @@ class LengthCode(nn.Module):
         """A direction of about unit length."""
         self.weight.normal_(0, 1 / math.sqrt(len(self.weight)), generator=generator)
 
-    def forward(self, latent: Tensor, lengths: np.ndarray) -> Tensor:
-        """latent: (n, latent_size), of content alone; lengths: (n,), of the sequence of each row."""
+    def along(self, lengths: np.ndarray, like: Tensor) -> tuple[Tensor, Tensor] | None:
+        """n' of each row and u, None where all lengths were one. lengths: (n,), of the sequence of each row."""
         mean, unit, longest = self.statistics.tolist()
         if unit == 0:
-            return latent
+            return None
         told = (np.minimum(lengths, MAX_FACTOR * longest) - mean) / unit
-        return latent + torch.from_numpy(told).to(latent)[:, None] * self.weight
+        return torch.from_numpy(told).to(like), self.weight
 
 
 class LengthHead(nn.Module):
@@ -85,9 +85,9 @@ class LengthHead(nn.Module):
         if unit == 0:
             return None
         wanted = torch.from_numpy((lengths - mean) / unit).to(latent)[:, None]
-        ones = np.ones(len(lengths), np.int64)
-        told = back_to_back(self.map(latent), ones)
-        return mean_loss("mse", told, back_to_back(wanted, ones), per_sequence=False)
+        as_one = np.array([len(lengths)])
+        told = back_to_back(self.map(latent), as_one)
+        return mean_loss("mse", told, back_to_back(wanted, as_one), per_sequence=False)
 
     @torch.no_grad()
     def lengths(self, latent: Tensor) -> np.ndarray:

@@ -84,9 +84,9 @@ class LinearMap(nn.Module):
         self.weight.uniform_(-bound, bound, generator=generator)
         self.bias.zero_()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (n, input_size). Returns (n, output_size)."""
-        return linear(x, self.weight, self.bias)
+    def forward(self, x: Tensor, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """x: (n, input_size); along: see seqae.recurrence.linear. Returns (n, output_size)."""
+        return linear(x, self.weight, self.bias, along=along)
 
 
 def _bias(size: int, *, is_learnt: bool) -> torch.Tensor:

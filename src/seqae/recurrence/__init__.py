@@ -136,12 +136,14 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     return _implementation(centre).gather(sequences, centre, scale)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """y = weight x + bias for each row on its own: its bits do not depend on the other rows. Differentiable.
+def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """y = weight x + bias, plus each row's amount times a direction.
 
-    x: (n, input_size); weight: (output_size, input_size); bias: (output_size,). Returns (n, output_size).
+    Each row is computed on its own: its bits do not depend on the others. Differentiable in all but the amounts.
+    x: (n, input_size); weight: (output_size, input_size); bias: (output_size,); along: amounts (n,) and direction
+    (output_size,). Returns (n, output_size).
     """
-    return _implementation(x).linear(x, weight, bias)
+    return _implementation(x).linear(x, weight, bias, along=along)
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:

@@ -47,9 +47,14 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     return Ragged.view(values, starts_of(sequences.lengths), sequences.lengths, observed)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """y = weight x + bias. x: (n, input_size); weight: (output_size, input_size). Returns (n, output_size)."""
-    return functional.linear(x, weight, bias)
+def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """y = weight x + bias, plus each row's amount times a direction.
+
+    x: (n, input_size); weight: (output_size, input_size); along: amounts (n,) and direction (output_size,).
+    Returns (n, output_size).
+    """
+    y = functional.linear(x, weight, bias)
+    return y if along is None else y + along[0][:, None] * along[1]
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:

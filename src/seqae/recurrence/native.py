@@ -140,10 +140,11 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     return Ragged.view(out, starts_of(lengths), lengths, observed_out)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """See seqae.recurrence.linear."""
     is_ready = weight.is_contiguous() or weight.t().is_contiguous()
-    tensors = _contiguous(x), weight if is_ready else weight.contiguous(), _contiguous(bias)
+    amounts, direction = (None, None) if along is None else (_contiguous(part) for part in along)
+    tensors = _contiguous(x), weight if is_ready else weight.contiguous(), _contiguous(bias), amounts, direction
     return _followed(_Linear, (), tensors) if _needs_gradient(tensors) else _linear(*tensors)
 
 
@@ -235,14 +236,16 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     @_differentiable_once
     def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor | None, ...]:
-        (of_x, of_weight, of_bias), of_seen = _rooms(ctx)
-        x, weight, _ = ctx.tensors
+        (of_x, of_weight, of_bias, _, of_direction), of_seen = _rooms(ctx)
+        x, weight, _, amounts, _ = ctx.tensors
         if of_x is not None:
             of_x.addmm_(of_out, weight)
         if of_weight is not None:
             of_weight.addmm_(of_out.t(), x)
         if of_bias is not None:
             of_bias.add_(of_out.sum(0))
+        if of_direction is not None:
+            of_direction.addmv_(of_out.t(), amounts)
         return None, None, *of_seen
 
 
@@ -266,10 +269,11 @@ class _Attention(torch.autograd.Function):
         return gradients[0], None, gradients[1], None
 
 
-def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    out = x.new_empty(len(x), len(weight))
+def _linear(x: Tensor, weight: Tensor, bias: Tensor, amounts: Tensor | None, direction: Tensor | None) -> Tensor:
+    out = x.new_empty((len(x), len(weight)))
     is_transposed = not weight.is_contiguous()  # such a weight is read as it lies: nothing is packed
-    _native().linear(x, weight.t() if is_transposed else weight, is_transposed, bias, out)
+    of_weight = (weight.t() if is_transposed else weight), is_transposed
+    _native().linear(x, *of_weight, bias, amounts, direction, out)
     return out
 
 
@@ -287,9 +291,10 @@ class _MeanLoss(torch.autograd.Function):
         prediction, target = _contiguous(prediction), _contiguous(target)
         observed = None if observed is None else _contiguous(observed)
         gradient = torch.empty_like(prediction)
-        mean = _native().mean_loss(kind, per_sequence, prediction, target, observed, lengths, gradient)
+        mean = prediction.new_empty(())
+        _native().mean_loss(kind, per_sequence, prediction, target, observed, lengths, mean, gradient)
         ctx.save_for_backward(gradient)
-        return prediction.new_full((), mean)
+        return mean
 
     @staticmethod
     @_differentiable_once
