@@ -57,7 +57,7 @@ void linear_of(nb::handle x, nb::handle weight, bool is_transposed, nb::handle b
     p.weight = is_transposed ? read<const T>(weight, "weight", p.n_inputs, p.n_outputs)
                              : read<const T>(weight, "weight", p.n_outputs, p.n_inputs);
     p.bias = read<const T>(bias, "bias", p.n_outputs);
-    p.amounts = read<const T>(amounts, "amounts", p.n);
+    p.amounts = read<const T>(amounts, "amounts", p.n, 1);
     p.direction = read<const T>(direction, "direction", p.n_outputs);
     if (!p.amounts != !p.direction) throw nb::value_error("amounts need a direction");
     p.out = read<T>(out, "out", p.n, p.n_outputs);
@@ -111,9 +111,10 @@ void attend(nb::handle queries, nb::handle n_queries, nb::handle memory, nb::han
 template <class T>
 void mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
                   nb::handle lengths, nb::handle mean, nb::handle gradient) {
-    const View rows = view_of(prediction, "prediction"), counts = view_of(lengths, "lengths");
-    LossProblem<T> p{LossKind(kind), per_sequence, counts.shape[0]};
-    p.lengths = checked<const std::int64_t>(counts, "lengths");
+    const View rows = view_of(prediction, "prediction");
+    const std::int64_t* const given = read<const std::int64_t>(lengths, "lengths", any);
+    LossProblem<T> p{LossKind(kind), per_sequence, given ? view_of(lengths, "lengths").shape[0] : 1};
+    p.lengths = given ? given : rows.shape;  // without them: one sequence of all rows
     p.n_channels = int(rows.shape[1]);
     p.prediction = checked<const T>(rows, "prediction");
     p.target = read<const T>(target, "target", rows.shape[0], p.n_channels);
@@ -181,6 +182,7 @@ NB_MODULE(_native, m) {
         .def("choose", &Recurrence::choose, nb::arg("tensors"), nb::arg("embedding"), nb::arg("symbols"),
              nb::arg("n_threads"))
         .def_prop_ro("kernel", &Recurrence::kernel, "The instruction set that ran.")
+        .def_prop_ro("n_sequences", &Recurrence::n_sequences)
         .def_prop_ro("n_steps", &Recurrence::n_steps);
     m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");
     m.def("gather", &gather, nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
@@ -189,7 +191,7 @@ NB_MODULE(_native, m) {
           nb::arg("amounts").none(), nb::arg("direction").none(), nb::arg("out"));
     m.def("attend", &attend);
     m.def("mean_loss", &mean_loss, nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
-          nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths"), nb::arg("mean"),
+          nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths").none(), nb::arg("mean"),
           nb::arg("gradient"));
     m.def("adam_step", &adam_step);
 }

@@ -20,6 +20,7 @@ public:
     // symbols that the stack chooses, (n_steps) int32; tensors' values are the first inputs
     void choose(nb::tuple tensors, nb::handle embedding, nb::handle chosen, int n_threads) const;
     const char* kernel() const { return kernel_.name; }
+    std::int64_t n_sequences() const { return std::int64_t(lengths_.size()); }
     std::int64_t n_steps() const { return n_steps_; }
 
 private:

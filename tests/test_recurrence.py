@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch.testing import assert_close
 from seqae import Ragged, active_kernel
 from seqae.batching import to_tensors
 from seqae.errors import KernelUnavailable
-from seqae.recurrence import Cell, Constant, Readout, Weights, kernel_first, reference
+from seqae.recurrence import Cell, Constant, Readout, Weights, kernel_first, reference, threads
 from seqae.recurrence.threads import n_kernel_threads
 
 from .conftest import make_ragged
@@ -149,11 +151,54 @@ def test_torch_lends_its_threads_to_the_kernel_and_gets_them_back() -> None:
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_threads_come_back_when_the_last_of_several_calls_ends() -> None:
-    first, second = kernel_first(), kernel_first()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert (torch.get_num_threads(), n_kernel_threads()) == (1, 3)
-    second.__exit__(None, None, None)
-    assert (torch.get_num_threads(), n_kernel_threads()) == (3, 3)
+def test_every_python_thread_gets_its_threads_back() -> None:
+    """One enters while another is inside, and each leaves in its turn."""
+    seen: dict[str, list[tuple[int, int]]] = {"main": [], "other": []}
+    is_inside, may_leave = threading.Event(), threading.Event()
+
+    def look(name: str) -> None:
+        seen[name].append((torch.get_num_threads(), n_kernel_threads()))
+
+    def lend() -> None:
+        with kernel_first():
+            look("other")
+            is_inside.set()
+            may_leave.wait()
+            look("other")
+        look("other")
+
+    other = threading.Thread(target=lend)
+    with kernel_first():
+        other.start()
+        is_inside.wait()
+        look("main")
+    look("main")
+    may_leave.set()
+    other.join()
+    look("main")
+    assert seen == {"main": [(1, 3), (3, 3), (3, 3)], "other": [(1, 3), (1, 3), (3, 3)]}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_does_not_wait_for_threads_it_has_not() -> None:
+    is_inside, may_leave = threading.Event(), threading.Event()
+
+    def lend() -> None:
+        with kernel_first(), threads._shared.lock:
+            is_inside.set()
+            may_leave.wait()
+
+    other = threading.Thread(target=lend)
+    other.start()
+    is_inside.wait()
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)
+        with kernel_first():
+            is_right = n_kernel_threads() == 1
+        os._exit(0 if is_right else 1)
+    may_leave.set()
+    other.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -12,6 +12,7 @@ from ..composition import Architecture
 from ..errors import InvalidParameter, InvalidSequence
 from ..losses import Loss
 from ..ragged import Ragged
+from ..recurrence import weighted_sum
 from .draw import Draw
 from .interface import Decoder, Encoder
 from .latent import LengthCode, LengthHead, divergence, drawn, length_statistics
@@ -128,10 +129,7 @@ class Autoencoder(nn.Module):
             of_lengths = None if self.length_head is None else self.length_head.loss(latent, source.lengths)
             if of_lengths is not None:
                 terms.append((plan.length_weight, of_lengths))
-        (_, total), *others = terms  # the first is a decoder's
-        for weight, term in others:
-            total = torch.add(total, term, alpha=weight)
-        return total
+        return weighted_sum(terms) if len(terms) > 1 else terms[0][1]  # a single one is a decoder's, of weight 1
 
     def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
         """What is monitored: reconstruction and prediction as after training, and the divergence. Returns a scalar."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..composition import Architecture
 from ..ragged import Ragged
-from ..recurrence import Cell, State
+from ..recurrence import Cell, State, join
 from .draw import Draw
 from .interface import Code, Encoder
 from .latent import LengthCode
@@ -64,7 +64,7 @@ class RecurrentEncoder(Encoder):
         """lengths: of the sequence of each row."""
         if self.projection is None:
             return summary
-        return self.projection(summary, None if self.length_code is None else self.length_code.along(lengths, summary))
+        return self.projection(summary, None if self.length_code is None else self.length_code.along(lengths))
 
     def _pooled(self, outputs: Ragged, lengths: np.ndarray) -> Code:
         if not self._architecture.has_attention:
@@ -89,7 +89,7 @@ def _join(states: list[State], summary: str, n_directions: int) -> Tensor:
         "top_state": [part for state in states[-n_directions:] for part in state],
         "states": [part for state in states for part in state],
     }[summary]
-    return torch.cat(chosen, dim=1) if len(chosen) > 1 else chosen[0]
+    return join(chosen) if len(chosen) > 1 else chosen[0]
 
 
 def _means(outputs: Ragged) -> Tensor:

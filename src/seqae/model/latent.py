@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ragged import back_to_back
-from ..recurrence import mean_loss
+from ..recurrence import mean_loss, usual_lengths
 from .draw import Draw
 from .interface import Code
 from .layer import LinearMap
@@ -48,13 +48,12 @@ class LengthCode(nn.Module):
         """A direction of about unit length."""
         self.weight.normal_(0, 1 / math.sqrt(len(self.weight)), generator=generator)
 
-    def along(self, lengths: np.ndarray, like: Tensor) -> tuple[Tensor, Tensor] | None:
+    def along(self, lengths: np.ndarray) -> tuple[Tensor, Tensor] | None:
         """n' of each row and u, None where all lengths were one. lengths: (n,), of the sequence of each row."""
         mean, unit, longest = self.statistics.tolist()
         if unit == 0:
             return None
-        told = (np.minimum(lengths, MAX_FACTOR * longest) - mean) / unit
-        return torch.from_numpy(told).to(like), self.weight
+        return usual_lengths(lengths, mean, unit, MAX_FACTOR * longest, self.weight), self.weight
 
 
 class LengthHead(nn.Module):
@@ -84,7 +83,7 @@ class LengthHead(nn.Module):
         mean, unit, _ = self.statistics.tolist()
         if unit == 0:
             return None
-        wanted = torch.from_numpy((lengths - mean) / unit).to(latent)[:, None]
+        wanted = usual_lengths(lengths, mean, unit, math.inf, latent)
         as_one = np.array([len(lengths)])
         told = back_to_back(self.map(latent), as_one)
         return mean_loss("mse", told, back_to_back(wanted, as_one), per_sequence=False)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from ..ragged import Ragged
-from ..recurrence import Cell, Constant, Readout, State
+from ..recurrence import Cell, Constant, Readout, State, join
 from .draw import Draw
 from .layer import RecurrentLayer
 from .rows import with_values
@@ -88,7 +87,7 @@ def side_by_side(outputs: list[Ragged]) -> Ragged:
     first = outputs[0]
     if len(outputs) == 1:
         return first
-    return with_values(first, torch.cat([part.values for part in outputs], dim=1))
+    return with_values(first, join([part.values for part in outputs]))
 
 
 def dropped_out(inputs: Ragged, dropout: float, draw: Draw | None) -> Ragged:

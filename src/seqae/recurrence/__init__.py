@@ -17,8 +17,9 @@ from ..errors import KernelUnavailable
 from ..ragged import Ragged
 from . import cudnn, native, reference
 from .cell import Cell, Constant, First, Readout, State, Weights
+from .following import gradient_slots, recorded_calls
 from .fused import VALUE_LOSSES, AdamState, observed_counts
-from .slots import gradient_slots
+from .recording import Program, program_of
 from .threads import kernel_first
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "Cell",
     "Constant",
     "First",
+    "Program",
     "Readout",
     "State",
     "Weights",
@@ -38,15 +40,20 @@ __all__ = [
     "attend",
     "gather",
     "gradient_slots",
+    "join",
     "kernel_first",
     "linear",
     "mean_loss",
     "observed_counts",
+    "program_of",
+    "recorded_calls",
     "recur",
     "recur_feedback",
     "recur_outputs",
     "recur_state",
     "recur_symbols",
+    "usual_lengths",
+    "weighted_sum",
 ]
 
 
@@ -140,10 +147,25 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tens
     """y = weight x + bias, plus each row's amount times a direction.
 
     Each row is computed on its own: its bits do not depend on the others. Differentiable in all but the amounts.
-    x: (n, input_size); weight: (output_size, input_size); bias: (output_size,); along: amounts (n,) and direction
+    x: (n, input_size); weight: (output_size, input_size); bias: (output_size,); along: amounts (n, 1) and direction
     (output_size,). Returns (n, output_size).
     """
     return _implementation(x).linear(x, weight, bias, along=along)
+
+
+def join(parts: Sequence[Tensor]) -> Tensor:
+    """Matrices of as many rows, side by side. Differentiable."""
+    return _implementation(parts[0]).join(parts)
+
+
+def weighted_sum(terms: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """The sum of weight times scalar, a scalar. Differentiable in the scalars."""
+    return _implementation(terms[0][1]).weighted_sum(terms)
+
+
+def usual_lengths(lengths: np.ndarray, mean: float, unit: float, highest: float, like: Tensor) -> Tensor:
+    """(min(length, highest) - mean) / unit, (n_sequences, 1), of the dtype and on the device of `like`."""
+    return _implementation(like).usual_lengths(lengths, mean, unit, highest, like)
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:

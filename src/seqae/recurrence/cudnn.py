@@ -14,13 +14,14 @@ from torch import Tensor
 from ..ragged import Ragged, back_to_back, starts_of
 from . import reference
 from .cell import Cell, Constant, First, Readout, State, Weights
-from .fused import adam_step, attend, gather, linear, mean_loss
+from .fused import adam_step, attend, gather, join, linear, mean_loss, usual_lengths, weighted_sum
 from .reference import longest_first, recur_feedback, recur_symbols, running, time_major_rows, zero_state
 
 __all__ = [
     "adam_step",
     "attend",
     "gather",
+    "join",
     "linear",
     "mean_loss",
     "recur",
@@ -28,6 +29,8 @@ __all__ = [
     "recur_outputs",
     "recur_state",
     "recur_symbols",
+    "usual_lengths",
+    "weighted_sum",
 ]
 
 

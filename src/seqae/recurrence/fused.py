@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,11 +50,26 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
 def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """y = weight x + bias, plus each row's amount times a direction.
 
-    x: (n, input_size); weight: (output_size, input_size); along: amounts (n,) and direction (output_size,).
+    x: (n, input_size); weight: (output_size, input_size); along: amounts (n, 1) and direction (output_size,).
     Returns (n, output_size).
     """
     y = functional.linear(x, weight, bias)
-    return y if along is None else y + along[0][:, None] * along[1]
+    return y if along is None else y + along[0] * along[1]
+
+
+def join(parts: Sequence[Tensor]) -> Tensor:
+    """Matrices of as many rows, side by side."""
+    return torch.cat(list(parts), dim=1)
+
+
+def weighted_sum(terms: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """The sum of weight times scalar."""
+    return torch.stack([weight * term for weight, term in terms]).sum()
+
+
+def usual_lengths(lengths: np.ndarray, mean: float, unit: float, highest: float, like: Tensor) -> Tensor:
+    """(min(length, highest) - mean) / unit, (n_sequences, 1), of the dtype and on the device of `like`."""
+    return torch.from_numpy((np.minimum(lengths, highest) - mean) / unit).to(like)[:, None]
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:

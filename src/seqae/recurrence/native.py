@@ -1,32 +1,28 @@
-"""The C++ kernel as seen from Python: one autograd function around it, the only user of seqae._native."""
+"""The compiled kernel behind the functions of seqae.recurrence."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import os
 from collections.abc import Sequence
-from functools import cache, wraps
 from itertools import chain
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from ..errors import InvalidParameter
 from ..ragged import Ragged, back_to_back, starts_of
 from .cell import Cell, Constant, First, Readout, State, Weights
+from .compiled import compiled, forced_kernel, kernels
+from .following import run
 from .fused import AdamState
-from .slots import ANCHOR, slots_of
+from .operations import Attention, Join, Linear, MeanLoss, Recurrence, Tensors, UsualLengths, WeightedSum, contiguous
 from .threads import n_kernel_threads
 
 __all__ = [
     "adam_step",
     "attend",
+    "forced_kernel",
     "gather",
+    "join",
     "kernels",
     "linear",
     "mean_loss",
@@ -35,25 +31,12 @@ __all__ = [
     "recur_outputs",
     "recur_state",
     "recur_symbols",
+    "usual_lengths",
+    "weighted_sum",
 ]
-
-Tensors = tuple[Tensor | None, ...]
-Slots = Sequence[Tensor | None]
-Shape = tuple[int, int]
 
 _STEPS, _CONSTANT, _FEEDBACK, _FIRST = range(4)  # where the inputs come from, as in native/problem.h
 _LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
-
-
-@cache
-def kernels() -> tuple[str, ...]:
-    """Instruction sets that are built in and run on this machine, best first; none without the compiled kernel."""
-    return () if importlib.util.find_spec("seqae._native") is None else _native().kernels()
-
-
-def forced_kernel() -> str:
-    """What SEQAE_KERNEL says, asked at every call; empty where it is not set."""
-    return _native().forced_kernel() if kernels() else os.environ.get("SEQAE_KERNEL", "")
 
 
 def recur(
@@ -105,9 +88,8 @@ def recur_feedback(
     readout: Readout,
 ) -> Ragged:
     """See seqae.recurrence.recur_feedback."""
-    call = _call(cell, _FEEDBACK, False, None, lengths)
-    tensors = _stack_tensors(cell, first, layers, states, readout)
-    (outputs,) = _run(call, tensors, (call.n_steps, len(readout.weight)), ())
+    settings = *_kind(cell), _FEEDBACK, False, True, False
+    (outputs,) = run(Recurrence(settings, None, lengths), _stack_tensors(cell, first, layers, states, readout))
     return back_to_back(outputs, lengths)
 
 
@@ -123,41 +105,59 @@ def recur_symbols(
 ) -> Ragged:
     """See seqae.recurrence.recur_symbols."""
     tensors = _stack_tensors(cell, embedding.index_select(0, first), layers, states, readout)
-    call = _call(cell, _CONSTANT, False, None, lengths)
+    call = compiled().Recurrence(*_kind(cell), _CONSTANT, False, None, lengths)
     chosen = torch.empty(call.n_steps, dtype=torch.int32)
-    call.choose(tensors, _contiguous(embedding), chosen, n_kernel_threads())
+    call.choose(tensors, contiguous(embedding), chosen, n_kernel_threads())
     return back_to_back(chosen, lengths)
 
 
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     """See seqae.recurrence.gather."""
-    starts, lengths, values = sequences.starts, sequences.lengths, _contiguous(sequences.values)
+    starts, lengths, values = sequences.starts, sequences.lengths, contiguous(sequences.values)
     out = values.new_empty((sequences.n_steps, values.shape[1]))
-    observed = None if sequences.observed is None else _contiguous(sequences.observed)
+    observed = None if sequences.observed is None else contiguous(sequences.observed)
     observed_out = None if observed is None else observed.new_empty(out.shape)
-    centre, scale = _contiguous(centre), _contiguous(scale)
-    _native().gather(values, observed, starts, lengths, centre, scale, out, observed_out)
+    centre, scale = contiguous(centre), contiguous(scale)
+    compiled().gather(values, observed, starts, lengths, centre, scale, out, observed_out)
     return Ragged.view(out, starts_of(lengths), lengths, observed_out)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """See seqae.recurrence.linear."""
     is_ready = weight.is_contiguous() or weight.t().is_contiguous()
-    amounts, direction = (None, None) if along is None else (_contiguous(part) for part in along)
-    tensors = _contiguous(x), weight if is_ready else weight.contiguous(), _contiguous(bias), amounts, direction
-    return _followed(_Linear, (), tensors) if _needs_gradient(tensors) else _linear(*tensors)
+    amounts, direction = (None, None) if along is None else (contiguous(part) for part in along)
+    tensors = contiguous(x), weight if is_ready else weight.contiguous(), contiguous(bias), amounts, direction
+    return run(Linear(()), tensors)[0]
+
+
+def join(parts: Sequence[Tensor]) -> Tensor:
+    """See seqae.recurrence.join."""
+    return run(Join(()), tuple(parts))[0]
+
+
+def weighted_sum(terms: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """See seqae.recurrence.weighted_sum."""
+    weights, scalars = zip(*terms, strict=True)
+    return run(WeightedSum(weights), scalars)[0]
+
+
+def usual_lengths(lengths: np.ndarray, mean: float, unit: float, highest: float, like: Tensor) -> Tensor:
+    """See seqae.recurrence.usual_lengths."""
+    return run(UsualLengths((mean, unit, highest), lengths), (like,))[0]
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:
     """See seqae.recurrence.attend."""
-    return _Attention.apply(_contiguous(queries.values), queries.lengths, _contiguous(memory.values), memory.lengths)
+    tensors = contiguous(queries.values), contiguous(memory.values)
+    return run(Attention((), queries.lengths, memory.lengths), tensors)[0]
 
 
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
     """See seqae.recurrence.mean_loss."""
-    return _MeanLoss.apply(
-        prediction.values, target.values, target.observed, target.lengths, _LOSSES[kind], per_sequence
-    )
+    observed = None if target.observed is None else contiguous(target.observed)
+    tensors = contiguous(prediction.values), contiguous(target.values), observed
+    lengths = target.lengths if per_sequence else None
+    return run(MeanLoss((_LOSSES[kind], per_sequence), lengths), tensors)[0]
 
 
 def adam_step(
@@ -175,137 +175,13 @@ def adam_step(
     n_updates = state.n_updates + 1
     corrections = [1 - beta**n_updates for beta in betas]
     moments = state.first, state.second
-    norm = _native().adam_step(
-        parameters.detach(), _contiguous(gradient), *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
+    norm = compiled().adam_step(
+        parameters.detach(), contiguous(gradient), *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
         epsilon, *corrections,
     )  # fmt: skip
     if np.isfinite(norm):
         state.n_updates = n_updates
     return norm
-
-
-def _differentiable_once(backward: Any) -> Any:
-    """torch's once_differentiable, which costs nothing where gradients are not to be differentiated again."""
-    guarded = once_differentiable(backward)
-
-    @wraps(backward)
-    def run(ctx: Any, *gradients: Tensor | None) -> Any:
-        return (guarded if torch.is_grad_enabled() else backward)(ctx, *gradients)
-
-    return run
-
-
-class _Recurrence(torch.autograd.Function):
-    """call: the native object; outputs, final: shapes of what is wanted of them.
-
-    tensors: as native/recurrence_call.h has them; slots: where the gradients of some of them go; seen: the others.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        call: Any,
-        outputs: Shape | None,
-        final: Sequence[Shape],
-        tensors: Tensors,
-        slots: Slots,
-        *seen: Tensor,
-    ) -> tuple[Tensor, ...]:
-        ctx.call, ctx.has_outputs, ctx.tensors, ctx.slots = call, outputs is not None, tensors, slots
-        ctx.save_for_backward(*seen)
-        ctx.set_materialize_grads(False)
-        return _forward(call, outputs, final, tensors, keep=True)
-
-    @staticmethod
-    @_differentiable_once
-    def backward(ctx: Any, *result_gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        given = tuple(None if g is None else _contiguous(g) for g in result_gradients)
-        outputs, final = (given[0], given[1:]) if ctx.has_outputs else (None, given)
-        gradients, of_seen = _rooms(ctx)
-        ctx.call.backward(ctx.tensors, outputs, final, gradients, n_kernel_threads())
-        return None, None, None, None, None, *of_seen
-
-
-class _Linear(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, tensors: Tensors, slots: Slots, *seen: Tensor) -> Tensor:
-        ctx.tensors, ctx.slots = tensors, slots
-        ctx.save_for_backward(*seen)
-        return _linear(*tensors)  # pyright: ignore[reportArgumentType]
-
-    @staticmethod
-    @_differentiable_once
-    def backward(ctx: Any, of_out: Tensor) -> tuple[Tensor | None, ...]:
-        (of_x, of_weight, of_bias, _, of_direction), of_seen = _rooms(ctx)
-        x, weight, _, amounts, _ = ctx.tensors
-        if of_x is not None:
-            of_x.addmm_(of_out, weight)
-        if of_weight is not None:
-            of_weight.addmm_(of_out.t(), x)
-        if of_bias is not None:
-            of_bias.add_(of_out.sum(0))
-        if of_direction is not None:
-            of_direction.addmv_(of_out.t(), amounts)
-        return None, None, *of_seen
-
-
-class _Attention(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, queries: Tensor, n_queries: np.ndarray, memory: Tensor, n_memories: np.ndarray) -> Tensor:
-        ctx.save_for_backward(queries, memory)
-        ctx.lengths = n_queries, n_memories
-        contexts, n_threads = torch.empty_like(queries), n_kernel_threads()
-        _native().attend(queries, n_queries, memory, n_memories, contexts, (), n_threads)
-        return contexts
-
-    @staticmethod
-    @_differentiable_once
-    def backward(ctx: Any, of_contexts: Tensor) -> tuple[Tensor | None, ...]:
-        queries, memory = ctx.saved_tensors
-        n_queries, n_memories = ctx.lengths
-        gradients = torch.empty_like(queries), torch.empty_like(memory)
-        given, n_threads = _contiguous(of_contexts), n_kernel_threads()
-        _native().attend(queries, n_queries, memory, n_memories, given, gradients, n_threads)
-        return gradients[0], None, gradients[1], None
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor, amounts: Tensor | None, direction: Tensor | None) -> Tensor:
-    out = x.new_empty((len(x), len(weight)))
-    is_transposed = not weight.is_contiguous()  # such a weight is read as it lies: nothing is packed
-    of_weight = (weight.t() if is_transposed else weight), is_transposed
-    _native().linear(x, *of_weight, bias, amounts, direction, out)
-    return out
-
-
-class _MeanLoss(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        prediction: Tensor,
-        target: Tensor,
-        observed: Tensor | None,
-        lengths: np.ndarray,
-        kind: int,
-        per_sequence: bool,
-    ) -> Tensor:
-        prediction, target = _contiguous(prediction), _contiguous(target)
-        observed = None if observed is None else _contiguous(observed)
-        gradient = torch.empty_like(prediction)
-        mean = prediction.new_empty(())
-        _native().mean_loss(kind, per_sequence, prediction, target, observed, lengths, mean, gradient)
-        ctx.save_for_backward(gradient)
-        return mean
-
-    @staticmethod
-    @_differentiable_once
-    def backward(ctx: Any, of_loss: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = ctx.saved_tensors
-        return (gradient if of_loss.item() == 1 else gradient * of_loss), None, None, None, None, None
-
-
-@cache
-def _native() -> ModuleType:
-    return importlib.import_module("seqae._native")
 
 
 def _source(inputs: Ragged | Constant | First) -> tuple[int, np.ndarray | None, Tensor]:
@@ -315,24 +191,24 @@ def _source(inputs: Ragged | Constant | First) -> tuple[int, np.ndarray | None, 
 
 
 def _readout_tensors(readout: Readout | None) -> Tensors:
-    return (None, None) if readout is None else (_contiguous(readout.weight), _contiguous(readout.bias))
+    return (None, None) if readout is None else (contiguous(readout.weight), contiguous(readout.bias))
 
 
 def _layer_tensors(cell: Cell, weights: Weights, state: State | None) -> Tensors:
     matrices = weights.input, weights.hidden, weights.input_bias, weights.hidden_bias
-    own = tuple(_contiguous(tensor) for tensor in matrices)
-    return own + ((None,) * cell.n_states if state is None else tuple(_contiguous(part) for part in state))
+    own = tuple(contiguous(tensor) for tensor in matrices)
+    return own + ((None,) * cell.n_states if state is None else tuple(contiguous(part) for part in state))
 
 
 def _stack_tensors(
     cell: Cell, first: Tensor, layers: Sequence[Weights], states: Sequence[State], readout: Readout
 ) -> Tensors:
     of_layers = [_layer_tensors(cell, *layer) for layer in zip(layers, states, strict=True)]
-    return (_contiguous(first), *_readout_tensors(readout), *chain.from_iterable(of_layers))
+    return (contiguous(first), *_readout_tensors(readout), *chain.from_iterable(of_layers))
 
 
-def _call(cell: Cell, source: int, reverse: bool, starts: np.ndarray | None, lengths: np.ndarray) -> Any:
-    return _native().Recurrence(cell.kind == "gru", cell.activation == "relu", source, reverse, starts, lengths)
+def _kind(cell: Cell) -> tuple[bool, bool]:
+    return cell.kind == "gru", cell.activation == "relu"
 
 
 def _recur(
@@ -347,54 +223,5 @@ def _recur(
 ) -> tuple[Tensor, ...]:
     """One layer's outputs and final states, as far as they are wanted."""
     source, starts, values = _source(inputs)
-    call = _call(cell, source, reverse, starts, inputs.lengths)
-    tensors = (_contiguous(values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
-    n_units = weights.hidden.shape[1]
-    n_channels = n_units if readout is None else len(readout.weight)
-    final = ((len(inputs.lengths), n_units),) * cell.n_states
-    return _run(call, tensors, (call.n_steps, n_channels) if is_wanted[0] else None, final if is_wanted[1] else ())
-
-
-def _run(call: Any, tensors: Tensors, outputs: Shape | None, final: Sequence[Shape]) -> tuple[Tensor, ...]:
-    if _needs_gradient(tensors):
-        return _followed(_Recurrence, (call, outputs, final), tensors)
-    return _forward(call, outputs, final, tensors, keep=False)
-
-
-def _needs_gradient(tensors: Tensors) -> bool:
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
-
-
-def _followed(function: Any, arguments: tuple, tensors: Tensors) -> Any:
-    """The autograd function of the tensors, of which autograd sees those whose gradients have no slot."""
-    slots = slots_of(tensors)
-    seen = [tensor for tensor, slot in zip(tensors, slots, strict=True) if tensor is not None and slot is None]
-    return function.apply(*arguments, tensors, slots, *seen, ANCHOR)
-
-
-def _rooms(ctx: Any) -> tuple[tuple[Tensor | None, ...], list[Tensor | None]]:
-    """Tensors to add the gradients of ctx.tensors to, None where not needed; and what autograd gets of them."""
-    seen = ctx.saved_tensors  # refuses those that were changed in place since
-    of_seen = [torch.zeros_like(tensor) if tensor.requires_grad else None for tensor in seen[:-1]]
-    rest = iter(of_seen)
-    rooms = tuple(
-        slot if slot is not None else None if tensor is None else next(rest)
-        for tensor, slot in zip(ctx.tensors, ctx.slots, strict=True)
-    )
-    return rooms, [*of_seen, None]
-
-
-def _forward(
-    call: Any, outputs: Shape | None, final: Sequence[Shape], tensors: Tensors, *, keep: bool
-) -> tuple[Tensor, ...]:
-    like = tensors[4]
-    if like is None:
-        raise InvalidParameter("a recurrence needs hidden weights")
-    written = None if outputs is None else like.new_empty(outputs)
-    states = tuple(like.new_empty(shape) for shape in final)
-    call.forward(tensors, written, states, keep, n_kernel_threads())
-    return states if written is None else (written, *states)
-
-
-def _contiguous(tensor: Tensor) -> Tensor:
-    return tensor if tensor.is_contiguous() else tensor.contiguous()
+    tensors = (contiguous(values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
+    return run(Recurrence((*_kind(cell), source, reverse, *is_wanted), starts, inputs.lengths), tensors)

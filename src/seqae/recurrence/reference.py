@@ -14,12 +14,13 @@ from torch import Tensor
 
 from ..ragged import Ragged, back_to_back, starts_of
 from .cell import Cell, Constant, First, Readout, State, Weights
-from .fused import adam_step, attend, gather, linear, mean_loss
+from .fused import adam_step, attend, gather, join, linear, mean_loss, usual_lengths, weighted_sum
 
 __all__ = [
     "adam_step",
     "attend",
     "gather",
+    "join",
     "linear",
     "mean_loss",
     "recur",
@@ -27,6 +28,8 @@ __all__ = [
     "recur_outputs",
     "recur_state",
     "recur_symbols",
+    "usual_lengths",
+    "weighted_sum",
 ]
 
 

@@ -25,7 +25,7 @@ class FlatParameters:
         self._gradient = torch.zeros_like(self.values)
         sizes = [parameter.numel() for parameter in self._parameters]
         gradients = zip(self._parameters, self._gradient.split(sizes), strict=True)
-        self._slots = [(parameter, gradient.view_as(parameter)) for parameter, gradient in gradients]
+        self._slots = [(parameter, part.view_as(parameter)) for parameter, part in gradients if parameter.requires_grad]
         self._context = ExitStack()
 
     def __enter__(self) -> Self:

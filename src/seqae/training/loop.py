@@ -19,6 +19,7 @@ from ..losses import Loss
 from ..model import Autoencoder, Draw
 from ..recurrence import AdamState, adam_step, kernel_first
 from .checkpoint import Checkpoint, Run
+from .descent import Descent
 from .flat import FlatParameters
 from .history import Epoch, History, StopReason
 
@@ -83,7 +84,8 @@ class _Trainer:
         callbacks: Sequence[Any],
         flat: FlatParameters,
     ) -> None:
-        self._model, self._loss, self._settings, self._fabric, self._flat = model, loss, settings, fabric, flat
+        self._model, self._loss, self._settings, self._flat = model, loss, settings, flat
+        self._descent = Descent(model, loss, flat, fabric)
         self._training, self._validation = training, validation
         self._callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
         self._checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
@@ -130,9 +132,7 @@ class _Trainer:
         batches = shuffled_batches(self._training.lengths, settings.batch_size, seed=settings.seed, epoch=number)
         for indices in batches:
             batch = self._training.load(indices)
-            loss = self._model.training_loss(batch, self._loss, self._draw())
-            self._flat.forget_gradient()
-            self._fabric.backward(loss)
+            value = self._descent.loss(batch, self._draw())
             rate = self._learning_rate()
             norm = adam_step(
                 self._flat.values,
@@ -141,7 +141,6 @@ class _Trainer:
                 learning_rate=rate,
                 max_norm=settings.max_norm,
             )
-            value = loss.item()
             if not (math.isfinite(value) and math.isfinite(norm)):
                 raise TrainingDiverged(_diverged(number, value, norm, settings.learning_rate))
             total += value * batch.n_steps
