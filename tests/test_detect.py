@@ -119,13 +119,45 @@ def test_tokens_are_scored() -> None:
 
 def test_missing_values_are_no_evidence(fitted: AnomalyDetector) -> None:
     x = broken_wave()
-    x[100] = np.nan
+    x[100], x[105, 0] = np.nan, np.nan
     scores = fitted.anomaly_score(Ragged.from_any([x], missing="mask"))[0]
-    assert np.isfinite(scores).all()  # its windows are compared with the nearest ones all the same
-    errors = clone(fitted).set_params(score="error", autoencoder=FrozenEstimator(fitted.autoencoder_)).fit([wave(600)])
-    scores = errors.anomaly_score(Ragged.from_any([x], missing="mask"))[0]
     assert np.flatnonzero(np.isnan(scores)).tolist() == [100]
-    assert errors.predict(Ragged.from_any([x], missing="mask"))[0][100] == 1
+    assert fitted.predict(Ragged.from_any([x], missing="mask"))[0][100] == 1
+
+
+@pytest.mark.parametrize("score", ["auto", "error", "mahalanobis", "latent", "linear", "nearest"])
+@pytest.mark.parametrize("window", [WINDOW, None])
+def test_what_was_not_observed_has_no_score_and_counts_as_normal(score: str, window: int | None) -> None:
+    n_steps = 60 if window else WINDOW
+    normal = [wave(600)] if window else whole_sequences()
+    made = detector(score=score, window=window, autoencoder=autoencoder(max_epochs=1)).fit(normal)
+    values = np.concatenate([wave(n_steps, 5), wave(n_steps, 6)])
+    is_observed = np.repeat([[False, False], [True, True]], n_steps, axis=0)
+    X = Ragged(values, np.array([0, n_steps]), np.array([n_steps] * 2), is_observed)
+    scores = made.anomaly_score(X)
+    assert np.isnan(scores[0]).all()
+    assert_same(np.asarray(scores[1]), np.asarray(made.anomaly_score([values[n_steps:]])[0]))
+    unobserved = X[np.array([0])]
+    for threshold in ("quantile", "conformal", "scored", *(("dynamic",) if window else ())):
+        made.set_params(threshold=threshold)
+        assert (np.asarray(made.predict(X)[0]) == 1).all()
+        assert (np.asarray(made.predict(unobserved)[0]) == 1).all()
+        found = made.detect(unobserved)
+        assert found.intervals == ()
+        assert np.isnan(found.to_columns("sequence")["score"]).all()
+    for threshold in ("fbeta", "quantile"):
+        labels = [np.zeros(n_steps, int)] if window else [0]
+        with pytest.raises(InvalidSequence, match="no normal scores"):
+            made.set_params(threshold=threshold).fit_threshold(unobserved, labels)
+
+
+@pytest.mark.parametrize("score", ["auto", "error", "mahalanobis", "latent"])
+def test_scores_of_huge_values_are_finite_and_shared_out(score: str) -> None:
+    made = detector(score=score, autoencoder=autoencoder(max_epochs=1)).fit([1e-6 * wave(600)])
+    found = made.detect([np.full((60, 2), 1e18)])
+    assert np.isfinite(found.scores.values).all()
+    assert [(interval.start, interval.end) for interval in found.intervals] == [(0, 60)]
+    np.testing.assert_allclose(found.intervals[0].shares, 0.5, atol=0.05)
 
 
 def test_the_linear_baseline_takes_missing_values_as_usual_ones() -> None:

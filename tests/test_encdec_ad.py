@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
 
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.tasks.encdec_ad import EncDecAD, PaperSplits
@@ -69,5 +70,8 @@ def test_sets_can_be_given(made: EncDecAD) -> None:
 def test_wrong_input_is_named() -> None:
     with pytest.raises(InvalidParameter, match="either X and y or splits"):
         EncDecAD.paper(whole_sequences())
+    labelled = ([*whole_sequences(), *BROKEN], np.repeat([0, 1], [len(whole_sequences()), len(BROKEN)]))
+    with pytest.raises(InvalidParameter, match="must be a SequenceAutoencoder, which s_N trains a copy of, got Frozen"):
+        EncDecAD.paper(*labelled, autoencoder=FrozenEstimator(autoencoder()))  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidSequence, match="at least 4 normal"):
         EncDecAD.paper(np.zeros((4, 3, 1)), [0, 0, 0, 1])

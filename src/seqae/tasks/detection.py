@@ -79,13 +79,15 @@ class Detection:
         return {self.id_name: np.repeat(self.ids, lengths)} | columns
 
     def _of_sequences(self) -> dict[str, Any]:
-        """Where sequences were judged, their own scores; else those of the highest step, and whether any is marked."""
+        """Where sequences were judged, their own scores; else those of the highest step, NaN where none is known, and
+        whether any is marked.
+        """
         scores, limits, is_anomaly = self.sequence_scores, self.thresholds, self.is_anomaly
         if scores is None:
-            known = np.where(np.isnan(self.scores.values[:, 0]), -np.inf, self.scores.values[:, 0])
-            starts = self.scores.starts
+            steps, starts = self.scores.values[:, 0], self.scores.starts
+            known = np.where(np.isnan(steps), -np.inf, steps)
             peaks = starts + np.array([np.argmax(part) for part in np.split(known, starts[1:])])
-            scores, limits, is_anomaly = known[peaks], limits[peaks], np.logical_or.reduceat(is_anomaly, starts)
+            scores, limits, is_anomaly = steps[peaks], limits[peaks], np.logical_or.reduceat(is_anomaly, starts)
         return {self.id_name: self.ids, "score": scores, "threshold": limits, "is_anomaly": is_anomaly}
 
     def _of_intervals(self) -> dict[str, Any]:

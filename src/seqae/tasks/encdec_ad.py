@@ -149,6 +149,9 @@ def _trained(autoencoder: SequenceAutoencoder | None, splits: PaperSplits, seed:
     """Trained on s_N; v_N1 decides which epoch was best."""
     if autoencoder is None:
         autoencoder = SequenceAutoencoder("encdec_ad", hidden_size=40, latent_size=80)
+    if not isinstance(autoencoder, SequenceAutoencoder):
+        given = " ".join(repr(autoencoder).split())
+        raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, which s_N trains a copy of, got {given}")
     model = cast(SequenceAutoencoder, clone(autoencoder))
     if model.random_state is None:
         model.set_params(random_state=seed)

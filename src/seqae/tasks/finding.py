@@ -76,5 +76,7 @@ def _interval(source: Source, i: int, ends: tuple[int, int], scores: np.ndarray,
 
 def _shares(errors: np.ndarray) -> tuple[float, ...]:
     sums = np.nansum(errors, axis=0)
+    if np.isinf(sums).any():
+        sums = np.isinf(sums).astype(np.float64)
     total = sums.sum()
     return tuple(float(part) for part in (sums / total if total > 0 else np.full(len(sums), 1 / len(sums))))

@@ -47,7 +47,8 @@ class Judge:
     def limit_for(self, scores: np.ndarray) -> float:
         """The limit for scores, (n,), that are judged together."""
         if isinstance(self.threshold, FromScoredData):
-            return self.threshold.limit(scores[np.isfinite(scores)])
+            known = scores[np.isfinite(scores)]
+            return self.threshold.limit(known) if len(known) else float("inf")
         if isinstance(self.threshold, Conformal):
             return self.threshold.joint_limit(self.held_out, scores)
         return self.single_limit
@@ -82,7 +83,7 @@ def learn_judge(
         return Judge(threshold, float(threshold), normal)
     if isinstance(threshold, FBeta) and not is_labelled:
         return Judge(threshold, None, normal)
-    if isinstance(threshold, FBeta):
+    if isinstance(threshold, FBeta) and len(normal) + len(anomalous):
         labels = np.concatenate([np.zeros(len(normal), bool), np.ones(len(anomalous), bool)])
         return Judge(threshold, threshold.limit(np.concatenate([normal, anomalous]), labels), normal, source)
     if not len(normal):

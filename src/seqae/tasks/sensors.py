@@ -89,9 +89,11 @@ class AutoencoderSensor:
         if isinstance(decoder, SymbolDecoder):
             return decoder.losses(code.latent, target).cpu().numpy()
         loss = as_loss(self.autoencoder.loss)
-        values = loss.of_values(decoder(code.latent, target.lengths, code.memory).values, target.values)
-        errors = values.cpu().numpy()
-        errors = np.sqrt(errors) if loss.kind == "mse" else errors  # NumPy: no thread is woken for one window
+        rebuilt = decoder(code.latent, target.lengths, code.memory).values
+        if loss.kind == "mse":  # NumPy: no thread is woken for one window, and no square overflows
+            errors = np.abs(rebuilt.cpu().numpy() - target.values.cpu().numpy())
+        else:
+            errors = loss.of_values(rebuilt, target.values).cpu().numpy()
         if target.observed is not None:
             errors = np.where(target.observed.cpu().numpy(), errors, np.float32(np.nan))
         return errors
@@ -144,8 +146,14 @@ def columns_of(sensors: Sequence[Sensor]) -> dict[str, slice]:
 
 @kernel_first()
 def read_all(sensors: Sequence[Sensor], windows: Ragged) -> np.ndarray:
-    """The columns of all sensors, side by side. Returns (n_steps, n_columns) float64, NaN where not observed."""
-    return sensors[0].read(windows) if len(sensors) == 1 else _side_by_side([s.read(windows) for s in sensors])
+    """The columns of all sensors, side by side. Returns (n_steps, n_columns) float64, NaN where not observed: in all
+    columns, those of whole windows too, at steps of which no channel was.
+    """
+    columns = sensors[0].read(windows) if len(sensors) == 1 else _side_by_side([s.read(windows) for s in sensors])
+    if windows.observed is None:
+        return columns
+    is_observed = windows.observed[windows.step_indices()].reshape(len(columns), -1).any(axis=1)
+    return np.where(is_observed[:, None], columns, np.nan)
 
 
 def _placed(columns: np.ndarray, lengths: np.ndarray, batch: Ragged, first: int) -> np.ndarray:
