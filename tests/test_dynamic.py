@@ -31,8 +31,19 @@ def naive_marks(scores: list[float], rule: Dynamic) -> list[bool]:
         mean = sum(part) / len(part)
         limit = mean + (rule.n_sigmas or 0) * (sum((s - mean) ** 2 for s in part) / len(part)) ** 0.5
         near = [any(s > limit for s in part[max(0, i - rule.padding) : i + rule.padding + 1]) for i in range(len(part))]
-        for i in naive_kept(part, near, rule.least_drop):
+        kept = naive_kept(part, near, rule.least_drop)
+        for i in kept:
             marked[first + i] = True
+        for edge, inside in ((first, 0), (first + len(part), len(part) - 1)):
+            if 0 < edge < n and inside in kept and scores[edge - 1] > limit and scores[edge] > limit:
+                start, end = edge, edge
+                while start > 0 and scores[start - 1] > limit:
+                    start -= 1
+                while end < n and scores[end] > limit:
+                    end += 1
+                if end - start < len(part):
+                    for i in range(max(0, start - rule.padding), min(n, end + rule.padding)):
+                        marked[i] = True
         if first + size >= n:
             return marked
         first += stride
@@ -56,12 +67,13 @@ def naive_kept(part: list[float], near: list[bool], least_drop: float) -> list[i
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_marks_follow_the_rule(seed: int) -> None:
+@pytest.mark.parametrize("n_smoothed", [1, 5])
+def test_marks_follow_the_rule(seed: int, n_smoothed: int) -> None:
     rng = np.random.default_rng(seed)
     rule = Dynamic(float(rng.uniform(1.5, 4)), 0.33, 0.1, 0.0, int(rng.integers(0, 12)), float(rng.uniform(0, 0.3)))
-    scores = np.exp(rng.normal(size=int(rng.integers(50, 400))))
+    scores = running_mean(np.exp(rng.normal(size=int(rng.integers(50, 400)))), n_smoothed)
     assert rule.marks(scores).is_marked.tolist() == naive_marks(scores.tolist(), rule)
-    assert rule.marks(scores).is_marked.any()
+    assert n_smoothed > 1 or rule.marks(scores).is_marked.any()
 
 
 def test_the_running_mean_is_centred() -> None:
@@ -77,6 +89,21 @@ def test_a_level_that_drifts_hides_nothing() -> None:
     scores = np.linspace(1, 10, 3000) * noise(3000, 0, (400, 420, 3.0))
     assert not PLAIN.marks(scores).is_marked[400:420].any()
     assert Dynamic(padding=0, smoothing=0.0).marks(scores).is_marked[400:420].all()
+
+
+@pytest.mark.parametrize("start", range(150, 500, 25))
+def test_a_run_too_long_for_its_stretch_is_marked_from_one_that_cuts_it(start: int) -> None:
+    scores = noise(1000, start, (start, start + 60, 3.0))  # 18 % of a stretch: 4 deviations are beyond it
+    marks = Dynamic(stride=0.05, smoothing=0.0, padding=0).marks(scores)
+    assert np.flatnonzero(marks.is_marked).tolist() == list(range(start, start + 60))
+    assert (scores[marks.is_marked] > marks.limits[marks.is_marked]).all()
+
+
+def test_of_a_new_level_the_beginning_alone_is_marked() -> None:
+    marks = Dynamic(stride=0.05, smoothing=0.0, padding=0).marks(noise(1000, 5, (400, 1000, 3.0)))
+    marked = np.flatnonzero(marks.is_marked)
+    assert marked[0] == 400
+    assert marked[-1] < 420
 
 
 def test_alarms_that_hardly_stand_out_are_dropped() -> None:

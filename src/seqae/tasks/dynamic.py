@@ -25,6 +25,12 @@ class Dynamic:
     highest score, followed by the highest one outside them; those after the last drop of at least `least_drop` of the
     score before are not marked.
 
+    Of n scores, k high ones exceed the mean by at most sqrt((n - k) / k) deviations, so that n_sigmas=4 marks nothing
+    in a stretch of which more than 1 / 17 is high. Such a run is marked from a stretch that ends within it: a run that
+    a stretch cuts is marked as far as it lies above that stretch's limit, unless it is as long as a stretch. Then it is
+    a new level, of which the beginning or end alone is marked. Where stretches start every tenth of one, about one such
+    run in four is cut by none near its ends, and missed; stride=0.05 misses none.
+
     n_sigmas: None takes the one that removes most mean and deviation for the fewest marks (equations 3 to 5).
     stretch, stride: shares of the series, and of the stretch. smoothing: steps of the running mean, as a share of the
     series. padding: steps. least_drop: 0 keeps all.
@@ -50,7 +56,7 @@ class Dynamic:
     def marks(self, scores: np.ndarray) -> Marks:
         """scores: (n_steps,) of one series, not negative, NaN where unknown: such a step starts no alarm.
 
-        The limit of a step is the lowest of the stretches that hold it, for the smoothed scores.
+        The limit of a step is the lowest of the stretches that mark it or hold it, for the smoothed scores.
         """
         is_known = ~np.isnan(scores)
         marked, limits = np.zeros(len(scores), bool), np.full(len(scores), np.inf)
@@ -63,7 +69,11 @@ class Dynamic:
             part = slice(first, first + size)
             limit = self._limit(smooth[part][is_known[part]])
             limits[part] = np.minimum(limits[part], limit)
-            marked[part] |= self._kept(smooth[part], smooth[part] > limit)
+            kept = self._kept(smooth[part], smooth[part] > limit)
+            marked[part] |= kept
+            for start, end in _cut_runs(smooth > limit, first, kept):
+                marked[max(0, start - self.padding) : end + self.padding] = True
+                limits[start:end] = np.minimum(limits[start:end], limit)
         return Marks(marked, limits)
 
     def _limit(self, scores: np.ndarray) -> float:
@@ -95,6 +105,18 @@ def running_mean(values: np.ndarray, n_steps: int) -> np.ndarray:
     first, last = np.maximum(at - n_steps // 2, 0), np.minimum(at + (n_steps + 1) // 2, len(values))
     n_known = counts[last] - counts[first]
     return np.divide(sums[last] - sums[first], n_known, out=np.full(len(values), np.nan), where=n_known > 0)
+
+
+def _cut_runs(is_above: np.ndarray, first: int, kept: np.ndarray) -> list[tuple[int, int]]:
+    """Runs, as [start, end), that an end of the stretch cuts where its mark was kept; none as long as the stretch.
+
+    is_above: (n_steps,) bool of the series; kept: (size,) bool of the stretch that starts at first.
+    """
+    edges = [edge for edge, is_kept in ((first, kept[0]), (first + len(kept), kept[-1])) if is_kept]
+    found = runs(is_above) if edges else []
+    return [
+        (start, end) for start, end in found if end - start < len(kept) and any(start < edge < end for edge in edges)
+    ]
 
 
 def _firsts(n_steps: int, size: int, stride: int) -> range:
