@@ -166,6 +166,25 @@ def test_a_checkpoint_of_another_run_is_refused(
         SequenceAutoencoder(**SMALL | change, callbacks=[checkpoint]).fit(waves)
 
 
+@pytest.mark.parametrize("changed", [5, 35])
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.5])
+def test_a_checkpoint_of_other_data_is_refused(
+    waves: list[np.ndarray], tmp_path: Path, changed: int, validation_fraction: float
+) -> None:
+    settings = SMALL | {"scale": False, "validation_fraction": validation_fraction}
+    checkpoint = Checkpoint(tmp_path / "run.ckpt")
+    SequenceAutoencoder(**settings, callbacks=[checkpoint]).fit(waves)
+    others = [wave[::-1] if i == changed else wave for i, wave in enumerate(waves)]
+    with pytest.raises(InvalidParameter, match=r"another run.*data and initial weights"):
+        SequenceAutoencoder(**settings, callbacks=[checkpoint]).fit(others)
+
+
+def test_fit_trains_where_gradients_are_off(waves: list[np.ndarray]) -> None:
+    with torch.no_grad():
+        quiet = SequenceAutoencoder(**SMALL).fit(waves)
+    np.testing.assert_array_equal(weights_of(quiet), weights_of(SequenceAutoencoder(**SMALL).fit(waves)))
+
+
 def test_a_model_file_is_no_checkpoint(waves: list[np.ndarray], tmp_path: Path) -> None:
     SequenceAutoencoder(**SMALL).fit(waves).save(tmp_path / "m.seqae")
     with pytest.raises(InvalidParameter, match="holds a autoencoder, not a checkpoint"):

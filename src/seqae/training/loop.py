@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -66,7 +65,7 @@ def train(
 
     Raises TrainingDiverged if the loss or its gradient is not finite; the model then has the best weights so far.
     """
-    with FlatParameters(model) as flat, kernel_first():
+    with FlatParameters(model) as flat, kernel_first(), torch.enable_grad():
         return _Trainer(model, loss, training, validation, settings, fabric, callbacks, flat).run()
 
 
@@ -95,7 +94,7 @@ class _Trainer:
         self._n_batches = len(shuffled_batches(training.lengths, settings.batch_size, seed=0, epoch=0))
 
     def run(self) -> History:
-        identity = self._identity()
+        identity = self._identity() if self._checkpoints else {}
         for checkpoint in self._checkpoints:
             checkpoint.resume(self._state, identity)
         self._call("on_train_start", self._settings.max_epochs, self._n_batches, len(self._state.epochs))
@@ -190,12 +189,12 @@ class _Trainer:
         return self._settings.learning_rate * warm_up * cosine
 
     def _identity(self) -> dict[str, Any]:
-        """What decides the weights beside the state: settings, loss, the start, the order of the data."""
-        start = hashlib.sha256(self._flat.values.detach().cpu().numpy().tobytes())
-        first = self._training.load(np.arange(min(len(self._training), 16)))
-        start.update(repr(self._model.architecture).encode())
-        start.update(first.values.cpu().numpy().tobytes())
-        start.update(self._training.lengths.tobytes())
+        """What decides the weights beside the state: settings, loss, the start, and all data as the model sees it."""
+        start = hashlib.blake2b(repr(self._model.architecture).encode())
+        start.update(self._flat.values.detach().cpu().numpy().tobytes())
+        _add_data(start, self._training)
+        if self._validation is not None:
+            _add_data(start, self._validation)
         return {**asdict(self._settings), **asdict(self._loss), "data and initial weights": start.hexdigest()}
 
     def _call(self, hook: str, *arguments: Any) -> None:
@@ -203,6 +202,15 @@ class _Trainer:
             method = getattr(callback, hook, None)
             if method is not None:
                 method(*arguments)
+
+
+def _add_data(digest: Any, loader: BatchLoader) -> None:
+    digest.update(loader.lengths.tobytes())
+    for indices in ordered_batches(loader.lengths):
+        batch = loader.load(indices)
+        for tensor in (batch.values, batch.observed):
+            if tensor is not None:
+                digest.update(tensor.cpu().numpy().tobytes())
 
 
 def _diverged(number: int, loss: float, norm: float, learning_rate: float) -> str:
