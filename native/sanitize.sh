@@ -15,6 +15,7 @@ LD_PRELOAD=$preload ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:pr
 import sys
 
 site, *arguments = sys.argv[1:]
+suites = [f"tests/test_{name}.py" for name in ("native", "attention", "symbols")]
 sys.meta_path = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
 sys.path.insert(0, site)
 
@@ -24,5 +25,5 @@ import seqae
 
 assert seqae.__file__.startswith(site), f"the editable installation was tested instead: {seqae.__file__}"
 assert seqae.active_kernel() != "reference"
-sys.exit(pytest.main(["-p", "no:cacheprovider", "-p", "no:xdist", "tests/test_native.py", *arguments]))
+sys.exit(pytest.main(["-p", "no:cacheprovider", "-p", "no:xdist", *suites, *arguments]))
 PYTHON
