@@ -16,13 +16,14 @@ nb::tuple kernels() {
 }
 
 template <class T>
-void gather_of(nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
-               nb::handle centre, nb::handle scale, nb::handle out, nb::handle observed_out) {
-    const View rows = view_of(values, "values"), counts = view_of(lengths, "lengths"), steps = view_of(out, "out");
+void gather_of(nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths, nb::handle centre,
+               nb::handle scale, nb::handle out, nb::handle observed_out) {
+    const View rows = view_of(values, "values"), steps = view_of(out, "out");
+    const std::vector<std::int64_t> first = counts_of(starts, "starts"), counts = counts_of(lengths, "lengths");
+    if (first.size() != counts.size()) throw nb::value_error("starts and lengths must have one size");
     GatherProblem<T> p;
-    p.n_sequences = counts.shape[0], p.n_channels = int(rows.shape[1]);
-    p.starts = read<const std::int64_t>(starts, "starts", p.n_sequences);
-    p.lengths = checked<const std::int64_t>(counts, "lengths");
+    p.n_sequences = std::int64_t(counts.size()), p.n_channels = int(rows.shape[1]);
+    p.starts = first.data(), p.lengths = counts.data();
     p.values = checked<const T>(rows, "values");
     p.observed = read<const bool>(observed, "observed", rows.shape[0], p.n_channels);
     p.centre = read<const T>(centre, "centre", p.n_channels);
@@ -77,13 +78,15 @@ void attend_of(nb::handle queries, nb::handle n_queries, nb::handle memory,
                nb::handle n_memories, nb::handle contexts, nb::tuple gradients, int n_threads) {
     const View rows = view_of(queries, "queries");
     AttentionProblem<T> p;
-    p.n_sequences = view_of(n_queries, "lengths").shape[0], p.size = int(rows.shape[1]);
+    const std::vector<std::int64_t> asking = counts_of(n_queries, "lengths"), kept = counts_of(n_memories, "lengths");
+    if (asking.size() != kept.size()) throw nb::value_error("queries and memory must have as many sequences");
+    p.n_sequences = std::int64_t(asking.size()), p.size = int(rows.shape[1]);
     p.scale = T(1 / std::sqrt(double(p.size)));
-    p.n_queries = read<const std::int64_t>(n_queries, "lengths", p.n_sequences);
-    p.n_memories = read<const std::int64_t>(n_memories, "lengths", p.n_sequences);
+    p.n_queries = asking.data(), p.n_memories = kept.data();
     std::int64_t n_rows = 0, n_kept = 0;
     for (std::int64_t i = 0; i < p.n_sequences; ++i) {
-        if (p.n_queries[i] < 0 || p.n_memories[i] < 1) throw nb::value_error("each sequence needs steps to attend over");
+        if (asking[i] < 0 || kept[i] < 1)
+            throw nb::value_error("each sequence needs steps to attend over");
         n_rows += p.n_queries[i], n_kept += p.n_memories[i];
     }
     p.queries = read<const T>(queries, "queries", n_rows, p.size);
@@ -112,9 +115,10 @@ template <class T>
 void mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
                   nb::handle lengths, nb::handle mean, nb::handle gradient) {
     const View rows = view_of(prediction, "prediction");
-    const std::int64_t* const given = read<const std::int64_t>(lengths, "lengths", any);
-    LossProblem<T> p{LossKind(kind), per_sequence, given ? view_of(lengths, "lengths").shape[0] : 1};
-    p.lengths = given ? given : rows.shape;  // without them: one sequence of all rows
+    std::vector<std::int64_t> counts = counts_of(lengths, "lengths");
+    if (lengths.is_none()) counts = {rows.shape[0]};  // one sequence of all rows
+    LossProblem<T> p{LossKind(kind), per_sequence, std::int64_t(counts.size())};
+    p.lengths = counts.data();
     p.n_channels = int(rows.shape[1]);
     p.prediction = checked<const T>(rows, "prediction");
     p.target = read<const T>(target, "target", rows.shape[0], p.n_channels);
@@ -153,10 +157,9 @@ double adam_step_of(nb::handle parameters, nb::handle gradient, nb::handle first
 }
 
 double adam_step(nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second, double learning_rate,
-                 double weight_decay, double max_norm, double beta1, double beta2, double epsilon, double correction1,
-                 double correction2) {
+                 double max_norm, double beta1, double beta2, double epsilon, double correction1, double correction2) {
     const auto with = [&]<class T>(AdamProblem<T> p) {
-        p.learning_rate = learning_rate, p.weight_decay = weight_decay, p.max_norm = max_norm, p.epsilon = epsilon;
+        p.learning_rate = learning_rate, p.max_norm = max_norm, p.epsilon = epsilon;
         p.betas[0] = beta1, p.betas[1] = beta2, p.corrections[0] = correction1, p.corrections[1] = correction2;
         return adam_step_of<T>(parameters, gradient, first, second, p);
     };
@@ -173,7 +176,8 @@ NB_MODULE(_native, m) {
     m.doc() = "The compiled kernel; call it through seqae.recurrence.";
     m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
     nb::class_<Recurrence>(m, "Recurrence", "One pass over a ragged batch, and what its gradient needs.")
-        .def(nb::init<bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("is_gru"), nb::arg("is_relu"), nb::arg("source"), nb::arg("reverse"),
+        .def(nb::init<bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("is_gru"), nb::arg("is_relu"),
+             nb::arg("source"), nb::arg("reverse"),
              nb::arg("starts").none(), nb::arg("lengths"))
         .def("forward", &Recurrence::forward, nb::arg("tensors"), nb::arg("outputs").none(), nb::arg("final_states"),
              nb::arg("keep"), nb::arg("n_threads"))

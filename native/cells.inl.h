@@ -39,7 +39,6 @@ struct Lstm {
     using V = Vec<T>;
     using X = Slots4;
     using H = Slots4;
-    using Act = A;
     static constexpr int n_gates = 4, n_states = 2, n_parts = 3;
     static constexpr bool carries_h = false;  // h reaches the step before through the gates alone
 
@@ -94,7 +93,6 @@ struct Gru {
     using V = Vec<T>;
     using X = SlotsX;
     using H = SlotsH;
-    using Act = A;
     static constexpr int n_gates = 3, n_states = 1, n_parts = 1;
     static constexpr bool carries_h = true;
 

@@ -11,7 +11,7 @@ struct PackedLayer {
 template <class T>
 struct PackedReadout {
     int n_channels = 0, n_units = 0;
-    const T *bias = nullptr, *forward = nullptr, *backward = nullptr;  // backward: the transpose
+    const T *forward = nullptr, *backward = nullptr;  // backward: the transpose
 };
 
 template <int n>

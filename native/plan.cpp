@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 
 namespace seqae {
 namespace {
@@ -19,6 +21,16 @@ bool is_narrow_better(const std::vector<std::int64_t>& sorted, std::size_t first
 bool is_double_better(const std::vector<std::int64_t>& sorted, std::size_t first, int width) {
     if (sorted.size() <= std::size_t(2 * width) || first + width >= sorted.size()) return false;
     return 8 * sorted[first + width] >= 7 * sorted[first];
+}
+
+// Lanes of every tile by SEQAE_LAYOUT, a test's way to run one layout on all; 0 where it is not set.
+int forced_lanes(int width) {
+    const char* const layout = std::getenv("SEQAE_LAYOUT");
+    if (!layout || !*layout) return 0;
+    if (std::strcmp(layout, "narrow") == 0) return 1;
+    if (std::strcmp(layout, "1") == 0) return width;
+    if (std::strcmp(layout, "2") == 0) return 2 * width;
+    throw std::invalid_argument(std::string("SEQAE_LAYOUT must be narrow, 1 or 2, got ") + layout);
 }
 
 }  // namespace
@@ -40,11 +52,11 @@ Plan make_plan(const std::int64_t* lengths, std::int64_t n_sequences, int width)
         std::stable_sort(plan.order.begin(), plan.order.end(), is_longer);
     std::vector<std::int64_t> sorted(n_sequences);
     std::transform(plan.order.begin(), plan.order.end(), sorted.begin(), [&](std::int64_t i) { return lengths[i]; });
-    const char* const forced = std::getenv("SEQAE_LAYOUT");  // a test's way to run one layout on all
+    const int forced = forced_lanes(width);
     for (std::size_t first = 0; first < sorted.size();) {
         int n_lanes = is_double_better(sorted, first, width) ? 2 * width : width;
         if (is_narrow_better(sorted, first, width)) n_lanes = 1;
-        if (forced) n_lanes = std::strcmp(forced, "narrow") == 0 ? 1 : std::atoi(forced) * width;
+        if (forced) n_lanes = forced;
         const auto n_left = std::int64_t(sorted.size() - first);
         const int n_taken = int(std::min<std::int64_t>(n_lanes, n_left));
         plan.tiles.push_back({std::int64_t(first), n_taken, n_lanes, sorted[first]});

@@ -116,8 +116,8 @@ struct AdamProblem {
     std::int64_t n = 0;
     const T* gradient = nullptr;                                   // (n)
     T *parameters = nullptr, *first = nullptr, *second = nullptr;  // (n)
-    double learning_rate, weight_decay, max_norm;  // max_norm: 0 for none
-    double betas[2], epsilon, corrections[2];      // corrections: 1 - beta^n_updates
+    double learning_rate, max_norm;            // max_norm: 0 for none
+    double betas[2], epsilon, corrections[2];  // corrections: 1 - beta^n_updates
 };
 
 }  // namespace seqae

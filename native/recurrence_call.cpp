@@ -7,14 +7,6 @@ namespace {
 
 constexpr int n_leading = 3, n_weights = 4;  // tensors before the layers', weights of a layer
 
-std::vector<std::int64_t> read_counts(nb::handle array, const char* name) {
-    if (array.is_none()) return {};
-    const View view = view_of(array, name);
-    const auto* const data = checked<const std::int64_t>(view, name);
-    if (view.n_dims != 1) throw nb::value_error((std::string(name) + " must be a vector").c_str());
-    return {data, data + view.shape[0]};
-}
-
 bool is_double(nb::tuple tensors) { return view_of(tensors[n_leading], "weights").dtype == nb::dtype<double>(); }
 
 }  // namespace
@@ -22,7 +14,7 @@ bool is_double(nb::tuple tensors) { return view_of(tensors[n_leading], "weights"
 Recurrence::Recurrence(bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts, nb::handle lengths)
     : kernel_(active_kernel()), cell_(is_gru ? CellKind::gru : CellKind::lstm),
       activation_(is_relu ? Activation::relu : Activation::tanh), source_(Source(source)), reverse_(reverse),
-      starts_(read_counts(starts, "starts")), lengths_(read_counts(lengths, "lengths")) {
+      starts_(counts_of(starts, "starts")), lengths_(counts_of(lengths, "lengths")) {
     for (const std::int64_t length : lengths_) {
         if (length < 0) throw nb::value_error("lengths must not be negative");
         n_steps_ += length;

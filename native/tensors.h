@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace seqae {
 
@@ -66,7 +67,8 @@ inline View view_of(nb::handle object, const char* name) {
     if (const ExchangeApi* api = exchange_api(object)) {
         if (api->borrow(object.ptr(), &tensor) != 0) throw nb::python_error();
     } else {
-        if (!nb::try_cast(object, array)) throw nb::type_error((std::string(name) + " must be a tensor or array").c_str());
+        if (!nb::try_cast(object, array))
+            throw nb::type_error((std::string(name) + " must be a tensor or array").c_str());
         tensor.data = array.data(), tensor.ndim = int(array.ndim()), tensor.dtype = array.dtype();
         tensor.shape = const_cast<std::int64_t*>(array.shape_ptr());
         tensor.strides = const_cast<std::int64_t*>(array.stride_ptr());
@@ -85,6 +87,16 @@ T* checked(const View& view, const char* name) {
     return static_cast<T*>(view.data);
 }
 
+// Starts or lengths, which may be strided and read-only; nothing for None.
+inline std::vector<std::int64_t> counts_of(nb::handle object, const char* name) {
+    if (object.is_none()) return {};
+    nb::ndarray<const std::int64_t, nb::ndim<1>, nb::device::cpu> array;
+    if (!nb::try_cast(object, array)) throw nb::type_error((std::string(name) + " must be a vector of int64").c_str());
+    std::vector<std::int64_t> counts(array.shape(0));
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = array.data()[std::int64_t(i) * array.stride(0)];
+    return counts;
+}
+
 constexpr std::int64_t any = -1;
 
 // Pointer to a vector or matrix of the given shape; null for None.
@@ -92,8 +104,9 @@ template <class T>
 T* read(nb::handle object, const char* name, std::int64_t n_rows, std::int64_t n_columns = 0) {
     if (object.is_none()) return nullptr;
     const View view = view_of(object, name);
+    const bool has_columns = n_columns == any || view.shape[1] == n_columns;
     const bool fits = (n_rows == any || view.shape[0] == n_rows) &&
-                      (n_columns == 0 ? view.n_dims == 1 : view.n_dims == 2 && (n_columns == any || view.shape[1] == n_columns));
+                      (n_columns == 0 ? view.n_dims == 1 : view.n_dims == 2 && has_columns);
     if (!fits) {
         std::string shape;
         for (int d = 0; d < view.n_dims; ++d) shape += (d ? ", " : "") + std::to_string(view.shape[d]);

@@ -189,7 +189,7 @@ double adam_step(const AdamProblem<T>& p) {
     const double norm = __builtin_sqrt(sum_of_squares(p.gradient, p.n));
     if (!__builtin_isfinite(norm)) return norm;
     const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
-    const T keep = T(1 - p.learning_rate * p.weight_decay), rate = T(p.learning_rate / p.corrections[0]);
+    const T rate = T(p.learning_rate / p.corrections[0]);
     const T fresh1 = T(1 - p.betas[0]), beta2 = T(p.betas[1]), fresh2 = T(1 - p.betas[1]), epsilon = T(p.epsilon);
     const T correction2 = T(p.corrections[1]);
     const T* __restrict const gradient = p.gradient;
@@ -200,7 +200,7 @@ double adam_step(const AdamProblem<T>& p) {
         first[k] += fresh1 * (g - first[k]);
         second[k] = beta2 * second[k] + fresh2 * g * g;
         const T denominator = square_root(second[k] / correction2) + epsilon;
-        parameters[k] = parameters[k] * keep - rate * (first[k] / denominator);
+        parameters[k] -= rate * (first[k] / denominator);
     }
     return norm;
 }

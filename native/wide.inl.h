@@ -24,8 +24,7 @@ struct WideProducts {
         return pack_product(arena, n_k, n_rows, [=](int k, int r) { return weights[std::int64_t(r) * n_k + k]; });
     }
 
-    // out[row] = (bias[row] | out[row] | 0) + sum over k of w[row][k] * rows[k]
-
+    // acc[r] += sum over k of w[r][k] * rows[k]
     template <class Slots, int R, int NV>
     static SEQAE_INLINE void add_rows(V (&acc)[R][NV], const T* w, const T* rows, int n_groups, int n_lanes) {
         for (int k = 0; k < n_groups; ++k, rows += Slots::group * n_lanes)
@@ -82,9 +81,6 @@ struct Wide : WideProducts<T> {
 
     static int unit_rows(int n_units) { return n_units; }
     static int channel_rows(int n_channels) { return int(round_up(n_channels, 4)); }
-
-    // distances between neighbouring units of a state, units of the gates, and slots
-    static std::int64_t slot_stride(const PackedLayer<T>&, int n_lanes) { return n_lanes; }
 
     // ---- packing
 

@@ -87,7 +87,7 @@ struct WideSums {
                     for (int c = 0; c < C; ++c) acc[g][c] = fma(gradient, column[c], acc[g][c]);
                 }
             }
-                add_sums(acc, into, gate_stride);
+        add_sums(acc, into, gate_stride);
     }
 
     // into[channel * stride + column] += sum over steps and lanes of gradients[step][channel] * columns[step][column]

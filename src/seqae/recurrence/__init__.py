@@ -192,16 +192,15 @@ def adam_step(
     state: AdamState,
     *,
     learning_rate: float,
-    weight_decay: float = 0.0,
     max_norm: float | None = None,
 ) -> float:
-    """One Adam update in place (Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019).
+    """One Adam update in place (Kingma & Ba 2015, algorithm 1).
 
     parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first. Returns its norm before
     that; where it is not finite, nothing is updated.
     """
     return _implementation(parameters).adam_step(
-        parameters, gradient, state, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=max_norm
+        parameters, gradient, state, learning_rate=learning_rate, max_norm=max_norm
     )
 
 

@@ -25,6 +25,10 @@ VALUE_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Loss of each value by name; huber has delta 1, bce takes logits."""
 
 
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+"""Adam's, as its paper has them."""
+
+
 @dataclass(slots=True)
 class AdamState:
     """Running moments of a flat parameter vector (Kingma & Ba 2015). first, second: (n_parameters,)."""
@@ -113,12 +117,9 @@ def adam_step(
     state: AdamState,
     *,
     learning_rate: float,
-    weight_decay: float = 0.0,
     max_norm: float | None = None,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-8,
 ) -> float:
-    """One Adam update in place (Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019).
+    """One Adam update in place (Kingma & Ba 2015, algorithm 1).
 
     parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first. Returns its norm before
     that; where it is not finite, nothing is updated.
@@ -129,10 +130,9 @@ def adam_step(
     if max_norm is not None and norm > max_norm:
         gradient = gradient * (max_norm / norm)
     state.n_updates += 1
-    state.first.lerp_(gradient, 1 - betas[0])
-    state.second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
-    corrections = [1 - beta**state.n_updates for beta in betas]
-    denominator = (state.second / corrections[1]).sqrt_().add_(epsilon)
-    parameters.mul_(1 - learning_rate * weight_decay)
+    state.first.lerp_(gradient, 1 - BETAS[0])
+    state.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+    corrections = [1 - beta**state.n_updates for beta in BETAS]
+    denominator = (state.second / corrections[1]).sqrt_().add_(EPSILON)
     parameters.addcdiv_(state.first, denominator, value=-learning_rate / corrections[0])
     return norm

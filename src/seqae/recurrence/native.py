@@ -13,7 +13,7 @@ from ..ragged import Ragged, back_to_back, starts_of
 from .cell import Cell, Constant, First, Readout, State, Weights
 from .compiled import compiled, forced_kernel, kernels
 from .following import run
-from .fused import AdamState
+from .fused import BETAS, EPSILON, AdamState
 from .operations import Attention, Join, Linear, MeanLoss, Recurrence, Tensors, UsualLengths, WeightedSum, contiguous
 from .threads import n_kernel_threads
 
@@ -166,18 +166,15 @@ def adam_step(
     state: AdamState,
     *,
     learning_rate: float,
-    weight_decay: float = 0.0,
     max_norm: float | None = None,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-8,
 ) -> float:
     """See seqae.recurrence.adam_step."""
     n_updates = state.n_updates + 1
-    corrections = [1 - beta**n_updates for beta in betas]
+    corrections = [1 - beta**n_updates for beta in BETAS]
     moments = state.first, state.second
     norm = compiled().adam_step(
-        parameters.detach(), contiguous(gradient), *moments, learning_rate, weight_decay, max_norm or 0.0, *betas,
-        epsilon, *corrections,
+        parameters.detach(), contiguous(gradient), *moments, learning_rate, max_norm or 0.0, *BETAS,
+        EPSILON, *corrections,
     )  # fmt: skip
     if np.isfinite(norm):
         state.n_updates = n_updates
