@@ -14,7 +14,7 @@ from seqae.tasks.thresholds import Quantile
 
 from . import detection_sets as sets
 from .detection_methods import Method, Row, methods, predicting, table
-from .discord import Discord
+from .discord import Discord, is_installed
 from .metrics import Events, auroc, average_precision, best_f1, count_events, f1, is_top_hit
 
 Benchmark = Callable[[Iterable[int], int | None, int | None], list[tuple[str, list[Row]]]]
@@ -64,7 +64,7 @@ def power_series(seeds: Iterable[int], epochs: int | None, n_shortest: int | Non
 
 
 def ucr(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Top-1 within +-100 steps, windows of one period."""
+    """Top-1 within +-100 steps, windows of one period. Discord search needs stumpy, and is left out without it."""
     chosen = sets.ucr(n_shortest)
 
     def run(method: Method, seed: int) -> Row:
@@ -73,7 +73,8 @@ def ucr(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> lis
 
     settings = {"window": "auto", "stride": 2, "threshold": None, "held_out_fraction": 0.1}
     rows = table(methods(epochs or 5, hidden_size=24, **settings), seeds, run)
-    return rows + table({"discord search": lambda seed: Discord()}, range(1), run)
+    peers: dict[str, Method] = {"discord search": lambda seed: Discord()} if is_installed() else {}
+    return rows + table(peers, range(1), run)
 
 
 def _is_hit(method: AnomalyDetector | Discord, series: sets.UcrSeries) -> float:

@@ -1,16 +1,14 @@
-"""Discord search: the window that is least like any other, by the matrix profile of z-normalised windows, exactly."""
+"""Discord search with stumpy, where it is installed: the window that is least like any other, z-normalised."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from importlib.util import find_spec
+from typing import Self
 
 import numpy as np
 
 from seqae.ragged import Ragged
 from seqae.tasks.windowing import choose_window
-
-LEAST_DEVIATION = 1e-4
-"""Of a window, in standard deviations of the series: a flat one is not blown up."""
 
 
 class Discord:
@@ -30,29 +28,22 @@ class Discord:
         """X: one series, (n_steps, 1). Returns its (n_steps,), the mean over the windows that hold each step."""
         (series,) = X
         whole = np.concatenate([self._train, series[:, 0].astype(np.float64)])
-        whole = (whole - self._train.mean()) / (self._train.std() or 1.0)
-        return [mean_over_windows(profile(whole, self._window, len(self._train)), self._window)]
+        return [mean_over_windows(profile(whole, self._window)[len(self._train) :], self._window)]
 
 
-def profile(series: np.ndarray, window: int, first: int) -> np.ndarray:
-    """Distance of each window that starts at `first` or later to the nearest that starts half a window away or more.
+def is_installed() -> bool:
+    """Whether stumpy can be imported."""
+    return find_spec("stumpy") is not None
 
-    STOMP (Zhu et al. 2016, "Matrix Profile II"): the products of one window with all others follow from those of the
-    window before. series: (n_steps,). Returns (n_steps - window + 1 - first,) Euclidean, of z-normalised windows.
+
+def profile(series: np.ndarray, window: int) -> np.ndarray:
+    """The matrix profile (Law 2019, "STUMPY"): of each window, the distance to the nearest that starts more than half a
+    window away. series: (n_steps,). Returns (n_steps - window + 1,) Euclidean, of z-normalised windows.
     """
-    n = len(series) - window + 1
-    means, deviations = _moments(series, window)
-    products = np.array([_product(series, first, k, window) for k in range(n)])
-    nearest, after = np.empty(n - first), np.empty(n)
-    for i in range(first, n):
-        if i > first:
-            after[1:] = products[:-1] - series[i - 1] * series[: n - 1] + series[i + window - 1] * series[window:]
-            after[0] = _product(series, i, 0, window)
-            products, after = after, products
-        correlation = (products / window - means[i] * means) / (deviations[i] * deviations)
-        correlation[max(0, i - window // 2) : i + window // 2 + 1] = -1.0
-        nearest[i - first] = np.max(correlation)
-    return np.sqrt(2 * window * np.maximum(1 - nearest, 0.0))
+    import stumpy  # pyright: ignore[reportMissingImports]
+
+    stumpy.config.STUMPY_EXCL_ZONE_DENOM = 2  # stumpy's own way to say half a window
+    return stumpy.stump(series, window)[:, 0].astype(np.float64)
 
 
 def mean_over_windows(distances: np.ndarray, window: int) -> np.ndarray:
@@ -61,12 +52,3 @@ def mean_over_windows(distances: np.ndarray, window: int) -> np.ndarray:
     at = np.arange(len(distances) + window - 1)
     first, last = np.maximum(at - window + 1, 0), np.minimum(at + 1, len(distances))
     return (sums[last] - sums[first]) / (last - first)
-
-
-def _moments(series: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    views = np.lib.stride_tricks.sliding_window_view(series, window)
-    return views.mean(axis=1), np.maximum(views.std(axis=1), LEAST_DEVIATION)
-
-
-def _product(series: np.ndarray, i: int, k: int, window: int) -> Any:
-    return series[i : i + window] @ series[k : k + window]
