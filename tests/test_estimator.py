@@ -448,3 +448,11 @@ def test_japanese_vowels(shared_data: Path) -> None:
     ae = SequenceAutoencoder(random_state=0, verbose=False).fit(train)
     probe = LogisticRegression(max_iter=5000).fit(ae.transform(train), data["y"][is_train])
     assert probe.score(ae.transform(test), data["y"][~is_train]) >= 0.95
+
+
+def test_the_modules_take_what_the_estimator_holds(waves: list[np.ndarray]) -> None:
+    ae = SequenceAutoencoder(latent_size=2, hidden_size=3, max_epochs=1, random_state=0, verbose=False).fit(waves)
+    X = Ragged.from_any(waves)[::3]
+    scaled = (X.values - ae.scaling_.centre) / ae.scaling_.scale
+    vectors = ae.encoder_(Ragged(scaled, X.starts, X.lengths))
+    np.testing.assert_allclose(vectors.detach().numpy(), ae.transform(X), rtol=1e-5, atol=1e-6)

@@ -179,6 +179,15 @@ def test_a_checkpoint_of_other_data_is_refused(
         SequenceAutoencoder(**settings, callbacks=[checkpoint]).fit(others)
 
 
+def test_the_default_dtype_is_left_alone(waves: list[np.ndarray]) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        other = SequenceAutoencoder(**SMALL).fit(waves)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(weights_of(other), weights_of(SequenceAutoencoder(**SMALL).fit(waves)))
+
+
 def test_fit_trains_where_gradients_are_off(waves: list[np.ndarray]) -> None:
     with torch.no_grad():
         quiet = SequenceAutoencoder(**SMALL).fit(waves)

@@ -43,7 +43,7 @@ class RecurrentDecoder(Decoder):
         self.conditioning = Conditioning(architecture, cell, sizes, latent_size, n_steps)
         has_feedback = architecture.feedback != "none"
         self.layers = layers(cell, n_channels if has_feedback else self.conditioning.input_size, sizes)
-        self.start = nn.Parameter(torch.zeros(n_channels)) if has_feedback else None
+        self.start = nn.Parameter(torch.zeros(n_channels, dtype=torch.float32)) if has_feedback else None
         self.attention = Attention(sizes[-1], latent_size) if architecture.has_attention else None
         head_input = n_channels if architecture.readout == "final" else sizes[-1]
         head_input += latent_size if architecture.has_attention else 0

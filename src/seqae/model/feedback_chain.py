@@ -47,7 +47,7 @@ class FeedbackChainDecoder(Decoder):
             raise InvalidParameter("a chain that reads its own tokens must end in a dense layer with softmax")
         if self.n_channels != (n_symbols or n_channels):
             raise InvalidParameter(f"the chain writes {self.n_channels} values a step, but reads {n_channels}")
-        first = torch.zeros(n_channels) if n_symbols is None else torch.zeros(1, dtype=torch.int64)
+        first = torch.zeros(n_channels, dtype=torch.float32) if n_symbols is None else torch.zeros(1, dtype=torch.int64)
         self.start = nn.Buffer(first)
 
     def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
+from ..batching import to_tensors
 from ..ragged import Ragged
 from .draw import Draw
 
@@ -34,7 +35,7 @@ class Encoder(nn.Module, ABC):
 
     def forward(self, sequences: Ragged) -> Tensor:
         """sequences: scaled, values (n_rows, n_channels) or tokens. Returns (n_sequences, latent_size)."""
-        return self.encode(sequences).latent
+        return self.encode(to_tensors(sequences) if isinstance(sequences.values, np.ndarray) else sequences).latent
 
 
 class Decoder(nn.Module, ABC):

@@ -40,7 +40,7 @@ class LengthCode(nn.Module):
 
     def __init__(self, latent_size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(latent_size))
+        self.weight = nn.Parameter(torch.zeros(latent_size, dtype=torch.float32))
         self.statistics = nn.Buffer(torch.zeros(3, dtype=torch.float64))
 
     @torch.no_grad()

@@ -25,8 +25,8 @@ class RecurrentLayer(nn.Module):
         rows = cell.n_gates * hidden_size
         self.cell = cell
         self.reverse = reverse
-        self.weight_ih = nn.Parameter(torch.zeros(rows, input_size))
-        self.weight_hh = nn.Parameter(torch.zeros(rows, hidden_size))
+        self.weight_ih = nn.Parameter(torch.zeros(rows, input_size, dtype=torch.float32))
+        self.weight_hh = nn.Parameter(torch.zeros(rows, hidden_size, dtype=torch.float32))
         self.bias_ih = _bias(rows, is_learnt=n_biases > 0)
         self.bias_hh = _bias(rows, is_learnt=n_biases > 1)
 
@@ -69,7 +69,7 @@ class LinearMap(nn.Module):
 
     def __init__(self, input_size: int, output_size: int, *, has_bias: bool = True) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(output_size, input_size))
+        self.weight = nn.Parameter(torch.zeros(output_size, input_size, dtype=torch.float32))
         self.bias = _bias(output_size, is_learnt=has_bias)
 
     @property
@@ -90,4 +90,5 @@ class LinearMap(nn.Module):
 
 
 def _bias(size: int, *, is_learnt: bool) -> torch.Tensor:
-    return nn.Parameter(torch.zeros(size)) if is_learnt else nn.Buffer(torch.zeros(size))
+    zeros = torch.zeros(size, dtype=torch.float32)
+    return nn.Parameter(zeros) if is_learnt else nn.Buffer(zeros)

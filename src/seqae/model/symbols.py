@@ -30,7 +30,7 @@ class Embedding(nn.Module):
     def __init__(self, n_symbols: int, size: int) -> None:
         super().__init__()
         self.n_symbols = n_symbols
-        self.weight = nn.Parameter(torch.zeros(n_symbols + 1, size))
+        self.weight = nn.Parameter(torch.zeros(n_symbols + 1, size, dtype=torch.float32))
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:

@@ -142,8 +142,9 @@ class _Trainer:
             )
             if not (math.isfinite(value) and math.isfinite(norm)):
                 raise TrainingDiverged(_diverged(number, value, norm, settings.learning_rate))
-            total += value * batch.n_steps
-            n_steps += batch.n_steps
+            n_batch_steps = batch.n_steps
+            total += value * n_batch_steps
+            n_steps += n_batch_steps
             if self._callbacks:
                 self._call("on_batch_end")
         validation_loss = None if self._validation is None else self._mean_loss(self._validation)
