@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
@@ -217,6 +219,23 @@ def test_counts_may_be_strided_and_read_only(kernel, monkeypatch):
     found = native.recur_state(x.cell, chosen, x.weights)[0]
     expected = reference.recur_state(x.cell, chosen, x.weights)[0]
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_other_python_threads_go_on_while_the_kernel_works():
+    x = Case(Cell(), np.full(64, 400, np.int64), hidden=64)
+    call_times = []
+
+    def call():
+        call_times.append(time.perf_counter())
+        native.recur_state(x.cell, x.steps, x.weights)
+        call_times.append(time.perf_counter())
+
+    worker, seen = threading.Thread(target=call), []
+    worker.start()
+    while worker.is_alive():
+        seen.append(time.perf_counter())
+    begin, end = call_times
+    assert sum(begin + 0.1 * (end - begin) < now < begin + 0.9 * (end - begin) for now in seen) > 10
 
 
 @pytest.mark.parametrize("layout", ["3", "0", "wide"])

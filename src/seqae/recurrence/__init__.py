@@ -218,7 +218,7 @@ def _kernel_for(forced: str) -> str:
     if not forced:
         return names[0]
     if forced not in names:
-        raise KernelUnavailable(f"SEQAE_KERNEL is {forced!r}, but this machine can run only: {', '.join(names)}")
+        raise KernelUnavailable(f"SEQAE_KERNEL is {forced!r}, but this installation can run only: {', '.join(names)}")
     return forced
 
 

@@ -24,7 +24,8 @@ _VALUES, _OBSERVED, _UNKNOWN = 0, 1, -1  # places of the batch's own tensors amo
 class _Step:
     """One call. arrays: names of the batch's; inputs: places of values; outputs: places from here on, and how many.
 
-    slots: of the inputs' gradients; needed: inputs that lead to a parameter, as (which input, place).
+    slots: of the inputs' gradients; needed: inputs that lead to a parameter, as (which input, place); has_gradient:
+    whether there are any.
     """
 
     kind: type[Operation]
@@ -34,11 +35,7 @@ class _Step:
     outputs: slice
     slots: tuple[Tensor | None, ...]
     needed: tuple[tuple[int, int], ...]
-
-    @property
-    def has_gradient(self) -> bool:
-        """Whether it leads to a parameter."""
-        return self.kind.has_gradient and (bool(self.needed) or any(slot is not None for slot in self.slots))
+    has_gradient: bool
 
 
 class Program:
@@ -117,8 +114,9 @@ def _step_of(call: Call, batch: Ragged, places: dict[int, int], leads: list[bool
         return None
     needed = tuple((i, place) for i, place in enumerate(inputs) if place is not None and leads[place])
     outputs = slice(len(leads), len(leads) + len(call.outputs))
-    slots = tuple(slots_of(call.tensors))
-    return _Step(type(call.operation), call.operation.settings, names, inputs, outputs, slots, needed)
+    slots, kind = tuple(slots_of(call.tensors)), type(call.operation)
+    has_gradient = kind.has_gradient and (bool(needed) or any(slot is not None for slot in slots))
+    return _Step(kind, call.operation.settings, names, inputs, outputs, slots, needed, has_gradient)
 
 
 def _name_of(array: np.ndarray | None, batch: Ragged) -> str | None:
