@@ -16,7 +16,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqae.ragged import Ragged
-from seqae.recurrence import AdamState, Cell, Constant, First, Readout, Weights, active_kernel, fused, native, reference
+from seqae.recurrence import (
+    AdamState,
+    Cell,
+    Constant,
+    First,
+    Readout,
+    Weights,
+    active_kernel,
+    fused,
+    native,
+    recorded_calls,
+    reference,
+)
 
 pytestmark = pytest.mark.skipif(not native.kernels(), reason="the native kernel is not built")
 
@@ -455,6 +467,38 @@ def test_adam_step_refuses_a_gradient_that_is_not_finite():
     assert not np.isfinite(norm)
     assert parameters.eq(1).all()
     assert state.n_updates == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_small_operations_agree_with_loops(dtype):
+    """Joining, adding up losses, telling lengths: values, and gradients where the first part has none."""
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.randn(3, k, generator=generator, dtype=dtype, requires_grad=k > 1) for k in (1, 2, 4)]
+    joined = native.join(parts)
+    assert joined.tolist() == [[value for part in parts for value in part[i].tolist()] for i in range(3)]
+    slopes = torch.arange(21, dtype=dtype).reshape(3, 7)
+    of_parts = torch.autograd.grad((joined * slopes).sum(), parts[1:])
+    assert [g.tolist() for g in of_parts] == [slopes[:, 1:3].tolist(), slopes[:, 3:].tolist()]
+    losses = [torch.tensor(value, dtype=dtype, requires_grad=value > 1) for value in (1.0, 2.0, 4.0)]
+    total = native.weighted_sum([(1, losses[0]), (0.5, losses[1]), (0.25, losses[2])])
+    assert (total.item(), total.dtype) == (3.0, dtype)
+    assert [g.item() for g in torch.autograd.grad(2 * total, losses[1:])] == [1.0, 0.5]
+    told = native.usual_lengths(np.array([4, 10, 99]), 8.0, 2.0, 20.0, losses[0])
+    assert (told.tolist(), told.dtype) == ([[-2.0], [1.0], [6.0]], dtype)
+    for name, arguments in (("join", (parts,)), ("usual_lengths", (np.array([4, 10, 99]), 8.0, 2.0, 20.0, losses[0]))):
+        assert torch.equal(getattr(native, name)(*arguments), getattr(fused, name)(*arguments))
+
+
+def test_calls_are_recorded_for_one_python_thread_alone():
+    x = Case(Cell(), np.array([2, 3], np.int64), hidden=3)
+    with recorded_calls() as calls:
+        other = threading.Thread(target=lambda: native.recur_state(x.cell, x.steps, x.weights))
+        other.start()
+        other.join()
+        assert not calls
+        native.recur_state(x.cell, x.steps, x.weights)
+    native.recur_state(x.cell, x.steps, x.weights)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("has_direction", [False, True])
