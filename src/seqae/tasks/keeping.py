@@ -10,8 +10,9 @@ from sklearn.frozen import FrozenEstimator
 
 from ..errors import ModelFileError, SeqaeError
 from ..estimator import SequenceAutoencoder
+from ..parameters import check_choice
 from ..saving import ModelFile
-from .channels import ScoredErrors, ScoredValues
+from .channels import ScoredErrors, ScoredValues, as_channels
 from .fingerprints import as_fingerprints
 from .fitting import scored
 from .judging import Judge
@@ -23,6 +24,7 @@ from .scores import Mahalanobis, MeanError, MeanSurprise, Part
 from .sensors import AutoencoderSensor, LinearSensor, Sensor
 from .symbols import SymbolSensor
 from .thresholds import Threshold, as_threshold, threshold_from_json, threshold_to_json
+from .vetting import vet_detector, vet_values
 
 if TYPE_CHECKING:
     from .detect import AnomalyDetector
@@ -71,6 +73,7 @@ def unpack_detector(file: ModelFile) -> AnomalyDetector:
     if file.kind != KIND:
         raise ModelFileError(f"the file holds a {file.kind}, not a detector")
     try:
+        vet_values(file.tensors)
         return _unpack(file.config, file.tensors)
     except (SeqaeError, KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -95,17 +98,23 @@ def _unpack(config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ano
     parts = tuple(_unpack_part(saved, _below(f"part{k}.", tensors)) for k, saved in enumerate(config["parts"]))
     channels = MeanError(tensors["channels.typical"]) if "channels.typical" in tensors else None
     scored_channels = config.get("scored_channels")
-    detector.scored_channels_ = None if scored_channels is None else np.array(scored_channels, np.int64)
+    names = _as_words(config["channel_names"])
+    detector.scored_channels_ = as_channels(scored_channels, names, are_tokens=False)
     sensors = scored(sensors, detector.scored_channels_)
     detector.scorer_ = Scorer(sensors, parts, config["window"], config["stride"], channels)
     detector.autoencoder_, detector.window_ = autoencoder, config["window"]
     detector.judge_ = _unpack_judge(as_threshold(detector.threshold), config["limit"], tensors)
     detector.fingerprints_ = as_fingerprints(tensors["fingerprints"])
     detector.held_out_scores_ = tensors["held_out_scores"]
-    detector.n_channels_, detector.channel_names_ = config["n_channels"], tuple(config["channel_names"])
+    detector.n_channels_, detector.channel_names_ = config["n_channels"], names
     vocabulary = config.get("vocabulary")
-    detector.vocabulary_ = None if vocabulary is None else tuple(vocabulary)
+    detector.vocabulary_ = None if vocabulary is None else _as_words(vocabulary)
+    vet_detector(detector)
     return detector
+
+
+def _as_words(saved: Any) -> Any:
+    return tuple(saved) if isinstance(saved, list) else saved
 
 
 def _unpack_judge(threshold: Threshold | float | None, limit: float | None, tensors: Mapping[str, np.ndarray]) -> Judge:
@@ -144,7 +153,7 @@ def _unpack_sensor(
     if saved["kind"] == "symbols":
         return SymbolSensor.from_tensors(tensors, kinds)
     if saved["kind"] == "nearest":
-        scales = [_below(f"scale{k}.", tensors) for k in range(saved["n_scales"])]
+        scales = [_below(f"scale{k}.", tensors) for k in range(check_choice("n_scales", saved["n_scales"], (1, 2)))]
         return NearestSensor(tuple(_unpack_scale(part) for part in scales))
     memory = _below("neighbours.", tensors)
     neighbours = Neighbours(**memory) if memory else None
