@@ -77,7 +77,9 @@ def best_f1(labels: np.ndarray, scores: np.ndarray) -> float:
     is_anomaly = np.asarray(labels, bool)
     order = np.argsort(-np.asarray(scores), kind="stable")
     hits = np.cumsum(is_anomaly[order])
-    return float(np.max(2 * hits / (np.arange(1, len(hits) + 1) + is_anomaly.sum())))
+    is_last = np.append(np.diff(np.asarray(scores)[order]) != 0, True)  # equal scores fall on one side
+    f1_of_cuts = 2 * hits / (np.arange(1, len(hits) + 1) + is_anomaly.sum())
+    return float(np.max(f1_of_cuts[is_last]))
 
 
 def is_top_hit(scores: np.ndarray, start: int, end: int, *, slack: int = 100) -> bool:
