@@ -114,12 +114,14 @@ def recur_symbols(
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     """See seqae.recurrence.gather."""
     starts, lengths, values = sequences.starts, sequences.lengths, contiguous(sequences.values)
-    out = values.new_empty((sequences.n_steps, values.shape[1]))
+    new_starts = starts_of(lengths)
+    n_steps = int(new_starts[-1] + lengths[-1]) if len(lengths) else 0
+    out = values.new_empty((n_steps, values.shape[1]))
     observed = None if sequences.observed is None else contiguous(sequences.observed)
     observed_out = None if observed is None else observed.new_empty(out.shape)
     centre, scale = contiguous(centre), contiguous(scale)
     compiled().gather(values, observed, starts, lengths, centre, scale, out, observed_out)
-    return Ragged.view(out, starts_of(lengths), lengths, observed_out)
+    return Ragged.view(out, new_starts, lengths, observed_out)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:

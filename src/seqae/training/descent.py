@@ -10,7 +10,7 @@ from ..ragged import Ragged
 from ..recurrence import Program, program_of, recorded_calls
 from .flat import FlatParameters
 
-RECORD_EVERY = 50  # batches; a model that changes its ways during training is seen to do so
+RECORD_EVERY = 200  # batches; a model that changes its ways during training is seen to do so
 
 
 class Descent:

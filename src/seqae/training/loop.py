@@ -142,7 +142,7 @@ class _Trainer:
             )
             if not (math.isfinite(value) and math.isfinite(norm)):
                 raise TrainingDiverged(_diverged(number, value, norm, settings.learning_rate))
-            n_batch_steps = batch.n_steps
+            n_batch_steps = len(batch.values)  # they lie back to back
             total += value * n_batch_steps
             n_steps += n_batch_steps
             if self._callbacks:
