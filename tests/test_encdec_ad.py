@@ -62,6 +62,12 @@ def test_sets_can_be_given(made: EncDecAD) -> None:
     given = {name: list(getattr(made.splits, name)) for name in names}
     again = EncDecAD.paper(splits=given, autoencoder=autoencoder("encdec_ad", latent_size=16, max_epochs=2))
     assert len(again.splits.t_A) == 0
+    empty = PaperSplits(**{name: getattr(made.splits, name) for name in (*names, "t_N")}, t_A=made.splits.t_A[:0])
+    for t_A in ([], None):
+        splits = given | {"t_N": list(made.splits.t_N)} | ({} if t_A is None else {"t_A": t_A})
+        small = EncDecAD.paper(splits=splits, autoencoder=autoencoder("encdec_ad", latent_size=16, max_epochs=1))
+        assert len(small.splits.t_A) == 0
+    assert np.isnan(EncDecAD(made.detector, empty).evaluate()["likelihood_ratio"])
     assert np.isnan(again.evaluate()["recall"])
     with pytest.raises(InvalidParameter, match="missing: v_A"):
         EncDecAD.paper(splits={name: given[name] for name in names[:3]})

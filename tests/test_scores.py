@@ -34,6 +34,19 @@ def test_mahalanobis_of_degenerate_errors_is_finite(errors: np.ndarray) -> None:
     assert np.isfinite(model.score(np.ones((3, errors.shape[1])))).all()
 
 
+def test_mahalanobis_learns_from_what_is_known() -> None:
+    rng = np.random.default_rng(1)
+    errors = rng.normal(size=(4000, 4)) @ (np.eye(4) + 0.4 * rng.random((4, 4))) + [1.0, 2.0, 3.0, 4.0]
+    holes = np.where(rng.random(errors.shape) < 0.6, np.nan, errors)  # few rows know all four
+    new = rng.normal(size=(50, 4)) * 3
+    np.testing.assert_allclose(fit_mahalanobis(holes).score(new), fit_mahalanobis(errors).score(new), rtol=0.3)
+    dead = np.insert(errors, 2, np.nan, axis=1)
+    scores = fit_mahalanobis(dead).score(np.insert(new, 2, np.nan, axis=1))
+    np.testing.assert_allclose(scores, fit_mahalanobis(errors).score(new), rtol=0.02)
+    alive = fit_mahalanobis(dead).score(np.insert(new, 2, 2.5, axis=1))
+    np.testing.assert_allclose(alive, scores, rtol=0.05)
+
+
 def test_a_step_s_score_does_not_depend_on_the_others() -> None:
     errors = np.abs(RNG.normal(size=(50, 7)))
     for model in (fit_mahalanobis(errors), fit_mean_error(errors)):

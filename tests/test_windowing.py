@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from seqae import Ragged
 from seqae.errors import InvalidSequence
+from seqae.tasks.fitting import training_windows
 from seqae.tasks.scorer import Series
 from seqae.tasks.splitting import split_sequences, split_series
 from seqae.tasks.windowing import StepMeans, choose_window, split_at_gaps, windows_of
@@ -41,6 +42,41 @@ def test_gaps_split_regular_and_irregular_times() -> None:
     assert split_at_gaps(series(100), irregular).ragged.lengths.tolist() == [60, 40]
     days = np.datetime64("2026-01-01") + np.array([0, 1, 2, 3, 9, 10, 11]) * np.timedelta64(1, "D")
     assert split_at_gaps(series(7), days).owner.tolist() == [0, 0]
+
+
+@given(st.integers(0, 10_000), st.integers(2, 400))
+def test_gaps_are_told_from_the_times_before_alone(seed: int, n_kept: int) -> None:
+    rng = np.random.default_rng(seed)
+    rates = np.repeat(rng.choice([1.0, 5.0, 60.0], size=8), 50)
+    steps = rates * (rng.uniform(0.5, 2.0, 400) if seed % 2 else 1.0) * np.where(rng.random(400) < 0.02, 40.0, 1.0)
+    times = np.cumsum(steps)
+    whole = split_at_gaps(series(400), times).ragged
+    prefix = split_at_gaps(series(n_kept), times[:n_kept]).ragged
+    assert prefix.starts.tolist() == whole.starts[whole.starts < n_kept].tolist()
+    expected = [0]
+    for k in range(1, 399):
+        past = steps[1:][max(0, k - 100) : k]
+        near = np.abs(past - np.median(past)) <= 0.1 * np.median(past)
+        factor = 1.5 if len(past) >= 3 and near.mean() >= 0.75 else 10
+        if np.diff(times)[k] > factor * np.median(np.diff(times)[max(0, k - 100) : k]):
+            expected.append(k + 1)
+    assert whole.starts.tolist() == expected
+
+
+def test_training_windows_leave_no_step_out() -> None:
+    for n_steps, window, stride, distance in ((200_000, 25, 1, 25), (20_000, 25, 1, 4), (20_000, 25, 9, 9)):
+        windows = training_windows(Series(series(n_steps)), window, stride)
+        assert np.diff(windows.starts)[:-1].tolist() == [distance] * (len(windows) - 2)
+        is_covered = np.zeros(n_steps, bool)
+        for start in windows.starts:
+            is_covered[start : start + window] = True
+        assert is_covered.all()
+
+
+def test_training_windows_do_not_span_gaps() -> None:
+    times = np.arange(100.0) + 50.0 * (np.arange(100) >= 40)
+    windows = training_windows(Series(series(100), times), 30, 1)
+    assert windows.starts.tolist() == [*range(11), *range(40, 71)]
 
 
 def test_unsorted_times_are_named() -> None:

@@ -119,7 +119,7 @@ class EncDecAD:
         bottom = weight * precision + recall
         f_beta = (1 + weight) * precision * recall / bottom if bottom > 0 else 0.0
         rate = false / n_normal if n_normal else float("nan")
-        likelihood_ratio = recall / rate if rate else float("inf")
+        likelihood_ratio = recall / rate if rate else float("inf" if recall > 0 else "nan")
         return {"precision": precision, "recall": recall, "f_beta": f_beta, "likelihood_ratio": likelihood_ratio}
 
     @property
@@ -140,7 +140,8 @@ def _as_splits(splits: PaperSplits | Mapping[str, Any]) -> PaperSplits:
             f"splits must name {', '.join(names)} (t_N and t_A may be left out); "
             f"missing: {', '.join(missing) or 'none'}, unknown: {', '.join(unknown) or 'none'}"
         )
-    taken = {name: take(splits[name]).ragged for name in names if name in splits}
+    is_left_out = {name: name in ("t_N", "t_A") and not len(splits.get(name, ())) for name in names}
+    taken = {name: take(splits[name]).ragged for name in names if not is_left_out[name]}
     nothing = taken["s_N"][np.zeros(0, np.int64)]
     return PaperSplits(**{name: taken.get(name, nothing) for name in names})
 

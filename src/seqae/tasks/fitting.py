@@ -24,7 +24,8 @@ from .symbols import NGRAM, PAIRS, SYMBOLS, fit_symbols
 from .windowing import split_at_gaps
 
 TRAINING_WINDOWS = 4096
-"""Long series are trained on about as many windows, evenly spaced, and at most `stride` apart."""
+"""Long series are trained on about as many windows, evenly spaced: `stride` apart or further, but no further than one
+right after the other, so that every step is in one; so very long series have more windows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +66,7 @@ def training_windows(training: Series, window: int | None, stride: int) -> Ragge
     segments = split_at_gaps(training.ragged, training.times).ragged
     segments = segments[np.flatnonzero(segments.lengths >= window)]
     n_windows = int(np.sum(segments.lengths - window + 1))
-    return segments.windows(window, max(stride, n_windows // TRAINING_WINDOWS, 1))
+    return segments.windows(window, min(window, max(stride, n_windows // TRAINING_WINDOWS)))
 
 
 def fit_sensors(

@@ -16,6 +16,7 @@ SHORTEST_WINDOW = 16
 LONGEST_WINDOW = 1000
 LEAST_CORRELATION = 0.1
 IRREGULAR_GAP, REGULAR_GAP = 10.0, 1.5
+PAST_STEPS, FEWEST_REGULAR, CHUNK = 100, 3, 4096
 EXAMINED_STEPS = 20_000
 
 
@@ -30,9 +31,10 @@ class Segments:
 def split_at_gaps(series: Ragged, times: np.ndarray | None) -> Segments:
     """The parts of each series between gaps in its times.
 
-    times: (n_rows,) as in Source, or None for series without gaps. A gap is a step in time of more than 1.5 times the
-    median where steps are regular (three in four within 10 % of the median), and more than 10 times it where they
-    are not. Raises InvalidSequence where times do not increase.
+    times: (n_rows,) as in Source, or None for series without gaps. A step in time is held against the median of those
+    before it, at most 100, so that what comes later changes nothing. A gap is more than 1.5 times it where they are
+    regular (at least three, three in four within 10 % of the median), and more than 10 times it where they are not.
+    Raises InvalidSequence where times do not increase.
     """
     owner = np.arange(len(series))
     if times is None:
@@ -140,9 +142,20 @@ def _gaps(times: np.ndarray, i: int) -> np.ndarray:
         )
     if not len(steps):
         return np.zeros(0, np.int64)
-    median = np.median(steps)
-    is_regular = np.mean(np.abs(steps - median) <= 0.1 * median) >= 0.75
-    return np.flatnonzero(steps > median * (REGULAR_GAP if is_regular else IRREGULAR_GAP)) + 1
+    long = np.flatnonzero(steps > REGULAR_GAP * steps.min())
+    early = [k for k in long[long < PAST_STEPS] if k and _are_gaps(steps[k : k + 1], steps[None, :k])[0]]
+    late = [np.zeros(0, np.int64)]
+    for first in range(int(np.searchsorted(long, PAST_STEPS)), len(long), CHUNK):
+        at = long[first : first + CHUNK]
+        late.append(at[_are_gaps(steps[at], steps[at[:, None] - np.arange(1, PAST_STEPS + 1)])])
+    return np.concatenate([np.array(early, np.int64), *late]) + 1
+
+
+def _are_gaps(steps: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """steps: (n,) in time; past: (n, n_past), those before each. Returns (n,) bool."""
+    median = np.median(past, axis=1, keepdims=True)
+    is_regular = (np.mean(np.abs(past - median) <= 0.1 * median, axis=1) >= 0.75) & (past.shape[1] >= FEWEST_REGULAR)
+    return steps > median[:, 0] * np.where(is_regular, REGULAR_GAP, IRREGULAR_GAP)
 
 
 def _autocorrelation(series: Ragged, n_lags: int) -> np.ndarray:
