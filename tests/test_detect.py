@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_outlier_detector
 from sklearn.frozen import FrozenEstimator
 
 import seqae
@@ -257,7 +257,7 @@ def test_windows_do_not_span_gaps(fitted: AnomalyDetector) -> None:
     x = broken_wave()
     times = np.arange(500.0)
     times[250:] += 50
-    source = read({"time": times, "a": x[:, 0], "b": x[:, 1]} and _frame(times, x), time="time")
+    source = read(_frame(times, x), time="time")
     parts = fitted.anomaly_score([x[:250], x[250:]])
     assert_same(fitted.anomaly_score(source)[0], np.concatenate(parts))
     found = fitted.detect(source)
@@ -446,3 +446,34 @@ def test_unsorted_times_are_named(fitted: AnomalyDetector) -> None:
     source = read([wave(50)])
     with pytest.raises(InvalidSequence, match="sort the series by time"):
         fitted.detect(replace(source, times=np.arange(50)[::-1], time_name="time"))
+
+
+def test_gaps_and_held_out_parts_that_leave_nothing_to_train_on_are_named() -> None:
+    x = wave(600)
+    times = np.arange(600.0) + 50 * (np.arange(600) // 15)
+    with pytest.raises(InvalidSequence, match="window=20 is too long: between gaps in the times there are at most 15"):
+        detector().fit(read(_frame(times, x), time="time"))
+    with pytest.raises(
+        InvalidSequence, match=r"held_out_fraction=0.99 of series of at most 600 steps leaves no window"
+    ):
+        detector(held_out_fraction=0.99).fit([x])
+
+
+def test_scikit_learn_takes_it_for_an_outlier_detector() -> None:
+    assert is_outlier_detector(detector())
+
+
+def test_a_whole_sequence_s_error_is_the_root_mean_square_of_its_steps(fitted_whole: AnomalyDetector) -> None:
+    made = detector(window=None, score="error", autoencoder=FrozenEstimator(fitted_whole.autoencoder_))
+    made.fit(whole_sequences())
+    X = [broken_wave()[295:315], wave(WINDOW, 4)]
+    model = made.scorer_.parts[0].model
+    squares = fitted_whole.autoencoder_.reconstruction_error(X, per="value")
+    errors = [np.sqrt(part.astype(np.float64)) for part in squares]
+    steps = [(part / model.typical).mean(axis=1) for part in errors]  # pyright: ignore[reportAttributeAccessIssue]
+    np.testing.assert_allclose(made.anomaly_score(X), [np.sqrt(np.mean(part**2)) for part in steps], rtol=1e-5)
+
+
+def test_the_stride_is_that_of_the_windows_that_are_read() -> None:
+    made = detector(baseline="pca", stride=7).fit([wave(600)])
+    assert made.scorer_.n_units(Series(Ragged.from_any([wave(90)]))) == 11

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
 
+from seqae import Ragged
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.tasks.encdec_ad import EncDecAD, PaperSplits
 from seqae.tasks.scores import fit_mahalanobis
@@ -81,3 +82,24 @@ def test_wrong_input_is_named() -> None:
         EncDecAD.paper(*labelled, autoencoder=FrozenEstimator(autoencoder()))  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidSequence, match="at least 4 normal"):
         EncDecAD.paper(np.zeros((4, 3, 1)), [0, 0, 0, 1])
+
+
+def test_training_stops_by_v_n1_and_f_beta_is_of_its_beta(made: EncDecAD) -> None:
+    noise = [5 * np.random.default_rng(seed).normal(size=(20, 2)) for seed in range(4)]
+    sets = {name: list(getattr(made.splits, name)) for name in ("s_N", "v_N1", "v_N2", "v_A")}
+    models = [
+        EncDecAD.paper(splits=sets | {"v_N1": v_N1}, autoencoder=autoencoder("encdec_ad", latent_size=16, max_epochs=2))
+        for v_N1 in (sets["v_N1"], noise)
+    ]
+    losses = [model.detector.autoencoder_.history_.epochs[-1].validation_loss for model in models]  # pyright: ignore
+    assert losses[1] > 2 * losses[0]
+    X = [*made.splits.t_A, *list(made.splits.t_N)[:1]]
+    tests = PaperSplits(
+        **{n: getattr(made.splits, n) for n in ("s_N", "v_N1", "v_N2", "v_A")},
+        t_N=made.splits.t_A,
+        t_A=Ragged.from_any(X),
+    )
+    result = EncDecAD(made.detector, tests).evaluate()
+    precision, recall = result["precision"], result["recall"]
+    assert precision < recall < 1
+    assert result["f_beta"] == pytest.approx(1.01 * precision * recall / (0.01 * precision + recall))

@@ -87,6 +87,7 @@ def test_a_series_that_the_threshold_was_learnt_from_is_not_judged(is_loaded: bo
     assert not refuses(now(), [second])
     for threshold in ("scored", "dynamic", 1.0):
         assert not refuses(now().set_params(threshold=threshold), [first])
+    assert refuses(now().set_params(threshold=Quantile(0.9)), [first])
 
 
 def test_sequences_that_were_held_out_are_not_judged_but_those_trained_on_are() -> None:
@@ -114,3 +115,10 @@ def test_equal_sequences_that_can_be_others_are_judged_unless_all_are_the_same()
     counted = detector(baseline="ngram", window=None, autoencoder=None).fit(tokens)
     assert not refuses(counted, tokens[:3])
     assert refuses(counted, tokens)
+
+
+def test_only_what_is_labelled_normal_counts_for_a_quantile(fitted: AnomalyDetector) -> None:
+    made = pickle.loads(pickle.dumps(fitted)).set_params(threshold=Quantile(0.9))
+    labels = (np.arange(500) >= 250).astype(int)
+    (scores,) = made.anomaly_score([broken_wave()])
+    assert made.fit_threshold([broken_wave()], [labels]).threshold_ == np.quantile(scores[:250], 0.9)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.frozen import FrozenEstimator
 
 from ..architectures import as_architecture
@@ -37,7 +37,7 @@ ANY_SYMBOL = 2**31
 """Above all tokens: a detector takes symbols that fit() never saw, which are what it looks for."""
 
 
-class AnomalyDetector(BaseEstimator):
+class AnomalyDetector(OutlierMixin, BaseEstimator):
     """Finds sequences, or steps of long series, that an autoencoder of normal data does not reproduce.
 
     Part of the normal data is held out: training never sees it, and what is usual, mu and S of the Mahalanobis score,
@@ -206,7 +206,7 @@ class AnomalyDetector(BaseEstimator):
         fraction = check_fraction("held_out_fraction", self.held_out_fraction)
         if not fraction:
             raise InvalidParameter(
-                "held_out_fraction must be above 0: the threshold needs data that training never saw"
+                "held_out_fraction must be above 0 and below 1: the threshold needs data that training never saw"
             )
         return check_count("stride", self.stride), fraction
 
@@ -332,7 +332,10 @@ class AnomalyDetector(BaseEstimator):
     # -- keeping ---------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that was learnt, the autoencoder included, to one safetensors file, for seqae.load()."""
+        """Write all that was learnt, the autoencoder included, to one safetensors file, for seqae.load().
+
+        What is loaded holds its autoencoder as FrozenEstimator: fit() learns anew what is normal, but trains nothing.
+        """
         write_model_file(path, self.to_model_file())
 
     def to_model_file(self) -> ModelFile:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from ..errors import InvalidParameter
+from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
 from ..ragged import Ragged
 from ..reading import Source
@@ -64,7 +64,13 @@ def training_windows(training: Series, window: int | None, stride: int) -> Ragge
     if window is None:
         return training.ragged
     segments = split_at_gaps(training.ragged, training.times).ragged
+    longest = int(segments.lengths.max())
     segments = segments[np.flatnonzero(segments.lengths >= window)]
+    if not len(segments):
+        raise InvalidSequence(
+            f"window={window} is too long: between gaps in the times there are at most {longest} steps to train on; "
+            "choose a shorter one, or leave the times out"
+        )
     n_windows = int(np.sum(segments.lengths - window + 1))
     return segments.windows(window, min(window, max(stride, n_windows // TRAINING_WINDOWS)))
 

@@ -63,6 +63,11 @@ def split_series(series: Series, fraction: float, seed: int, window: int) -> Spl
     n_held_out = np.maximum(size, np.round(fraction * ragged.lengths).astype(np.int64))
     n_training = ragged.lengths - n_held_out - size
     usable = np.flatnonzero(n_training >= size)
+    if not len(usable) and longest >= 3 * window:
+        raise InvalidSequence(
+            f"held_out_fraction={fraction} of series of at most {longest} steps leaves no window of {window} to "
+            "train on, after a gap of one; hold out less"
+        )
     if not len(usable):
         raise InvalidSequence(
             f"window={window} is too long for series of at most {longest} steps: a window to train on, a gap and a "

@@ -41,7 +41,8 @@ class SymbolSensor:
     def _column(self, kind: str, windows: Ragged) -> np.ndarray:
         if kind in self.bags:
             return np.repeat(self.bags[kind].distances(windows), windows.lengths)
-        assert self.ngrams is not None
+        if self.ngrams is None:
+            raise ValueError(f"there are no n-grams for the column {kind!r}")
         return self.ngrams.losses(windows)
 
     def to_tensors(self) -> dict[str, np.ndarray]:
