@@ -241,7 +241,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         mark = self._judge().marker(_joined(scores))
         return _each(lambda score: np.where(mark(score).is_marked, -1, 1), scores)
 
-    def fit_predict(self, X: Any, y: Any = None) -> Any:
+    def fit_predict(self, X: Any, y: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """fit() and predict() of the same data. Raises InvalidParameter unless the threshold is "scored" by name."""
         if not isinstance(as_threshold(self.threshold), FromScoredData):
             raise InvalidParameter(
