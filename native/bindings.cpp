@@ -19,6 +19,7 @@ template <class T>
 void gather_of(nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths, nb::handle centre,
                nb::handle scale, nb::handle out, nb::handle observed_out) {
     const View rows = view_of(values, "values"), steps = view_of(out, "out");
+    if (rows.n_dims != 2) throw nb::value_error("values must be a matrix");
     const std::vector<std::int64_t> first = counts_of(starts, "starts"), counts = counts_of(lengths, "lengths");
     if (first.size() != counts.size()) throw nb::value_error("starts and lengths must have one size");
     GatherProblem<T> p;

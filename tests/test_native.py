@@ -250,6 +250,12 @@ def test_other_python_threads_go_on_while_the_kernel_works():
     assert sum(begin + 0.1 * (end - begin) < now < begin + 0.9 * (end - begin) for now in seen) > 10
 
 
+def test_gather_refuses_what_is_no_matrix():
+    values, counts = torch.zeros(4, 0, 3), np.array([1, 2], np.int64)
+    with pytest.raises(ValueError, match="values must be a matrix"):
+        native.gather(Ragged.view(values, np.array([0, 1]), counts), torch.zeros(0), torch.ones(0))
+
+
 @pytest.mark.parametrize("layout", ["3", "0", "wide"])
 def test_a_layout_that_there_is_not_is_refused(layout, monkeypatch):
     monkeypatch.setenv("SEQAE_LAYOUT", layout)
