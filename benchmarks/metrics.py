@@ -13,6 +13,12 @@ def segments(is_marked: np.ndarray) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
+def ranked(scores: np.ndarray) -> np.ndarray:
+    """Scores of which what is not known, NaN, is the least anomalous."""
+    scores = np.asarray(scores, np.float64)
+    return np.where(np.isnan(scores), -np.inf, scores)
+
+
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Chance that an anomaly scores above a normal, ties counting half. labels: (n,) 1 is anomalous."""
     from scipy.stats import rankdata
@@ -21,7 +27,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     n_anomalies, n_normal = int(is_anomaly.sum()), int((~is_anomaly).sum())
     if not n_anomalies or not n_normal:
         return float("nan")
-    ranks = rankdata(scores)
+    ranks = rankdata(ranked(scores))
     return float((ranks[is_anomaly].sum() - n_anomalies * (n_anomalies + 1) / 2) / (n_anomalies * n_normal))
 
 
@@ -30,9 +36,7 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     is_anomaly = np.asarray(labels, bool)
     if not is_anomaly.any():
         return float("nan")
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    hits = np.cumsum(is_anomaly[order])
-    is_last = np.append(np.diff(np.asarray(scores)[order]) != 0, True)
+    hits, is_last = _cuts(is_anomaly, scores)
     precision = (hits / np.arange(1, len(hits) + 1))[is_last]
     recall = (hits / hits[-1])[is_last]
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
@@ -75,9 +79,7 @@ def f1(labels: np.ndarray, predicted: np.ndarray) -> float:
 def best_f1(labels: np.ndarray, scores: np.ndarray) -> float:
     """The highest F1 that any threshold on these scores gives: it looks at the labels."""
     is_anomaly = np.asarray(labels, bool)
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    hits = np.cumsum(is_anomaly[order])
-    is_last = np.append(np.diff(np.asarray(scores)[order]) != 0, True)  # equal scores fall on one side
+    hits, is_last = _cuts(is_anomaly, scores)
     f1_of_cuts = 2 * hits / (np.arange(1, len(hits) + 1) + is_anomaly.sum())
     return float(np.max(f1_of_cuts[is_last]))
 
@@ -94,6 +96,13 @@ def interval(values: list[float]) -> tuple[float, float]:
     n = len(values)
     half = float(t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else 0.0
     return float(np.mean(values)), half
+
+
+def _cuts(is_anomaly: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Anomalies among so many highest scores, and where a threshold may cut: equal scores fall on one side."""
+    order = np.argsort(-ranked(scores), kind="stable")
+    descending = ranked(scores)[order]
+    return np.cumsum(is_anomaly[order]), np.append(descending[1:] != descending[:-1], True)
 
 
 def _running(is_marked: np.ndarray) -> np.ndarray:

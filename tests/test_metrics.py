@@ -37,6 +37,9 @@ def test_ranking_is_scikit_learn_s(pairs: list[tuple[bool, int]]) -> None:
     assert average_precision(labels, scores) == pytest.approx(average_precision_score(labels, scores))
     assert f1(labels, scores > 3) == pytest.approx(f1_score(labels, scores > 3, zero_division=0))
     assert best_f1(labels, scores) == pytest.approx(max(f1(labels, scores >= limit) for limit in range(7)))
+    unknown = np.where(scores == 0, np.nan, scores)
+    for metric in (auroc, average_precision, best_f1):
+        assert metric(labels, unknown) == metric(labels, scores)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=24))
