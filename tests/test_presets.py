@@ -125,7 +125,8 @@ def test_training_takes_the_gradient_that_autograd_finds(name: str, cell: Any) -
     with FlatParameters(model) as flat:
         descent = Descent(model, loss, flat, Fabric(accelerator="cpu", devices=1))
         for batch, draw, (value, gradient) in zip(batches, draws, expected, strict=True):
-            assert descent.loss(batch, Draw(*draw)) == value
+            exact = seqae.active_kernel() != "reference"  # torch's products depend on where the weights lie
+            assert descent.loss(batch, Draw(*draw)) == pytest.approx(value, rel=0 if exact else 1e-5, abs=0)
             tolerance = 0 if is_recorded else 1e-5  # where weights are used twice, autograd adds in another order
             torch.testing.assert_close(flat.gradient(), gradient, rtol=tolerance, atol=tolerance / 100)
     assert expected[0][1].count_nonzero() > 0.5 * len(expected[0][1])
