@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone, is_outlier_detector
@@ -280,6 +281,15 @@ def test_saved_and_loaded_it_is_the_same(fitted: AnomalyDetector, tmp_path: Path
     assert loaded.get_params()["score"] == fitted.score
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.score_samples(X)[0], fitted.score_samples(X)[0])
+
+
+@pytest.mark.parametrize("score", ["auto", "latent"])
+def test_it_scores_from_read_only_memory(score: str, tmp_path: Path) -> None:
+    made = detector(score=score).fit([wave(300)])
+    joblib.dump(made, tmp_path / "d.joblib")
+    mapped = joblib.load(tmp_path / "d.joblib", mmap_mode="r")
+    X = [broken_wave()]
+    np.testing.assert_array_equal(mapped.score_samples(X)[0], made.score_samples(X)[0])
 
 
 @pytest.mark.parametrize("parameters", [{"baseline": "pca", "score": "latent"}, {"score": "mahalanobis"}])

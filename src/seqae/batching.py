@@ -51,8 +51,8 @@ def ordered_batches(lengths: np.ndarray) -> list[np.ndarray]:
 
 def to_tensors(sequences: Ragged) -> Ragged:
     """The same sequences with values as CPU tensors that share their memory."""
-    observed = None if sequences.observed is None else _as_tensor(sequences.observed)
-    return Ragged.view(_as_tensor(sequences.values), sequences.starts, sequences.lengths, observed)
+    observed = None if sequences.observed is None else as_tensor(sequences.observed)
+    return Ragged.view(as_tensor(sequences.values), sequences.starts, sequences.lengths, observed)
 
 
 class BatchLoader:
@@ -60,8 +60,8 @@ class BatchLoader:
 
     def __init__(self, sequences: Ragged, scaling: Scaling, device: torch.device | str = "cpu") -> None:
         self._sequences = to_tensors(sequences)
-        self._centre = _as_tensor(scaling.centre)
-        self._scale = _as_tensor(scaling.scale)
+        self._centre = as_tensor(scaling.centre)
+        self._scale = as_tensor(scaling.scale)
         self._device = device
         self._is_on_cpu = str(device) == "cpu"
 
@@ -85,7 +85,8 @@ def _to_device(batch: Ragged, device: torch.device | str) -> Ragged:
     return Ragged.view(batch.values.to(device), batch.starts, batch.lengths, observed)
 
 
-def _as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
+def as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """A CPU tensor that shares the array's memory where it can; it is never written to."""
     import torch
 
     if isinstance(array, torch.Tensor):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..batching import BatchLoader
+from ..batching import BatchLoader, as_tensor
 from ..errors import InvalidSequence
 from ..ragged import Ragged
 from ..recurrence import gather, linear
@@ -88,7 +88,7 @@ class LinearModel:
         return linear(centred, self._solver(self._basis(centred.shape[1])), torch.zeros(len(self.basis)))
 
     def _basis(self, n_values: int) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(self.basis[:, :n_values]))
+        return as_tensor(self.basis[:, :n_values])
 
     def _solver(self, basis: torch.Tensor) -> torch.Tensor:
         """From values to coefficients: the basis itself, or for part of a window the posterior mean of probabilistic
@@ -139,7 +139,7 @@ def scaled(windows: Ragged, scaling: Scaling, device: torch.device | None = None
     is_plain = windows.observed is None and values.ndim == 2 and values.flags.c_contiguous and values.flags.writeable
     if is_on_cpu and is_plain:
         direct = Ragged.view(torch.from_numpy(values), windows.starts, windows.lengths)  # as the loader does, at once
-        return gather(direct, torch.from_numpy(scaling.centre), torch.from_numpy(scaling.scale))
+        return gather(direct, as_tensor(scaling.centre), as_tensor(scaling.scale))
     return BatchLoader(windows, scaling, device or "cpu").load(np.arange(len(windows)))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..batching import as_tensor
 from ..recurrence import linear
 
 MOST_VECTORS = 4096
@@ -40,7 +41,7 @@ class Neighbours:
 
         latent: (m, latent_size). Returns (m,) float64 and (m,) int64.
         """
-        whitener = torch.from_numpy(self.whitener)
+        whitener = as_tensor(self.whitener)
         x = linear(torch.from_numpy(latent - self.centre), whitener, torch.zeros(len(whitener)))
         which = self._closeness(x).argmax(axis=1)
         return self._distances(x.numpy(), which), which
@@ -61,7 +62,7 @@ class Neighbours:
 
     def _closeness(self, x: torch.Tensor) -> np.ndarray:
         """x.m - |m|^2 / 2, highest for the nearest vector m. x: (m, size), whitened. Returns (m, n)."""
-        return linear(x, torch.from_numpy(self.vectors), torch.from_numpy(-self.half_norms)).numpy()
+        return linear(x, as_tensor(self.vectors.T).t(), torch.from_numpy(-self.half_norms)).numpy()
 
     def _distances(self, x: np.ndarray, which: np.ndarray) -> np.ndarray:
         """x: (m, size), whitened; which: (m,) the vectors they are compared with. Returns (m,)."""
