@@ -68,29 +68,7 @@ def recur(
     )
 
 
-def recur_outputs(
-    cell: Cell,
-    inputs: Ragged | Constant | First,
-    weights: Weights,
-    state: State | None = None,
-    *,
-    reverse: bool = False,
-    readout: Readout | None = None,
-) -> Ragged:
-    """See seqae.recurrence.recur_outputs."""
-    return recur(cell, inputs, weights, state, reverse=reverse, readout=readout)[0]
-
-
-def recur_state(
-    cell: Cell,
-    inputs: Ragged | Constant | First,
-    weights: Weights,
-    state: State | None = None,
-    *,
-    reverse: bool = False,
-) -> State:
-    """See seqae.recurrence.recur_state."""
-    return recur(cell, inputs, weights, state, reverse=reverse)[1]
+recur_outputs, recur_state = reference.outputs_of(recur), reference.state_of(recur)
 
 
 def _as_steps(inputs: First, reverse: bool) -> Ragged:

@@ -7,6 +7,7 @@ sequence keeps its state because nothing touches it, and no padding exists.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import ParamSpec
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ __all__ = [
     "usual_lengths",
     "weighted_sum",
 ]
+
+P = ParamSpec("P")
 
 
 def recur(
@@ -59,29 +62,25 @@ def recur(
     return back_to_back(outputs, inputs.lengths), tuple(part[_inverse(order)] for part in now)
 
 
-def recur_outputs(
-    cell: Cell,
-    inputs: Ragged | Constant | First,
-    weights: Weights,
-    state: State | None = None,
-    *,
-    reverse: bool = False,
-    readout: Readout | None = None,
-) -> Ragged:
-    """See seqae.recurrence.recur_outputs."""
-    return recur(cell, inputs, weights, state, reverse=reverse, readout=readout)[0]
+def outputs_of(recur: Callable[P, tuple[Ragged, State]]) -> Callable[P, Ragged]:
+    """recur_outputs() of an implementation that computes the final state anyhow."""
+
+    def recur_outputs(*arguments: P.args, **options: P.kwargs) -> Ragged:
+        return recur(*arguments, **options)[0]
+
+    return recur_outputs
 
 
-def recur_state(
-    cell: Cell,
-    inputs: Ragged | Constant | First,
-    weights: Weights,
-    state: State | None = None,
-    *,
-    reverse: bool = False,
-) -> State:
-    """See seqae.recurrence.recur_state."""
-    return recur(cell, inputs, weights, state, reverse=reverse)[1]
+def state_of(recur: Callable[P, tuple[Ragged, State]]) -> Callable[P, State]:
+    """recur_state() of an implementation that computes the outputs anyhow."""
+
+    def recur_state(*arguments: P.args, **options: P.kwargs) -> State:
+        return recur(*arguments, **options)[1]
+
+    return recur_state
+
+
+recur_outputs, recur_state = outputs_of(recur), state_of(recur)
 
 
 def recur_feedback(
