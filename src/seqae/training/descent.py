@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from ..losses import Loss
 from ..model import Autoencoder, Draw
@@ -31,10 +32,13 @@ class Descent:
         self._flat.forget_gradient()
         if self._program is not None and not is_recorded:
             return self._program.run(batch).item()
-        with recorded_calls() as calls:
-            loss = self._model.training_loss(batch, self._loss, draw)
-        if is_recorded:
-            frozen = (parameter for parameter in self._model.parameters() if not parameter.requires_grad)
-            self._program = program_of(calls, batch, loss, [*self._model.buffers(), *frozen])
+        loss = self._recorded(batch, draw) if is_recorded else self._model.training_loss(batch, self._loss, draw)
         self._fabric.backward(loss)
         return loss.item()
+
+    def _recorded(self, batch: Ragged, draw: Draw) -> Tensor:
+        with recorded_calls() as calls:
+            loss = self._model.training_loss(batch, self._loss, draw)
+        frozen = (parameter for parameter in self._model.parameters() if not parameter.requires_grad)
+        self._program = program_of(calls, batch, loss, [*self._model.buffers(), *frozen])
+        return loss
