@@ -13,7 +13,7 @@ def segments(is_marked: np.ndarray) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
-def ranked(scores: np.ndarray) -> np.ndarray:
+def _ranked(scores: np.ndarray) -> np.ndarray:
     """Scores of which what is not known, NaN, is the least anomalous."""
     scores = np.asarray(scores, np.float64)
     return np.where(np.isnan(scores), -np.inf, scores)
@@ -27,7 +27,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     n_anomalies, n_normal = int(is_anomaly.sum()), int((~is_anomaly).sum())
     if not n_anomalies or not n_normal:
         return float("nan")
-    ranks = rankdata(ranked(scores))
+    ranks = rankdata(_ranked(scores))
     return float((ranks[is_anomaly].sum() - n_anomalies * (n_anomalies + 1) / 2) / (n_anomalies * n_normal))
 
 
@@ -100,8 +100,9 @@ def interval(values: list[float]) -> tuple[float, float]:
 
 def _cuts(is_anomaly: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Anomalies among so many highest scores, and where a threshold may cut: equal scores fall on one side."""
-    order = np.argsort(-ranked(scores), kind="stable")
-    descending = ranked(scores)[order]
+    known = _ranked(scores)
+    order = np.argsort(-known, kind="stable")
+    descending = known[order]
     return np.cumsum(is_anomaly[order]), np.append(descending[1:] != descending[:-1], True)
 
 

@@ -17,22 +17,29 @@ if TYPE_CHECKING:
     from .sensors import AutoencoderSensor, LinearSensor
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredErrors:
-    """A model that reads all channels, and the columns of those that are scored. channels: (n,) their numbers."""
+class _OfChannels:
+    """A model of which some channels are scored."""
 
-    sensor: AutoencoderSensor | LinearSensor
-    channels: np.ndarray
+    __slots__ = ()
+    sensor: Any
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What columns there are, one of each for every scored channel."""
+        """What columns there are."""
         return self.sensor.kinds
 
     @property
     def reads_tokens(self) -> bool:
         """Never: tokens are one channel."""
         return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredErrors(_OfChannels):
+    """A model that reads all channels, and the columns of those that are scored. channels: (n,) their numbers."""
+
+    sensor: AutoencoderSensor | LinearSensor
+    channels: np.ndarray
 
     def width(self, kind: str) -> int:
         """How many columns a kind has."""
@@ -46,21 +53,11 @@ class ScoredErrors:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoredValues:
+class ScoredValues(_OfChannels):
     """Distances to the nearest normal windows, of scored channels alone. channels: (n,) their numbers."""
 
     sensor: NearestSensor
     channels: np.ndarray
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What columns there are."""
-        return self.sensor.kinds
-
-    @property
-    def reads_tokens(self) -> bool:
-        """Never."""
-        return False
 
     def width(self, kind: str) -> int:
         """How many columns a kind has."""

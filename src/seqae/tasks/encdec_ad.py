@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ..errors import InvalidParameter, InvalidSequence
@@ -16,6 +15,7 @@ from ..inputs import take
 from ..parameters import as_random_state, check_seed
 from ..ragged import Ragged
 from .detect import AnomalyDetector
+from .fitting import seeded_copy
 from .labels import anomalous_sequences
 from .thresholds import FBeta
 
@@ -153,10 +153,7 @@ def _trained(autoencoder: SequenceAutoencoder | None, splits: PaperSplits, seed:
     if not isinstance(autoencoder, SequenceAutoencoder):
         given = " ".join(repr(autoencoder).split())
         raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, which s_N trains a copy of, got {given}")
-    model = cast(SequenceAutoencoder, clone(autoencoder))
-    if model.random_state is None:
-        model.set_params(random_state=seed)
-    return model.fit(splits.s_N, validation=splits.v_N1)
+    return seeded_copy(autoencoder, seed).fit(splits.s_N, validation=splits.v_N1)
 
 
 def _detector(model: SequenceAutoencoder, splits: PaperSplits, beta: float) -> AnomalyDetector:

@@ -53,10 +53,15 @@ def fit_autoencoder(given: Any, windows: Source, seed: int | None) -> SequenceAu
         raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, got {' '.join(repr(estimator).split())}")
     if isinstance(given, FrozenEstimator):
         return estimator
-    copy = cast(SequenceAutoencoder, clone(estimator))
+    return seeded_copy(estimator, seed).fit(windows)
+
+
+def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceAutoencoder:
+    """Not fitted; the seed is for one without a random_state of its own."""
+    copy = cast(SequenceAutoencoder, clone(autoencoder))
     if copy.random_state is None and seed is not None:
         copy.set_params(random_state=seed)
-    return copy.fit(windows)
+    return copy
 
 
 def training_windows(training: Series, window: int | None, stride: int) -> Ragged:
