@@ -122,7 +122,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         is_anomaly = anomalous_sequences(y, len(source))
         if is_anomaly.all():
             raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
-        normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
+        are_normal = np.flatnonzero(~is_anomaly)
+        normal = Series(source.ragged[are_normal], source.times)
         channels = self._scored(source)
         window = as_window(self.window, of_channels(normal.ragged, channels), stride)
         names = choose_parts(self.score, self.baseline, normal.ragged, window)
@@ -133,7 +134,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)
         sensors = fit_sensors(names, self.autoencoder_, windows, channels, is_windowed=window is not None)
         self._learn(fit_scorer(names, sensors, split.held_out, window, stride), source)
-        self.fingerprints_ = fingerprints_of(source.ragged, normal.ragged[split.owners])
+        self.fingerprints_ = fingerprints_of(source.ragged, are_normal[split.owners])
         self._learn_judge(threshold, source, np.flatnonzero(is_anomaly))
         return self
 
@@ -152,7 +153,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.autoencoder_ = self._fitted_autoencoder(source.ragged, source, 0)
         sensors = fit_sensors(names, self.autoencoder_, source.ragged, self._scored(source), is_windowed=False)
         self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
-        self.fingerprints_ = fingerprints_of(source.ragged, source.ragged)
+        self.fingerprints_ = fingerprints_of(source.ragged)
         self._learn_judge(threshold, source, np.zeros(0, np.int64))
         return self
 
@@ -187,7 +188,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         scores = _joined(self.anomaly_score(source))
         is_known = np.isfinite(scores)
         normal, anomalous = scores[is_known & ~is_anomaly], scores[is_known & is_anomaly]
-        fingerprints = fingerprints_of(source.ragged, source.ragged)
+        fingerprints = fingerprints_of(source.ragged)
         self.judge_ = learn_judge(threshold, normal, anomalous, fingerprints, is_labelled=y is not None)
         return self
 

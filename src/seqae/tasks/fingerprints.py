@@ -44,13 +44,14 @@ class Fingerprints:
 
     def and_of(self, used: Ragged) -> Fingerprints:
         """Of these sequences too."""
-        single = [of_one for of_one, values in zip(_each(used), used, strict=True) if _is_unmistakable(values)]
-        return Fingerprints(np.concatenate([self.rows, _as_rows(single)]))
+        return Fingerprints(np.concatenate([self.rows, _as_rows(_unmistakable(_each(used), used))]))
 
 
-def fingerprints_of(given: Ragged, used: Ragged) -> Fingerprints:
-    """given: all sequences that came together; used: those that scores were taken from."""
-    return Fingerprints(_as_rows([_of_all(_each(given))])).and_of(used)
+def fingerprints_of(given: Ragged, used: np.ndarray | None = None) -> Fingerprints:
+    """given: all sequences that came together; used: (n,) which of them scores were taken from, None for all."""
+    found = _each(given)
+    used = np.arange(len(found)) if used is None else used
+    return Fingerprints(_as_rows([_of_all(found), *_unmistakable([found[i] for i in used], given[used])]))
 
 
 def as_fingerprints(rows: np.ndarray) -> Fingerprints:
@@ -70,6 +71,12 @@ def _of_all(fingerprints: list[bytes]) -> bytes:
 
 def _as_rows(fingerprints: list[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(fingerprints), np.uint8).reshape(-1, SIZE)
+
+
+def _unmistakable(fingerprints: list[bytes], sequences: Ragged) -> list[bytes]:
+    """The fingerprints of those that no other sequence equals by chance."""
+    both = zip(fingerprints, sequences, strict=True)
+    return [fingerprint for fingerprint, values in both if _is_unmistakable(values)]
 
 
 def _is_unmistakable(values: np.ndarray) -> bool:
