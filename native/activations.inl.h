@@ -33,54 +33,53 @@ struct Exponential<double> {
                                           1. / 39916800, 1. / 479001600, 1. / 6227020800, 1. / 87178291200};
 };
 
-// r and n of u = n ln 2 + r
-template <class T>
-SEQAE_INLINE Vec<T> reduce(Vec<T> u, Vec<T>& n) {
-    using E = Exponential<T>;
-    using V = Vec<T>;
+// u = n ln 2 + r
+template <class V>
+SEQAE_INLINE V reduce(V u, V& n) {
+    using E = Exponential<typename V::Value>;
     n = round(u * V::broadcast(E::log2e));
     const V r = fma(n, V::broadcast(-E::ln2_high), u);
     return E::ln2_low == 0 ? r : fma(n, V::broadcast(-E::ln2_low), r);
 }
 
-template <class T>
-SEQAE_INLINE Vec<T> polynomial(const T* coefficients, Vec<T> r) {
-    using V = Vec<T>;
-    V p = V::broadcast(coefficients[Exponential<T>::degree]);
+template <class V>
+SEQAE_INLINE V polynomial(const typename V::Value* coefficients, V r) {
+    constexpr int degree = Exponential<typename V::Value>::degree;
+    V p = V::broadcast(coefficients[degree]);
 #pragma GCC unroll 16
-    for (int k = Exponential<T>::degree - 1; k >= 0; --k) p = fma(p, r, V::broadcast(coefficients[k]));
+    for (int k = degree - 1; k >= 0; --k) p = fma(p, r, V::broadcast(coefficients[k]));
     return p;
 }
 
 // min and max return their second argument where one is NaN: bounds come first, so that NaN passes
-template <class T>
-SEQAE_INLINE Vec<T> clamp(Vec<T> x, T bound) {
-    return max(Vec<T>::broadcast(-bound), min(Vec<T>::broadcast(bound), x));
+template <class V>
+SEQAE_INLINE V clamp(V x, typename V::Value bound) {
+    return max(V::broadcast(-bound), min(V::broadcast(bound), x));
 }
 
-template <class T>
-SEQAE_INLINE Vec<T> exponential(Vec<T> x) {
-    Vec<T> n;
-    const Vec<T> r = reduce(clamp(x, Exponential<T>::largest), n);
-    return scale(polynomial(Exponential<T>::of_exp, r), n);
+template <class V>
+SEQAE_INLINE V exponential(V x) {
+    using E = Exponential<typename V::Value>;
+    V n;
+    const V r = reduce(clamp(x, E::largest), n);
+    return scale(polynomial(E::of_exp, r), n);
 }
 
-template <class T>
-SEQAE_INLINE Vec<T> sigmoid(Vec<T> x) {
-    using V = Vec<T>;
+template <class V>
+SEQAE_INLINE V sigmoid(V x) {
     const V one = V::broadcast(1);
     return one / (one + exponential(V::broadcast(0) - x));
 }
 
 // (exp(2x) - 1) / (exp(2x) + 1), with exp(2x) - 1 = 2^n (exp(r) - 1) + (2^n - 1) so that small x keep their digits
-template <class T>
-SEQAE_INLINE Vec<T> tanh(Vec<T> x) {
-    using V = Vec<T>;
+template <class V>
+SEQAE_INLINE V tanh(V x) {
+    using E = Exponential<typename V::Value>;
     V n;
-    x = clamp(x, Exponential<T>::saturated);
+    x = clamp(x, E::saturated);
     const V r = reduce(x + x, n);
     const V power = scale(V::broadcast(1), n);
-    const V less_one = fma(power, r * polynomial(Exponential<T>::of_expm1, r), power - V::broadcast(1));
+    const V less_one = fma(power, r * polynomial(E::of_expm1, r), power - V::broadcast(1));
     return less_one / (less_one + V::broadcast(2));
 }
 

@@ -16,15 +16,16 @@ struct SingleRows {
 };
 
 // A record is what a tile keeps of one step of one layer, in parts of n_unit_rows x n_lanes values:
-// h, then (LSTM) c and a = activation(c), then four parts of gates. Without gradients only h and c are there.
-template <class T>
+// h, then (LSTM) c, then four parts of gates. Without gradients the gates are not there.
+template <class B>
 struct Spot {
-    const T* before;  // h of the step before, of the unit (wide) or units (narrow) at hand
+    using T = typename B::Value;
+    const T* before;  // h of the step before, of the first unit (wide) or vector of units (narrow) at hand
     T* after;         // h of this step
     T* gates;         // slot 0 of this step
-    std::int64_t part, slot;         // distances from one part, and from one slot, to the next
-    typename Vec<T>::Mask running;   // lanes that have this step; the others keep their state
-    bool is_full;                    // whether that is all of them
+    std::int64_t part, slot, row, gate_row;  // distances from one part, slot, unit, unit's gates to the next
+    typename B::Mask running;                // lanes that have this step; the others keep their state
+    bool is_full;                            // whether that is all of them
 };
 
 // What the backward pass carries from step to step. Distances as in Spot.
@@ -34,91 +35,101 @@ struct Carry {
     T* sums;   // of the gates' gradients over all steps; null: not wanted
 };
 
-template <class T, class A>
+template <class B>
+SEQAE_INLINE void store_gates(const B (&gates)[4], const Spot<B>& s) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) gates[k].store(s.gates + k * s.slot, s.gate_row);
+}
+
+template <class B>
+SEQAE_INLINE void load_gates(B (&gates)[4], const Spot<B>& s) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) gates[k] = B::load(s.gates + k * s.slot, s.gate_row);
+}
+
+template <class B>
+SEQAE_INLINE void store_gate_gradients(B (&d)[4], const Spot<B>& s, const Carry<typename B::Value>& carry) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+        if (!s.is_full) d[k] = select(s.running, d[k], B::broadcast(0));
+        auto* const sums = carry.sums + k * s.slot;
+        if (carry.sums) (B::load(sums, s.gate_row) + d[k]).store(sums, s.gate_row);
+    }
+    store_gates(d, s);
+}
+
+template <class A>
 struct Lstm {
-    using V = Vec<T>;
     using X = Slots4;
     using H = Slots4;
-    static constexpr int n_gates = 4, n_states = 2, n_parts = 3;
+    static constexpr int n_gates = 4, n_states = 2, n_parts = 2;
     static constexpr bool carries_h = false;  // h reaches the step before through the gates alone
 
-    template <bool keep>
-    static SEQAE_INLINE void forward(const V (&sums)[4], const Spot<T>& s) {
-        const V i = sigmoid(sums[0]), f = sigmoid(sums[1]), g = A::of(sums[2]), o = sigmoid(sums[3]);
-        const V c_before = V::load(s.before + s.part);
-        V c = fma(f, c_before, i * g);
-        const V a = A::of(c);
-        V h = o * a;
+    template <bool keep, class B>
+    static SEQAE_INLINE void forward(const B (&sums)[4], const Spot<B>& s) {
+        const B gates[4] = {sigmoid(sums[0]), sigmoid(sums[1]), A::of(sums[2]), sigmoid(sums[3])};
+        const auto& [i, f, g, o] = gates;
+        const B c_before = B::load(s.before + s.part, s.row);
+        B c = fma(f, c_before, i * g);
+        B h = o * A::of(c);
         if (!s.is_full) {
             c = select(s.running, c, c_before);
-            h = select(s.running, h, V::load(s.before));
+            h = select(s.running, h, B::load(s.before, s.row));
         }
-        h.store(s.after);
-        c.store(s.after + s.part);
-        if constexpr (!keep) return;
-        a.store(s.after + 2 * s.part);
-        i.store(s.gates), f.store(s.gates + s.slot), g.store(s.gates + 2 * s.slot), o.store(s.gates + 3 * s.slot);
+        h.store(s.after, s.row);
+        c.store(s.after + s.part, s.row);
+        if constexpr (keep) store_gates(gates, s);
     }
 
-    static SEQAE_INLINE void backward(V dh, const Spot<T>& s, const Carry<T>& carry) {
-        const V i = V::load(s.gates), f = V::load(s.gates + s.slot);
-        const V g = V::load(s.gates + 2 * s.slot), o = V::load(s.gates + 3 * s.slot);
-        const V a = V::load(s.after + 2 * s.part), one = V::broadcast(1);
-        const V dc_after = V::load(carry.state + s.part);
-        const V dc = fma(dh * o, A::derivative(a), dc_after);
-        V dc_before = dc * f;
-        const V dc_i = dc * i;
-        V d[4];
-        d[0] = dc_i * g * (one - i);
-        d[1] = dc_before * V::load(s.before + s.part) * (one - f);
-        d[2] = dc_i * A::derivative(g);
-        d[3] = dh * a * o * (one - o);
+    template <class B>
+    static SEQAE_INLINE void backward(const B& dh, const Spot<B>& s, const Carry<typename B::Value>& carry) {
+        B gates[4];
+        load_gates(gates, s);
+        const auto& [i, f, g, o] = gates;
+        const B one = B::broadcast(1);
+
+        const B a = B::load(s.after, s.row) / o;
+        const B dc_after = B::load(carry.state + s.part, s.row);
+        const B dc = fma(dh * o, A::derivative(a), dc_after);
+        B dc_before = dc * f;
+        const B dc_i = dc * i;
+        B d[4] = {dc_i * g * (one - i), dc_before * B::load(s.before + s.part, s.row) * (one - f),
+                  dc_i * A::derivative(g), dh * a * o * (one - o)};
         if (!s.is_full) dc_before = select(s.running, dc_before, dc_after);
-        dc_before.store(carry.state + s.part);
-        store_gates(d, s, carry);
-    }
-
-    static SEQAE_INLINE void store_gates(V (&d)[4], const Spot<T>& s, const Carry<T>& carry) {
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k) {
-            if (!s.is_full) d[k] = select(s.running, d[k], V::broadcast(0));
-            d[k].store(s.gates + k * s.slot);
-            if (carry.sums) (V::load(carry.sums + k * s.slot) + d[k]).store(carry.sums + k * s.slot);
-        }
+        dc_before.store(carry.state + s.part, s.row);
+        store_gate_gradients(d, s, carry);
     }
 };
 
-template <class T, class A>
+template <class A>
 struct Gru {
-    using V = Vec<T>;
     using X = SlotsX;
     using H = SlotsH;
     static constexpr int n_gates = 3, n_states = 1, n_parts = 1;
     static constexpr bool carries_h = true;
 
-    template <bool keep>
-    static SEQAE_INLINE void forward(const V (&sums)[4], const Spot<T>& s) {
-        const V r = sigmoid(sums[0]), z = sigmoid(sums[1]), n = A::of(fma(r, sums[3], sums[2]));
-        const V h_before = V::load(s.before);
-        V h = fma(z, h_before - n, n);
+    template <bool keep, class B>
+    static SEQAE_INLINE void forward(const B (&sums)[4], const Spot<B>& s) {
+        const B r = sigmoid(sums[0]), z = sigmoid(sums[1]), n = A::of(fma(r, sums[3], sums[2]));
+        const B h_before = B::load(s.before, s.row);
+        B h = fma(z, h_before - n, n);
         if (!s.is_full) h = select(s.running, h, h_before);
-        h.store(s.after);
-        if constexpr (!keep) return;
-        r.store(s.gates), z.store(s.gates + s.slot);
-        n.store(s.gates + 2 * s.slot), sums[3].store(s.gates + 3 * s.slot);
+        h.store(s.after, s.row);
+        if constexpr (keep) store_gates({r, z, n, sums[3]}, s);
     }
 
-    static SEQAE_INLINE void backward(V dh, const Spot<T>& s, const Carry<T>& carry) {
-        const V r = V::load(s.gates), z = V::load(s.gates + s.slot);
-        const V n = V::load(s.gates + 2 * s.slot), n_h = V::load(s.gates + 3 * s.slot), one = V::broadcast(1);
-        V d[4];
-        d[1] = dh * (V::load(s.before) - n) * z * (one - z);
-        d[2] = dh * (one - z) * A::derivative(n);
-        d[3] = d[2] * r;
-        d[0] = d[3] * n_h * (one - r);
-        V dh_before = dh * z;
-        if (!s.is_full) dh_before = select(s.running, dh_before, V::load(carry.state));
-        dh_before.store(carry.state);
-        Lstm<T, A>::store_gates(d, s, carry);
+    template <class B>
+    static SEQAE_INLINE void backward(const B& dh, const Spot<B>& s, const Carry<typename B::Value>& carry) {
+        B gates[4];
+        load_gates(gates, s);
+        const auto& [r, z, n, n_h] = gates;
+        const B one = B::broadcast(1);
+        const B d_z = dh * (B::load(s.before, s.row) - n) * z * (one - z);
+        const B d_n = dh * (one - z) * A::derivative(n), d_n_h = d_n * r;
+        B d[4] = {d_n_h * n_h * (one - r), d_z, d_n, d_n_h};
+        B dh_before = dh * z;
+        if (!s.is_full) dh_before = select(s.running, dh_before, B::load(carry.state, s.row));
+        dh_before.store(carry.state, s.row);
+        store_gate_gradients(d, s, carry);
     }
 };

@@ -18,6 +18,7 @@ namespace {
 #include "vec.h"
 // after vec.h
 #include "activations.inl.h"
+#include "bundle.inl.h"
 #include "cells.inl.h"
 #include "lanes.inl.h"
 #include "packing.inl.h"

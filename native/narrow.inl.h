@@ -4,6 +4,7 @@
 template <class T, class Cell>
 struct Narrow {
     using V = Vec<T>;
+    using B = Bundle<T, 1, 1>;
     static constexpr int width = V::width;
 
     static int unit_rows(int n_units) { return int(round_up(n_units, width)); }
@@ -44,43 +45,46 @@ struct Narrow {
     }
 
     template <class Slots>
-    static SEQAE_INLINE void add_gates(V (&acc)[4], const T* w, const T* x, int n_k) {
+    static SEQAE_INLINE void add_gates(B (&acc)[4], const T* w, const T* x, int n_k) {
         for (int k = 0; k < n_k; ++k, w += Slots::n * width) {
             const V xk = V::broadcast(x[k]);
 #pragma GCC unroll 4
-            for (int g = 0; g < Slots::n; ++g) acc[Slots::at[g]] = fma(V::load(w + g * width), xk, acc[Slots::at[g]]);
+            for (int g = 0; g < Slots::n; ++g) {
+                V& sum = acc[Slots::at[g]].v[0][0];
+                sum = fma(V::load(w + g * width), xk, sum);
+            }
         }
     }
 
-    static SEQAE_INLINE void start_gates(V (&acc)[4], const T* from, int n_unit_rows, int unit) {
+    static SEQAE_INLINE void start_gates(B (&acc)[4], const T* from, int n_unit_rows, int unit) {
 #pragma GCC unroll 4
-        for (int s = 0; s < 4; ++s) acc[s] = V::load(from + s * n_unit_rows + unit);
+        for (int s = 0; s < 4; ++s) acc[s] = B::load(from + s * n_unit_rows + unit, 0);
     }
 
     static void project(const PackedLayer<T>& w, const T* x, T* projected, int) {
         for (int unit = 0; unit < w.n_units; unit += width) {
-            V acc[4];
+            B acc[4];
             start_gates(acc, w.bias, w.n_unit_rows, unit);
             add_gates<typename Cell::X>(acc, w.input + std::int64_t(unit) * Cell::X::n * w.n_inputs, x, w.n_inputs);
-            for (int s = 0; s < 4; ++s) acc[s].store(projected + s * w.n_unit_rows + unit);
+            for (int s = 0; s < 4; ++s) acc[s].store(projected + s * w.n_unit_rows + unit, 0);
         }
     }
 
     template <bool keep>
     static void forward(const PackedLayer<T>& w, const T* projected, const T* x, const T* before, T* after, int, int) {
-        T* const gates = after + Cell::n_parts * w.n_unit_rows;
         for (int unit = 0; unit < w.n_units; unit += width) {
-            V acc[4];
+            B acc[4];
             start_gates(acc, projected ? projected : w.bias, w.n_unit_rows, unit);
             if (x)
                 add_gates<typename Cell::X>(acc, w.input + std::int64_t(unit) * Cell::X::n * w.n_inputs, x, w.n_inputs);
             add_gates<typename Cell::H>(acc, w.hidden + std::int64_t(unit) * Cell::H::n * w.n_units, before, w.n_units);
-            Cell::template forward<keep>(acc, spot_at(w, before, after, gates, unit));
+            Cell::template forward<keep>(acc, spot_at(w, before, after, unit));
         }
     }
 
-    static SEQAE_INLINE Spot<T> spot_at(const PackedLayer<T>& w, const T* before, T* after, T* gates, int unit) {
-        return {before + unit, after + unit, gates + unit, w.n_unit_rows, w.n_unit_rows, V::first(width), true};
+    static SEQAE_INLINE Spot<B> spot_at(const PackedLayer<T>& w, const T* before, T* after, int unit) {
+        T* const gates = after + Cell::n_parts * w.n_unit_rows + unit;
+        return {before + unit, after + unit, gates, w.n_unit_rows, w.n_unit_rows, 0, 0, B::first(width), true};
     }
 
     // out[row] = (bias[row] | out[row] | 0) + sum over k of w[row][k] * x[k]
@@ -129,7 +133,6 @@ struct NarrowBackward {
 
     static void step(const PackedLayer<T>& w, const FromAbove<T>& above, const T* before, T* after, const T* next_gates,
                      int, const Carry<T>& carry, int, int) {
-        T* const gates = after + Cell::n_parts * w.n_unit_rows;
         for (int unit = 0; unit < w.n_units; unit += width) {
             V dh = V::broadcast(0);
             if (Cell::carries_h || !next_gates) dh = V::load(carry.state + unit);
@@ -142,7 +145,8 @@ struct NarrowBackward {
             if (next_gates)
                 dh = dh + gates_sum<typename Cell::H>(w.to_hidden + std::int64_t(unit) * w.n_units * Cell::H::n,
                                                       next_gates, w.n_units, w.n_unit_rows);
-            Cell::backward(dh, Layout::spot_at(w, before, after, gates, unit), {carry.state + unit, carry.sums + unit});
+            Cell::backward(typename Layout::B{{{dh}}}, Layout::spot_at(w, before, after, unit),
+                           {carry.state + unit, carry.sums + unit});
         }
     }
 

@@ -4,9 +4,9 @@ template <class T, class F>
 void with_cell(const Problem<T>& p, F f) {
     const bool is_tanh = p.activation == Activation::tanh;
     if (p.cell == CellKind::lstm)
-        is_tanh ? f(Lstm<T, Tanh>()) : f(Lstm<T, Relu>());
+        is_tanh ? f(Lstm<Tanh>()) : f(Lstm<Relu>());
     else
-        is_tanh ? f(Gru<T, Tanh>()) : f(Gru<T, Relu>());
+        is_tanh ? f(Gru<Tanh>()) : f(Gru<Relu>());
 }
 
 enum class Pass { forward, backward };

@@ -14,6 +14,7 @@ constexpr int block_units = 2;  // units of one forward block: x 4 gates x 2 vec
 
 template <>
 struct Vec<float> {
+    using Value = float;
     static constexpr int width = 16;
     using Mask = __mmask16;
     __m512 v;
@@ -37,6 +38,7 @@ struct Vec<float> {
 
 template <>
 struct Vec<double> {
+    using Value = double;
     static constexpr int width = 8;
     using Mask = __mmask8;
     __m512d v;
@@ -85,6 +87,7 @@ constexpr int block_units = 1;  // x 4 gates x 2 vectors = 8 of the 16 registers
 
 template <>
 struct Vec<float> {
+    using Value = float;
     static constexpr int width = 8;
     using Mask = __m256;
     __m256 v;
@@ -118,6 +121,7 @@ struct Vec<float> {
 
 template <>
 struct Vec<double> {
+    using Value = double;
     static constexpr int width = 4;
     using Mask = __m256d;
     __m256d v;
@@ -153,6 +157,7 @@ constexpr int block_units = 2;  // x 4 gates x 2 vectors = 16 of the 32 register
 
 template <>
 struct Vec<float> {
+    using Value = float;
     static constexpr int width = 4;
     using Mask = uint32x4_t;
     float32x4_t v;
@@ -182,6 +187,7 @@ struct Vec<float> {
 
 template <>
 struct Vec<double> {
+    using Value = double;
     static constexpr int width = 2;
     using Mask = uint64x2_t;
     float64x2_t v;
@@ -216,6 +222,7 @@ constexpr int block_units = 1;
 // cycles).
 template <class T>
 struct Vec {
+    using Value = T;
     static constexpr int width = 16 / sizeof(T);
     using Int = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     typedef T Lanes __attribute__((vector_size(16)));

@@ -79,7 +79,7 @@ struct Wide : WideProducts<T> {
     static constexpr int U = block_units;
     static constexpr int width = V::width;
 
-    static int unit_rows(int n_units) { return n_units; }
+    static int unit_rows(int n_units) { return int(round_up(n_units, U)); }
     static int channel_rows(int n_channels) { return int(round_up(n_channels, 4)); }
 
     // ---- packing
@@ -88,9 +88,9 @@ struct Wide : WideProducts<T> {
         PackedLayer<T> packed{layer.hidden_size, layer.input_size, unit_rows(layer.hidden_size)};
         packed.input = pack_gates<typename Cell::X>(arena, layer.input, layer.hidden_size, layer.input_size);
         packed.hidden = pack_gates<typename Cell::H>(arena, layer.hidden, layer.hidden_size, layer.hidden_size);
-        T* const bias = arena.take(4 * (layer.hidden_size + U));  // [unit][slot]
+        T* const bias = arena.take(4 * packed.n_unit_rows);  // [unit][slot]
         packed.bias = bias;
-        for (int j = 0; bias && j < round_up(layer.hidden_size, U); ++j)
+        for (int j = 0; bias && j < packed.n_unit_rows; ++j)
             for (int s = 0; s < 4; ++s)
                 bias[4 * j + s] = j < layer.hidden_size ? slot_bias<Cell>(layer, j, s) : T(0);
         return packed;
@@ -112,8 +112,11 @@ struct Wide : WideProducts<T> {
 
     // ---- forward
 
+    template <int NV>
+    using Sums = Bundle<T, U, NV>[4];  // of the slots
+
     template <class Slots, int NV>
-    static SEQAE_INLINE void add_gates(V (&acc)[U][4][NV], const T* w, const T* rows, int n_k, int n_lanes) {
+    static SEQAE_INLINE void add_gates(Sums<NV>& acc, const T* w, const T* rows, int n_k, int n_lanes) {
         for (int k = 0; k < n_k; ++k, rows += n_lanes, w += U * Slots::n) {
             V x[NV];
 #pragma GCC unroll 2
@@ -123,14 +126,15 @@ struct Wide : WideProducts<T> {
 #pragma GCC unroll 4
                 for (int g = 0; g < Slots::n; ++g) {
                     const V weight = V::broadcast(w[u * Slots::n + g]);
+                    V (&sums)[NV] = acc[Slots::at[g]].v[u];
 #pragma GCC unroll 2
-                    for (int v = 0; v < NV; ++v) acc[u][Slots::at[g]][v] = fma(weight, x[v], acc[u][Slots::at[g]][v]);
+                    for (int v = 0; v < NV; ++v) sums[v] = fma(weight, x[v], sums[v]);
                 }
         }
     }
 
     template <int NV>
-    static SEQAE_INLINE void start_gates(V (&acc)[U][4][NV], const PackedLayer<T>& w, const T* projected, int unit,
+    static SEQAE_INLINE void start_gates(Sums<NV>& acc, const PackedLayer<T>& w, const T* projected, int unit,
                                          int n_lanes) {
 #pragma GCC unroll 2
         for (int u = 0; u < U; ++u)
@@ -139,8 +143,8 @@ struct Wide : WideProducts<T> {
 #pragma GCC unroll 2
                 for (int v = 0; v < NV; ++v) {
                     const std::int64_t row = 4 * (unit + u) + s;
-                    acc[u][s][v] = projected && unit + u < w.n_units ? V::load(projected + row * n_lanes + v * width)
-                                                                     : V::broadcast(w.bias[row]);
+                    acc[s].v[u][v] = projected ? V::load(projected + row * n_lanes + v * width)
+                                               : V::broadcast(w.bias[row]);
                 }
     }
 
@@ -148,12 +152,11 @@ struct Wide : WideProducts<T> {
     static void project(const PackedLayer<T>& w, const T* x, T* projected, int n_lanes) {
         for (int v = 0; v < n_lanes; v += width)
             for (int unit = 0; unit < w.n_units; unit += U) {
-                V acc[U][4][1];
-                start_gates(acc, w, nullptr, unit, n_lanes);
+                Sums<1> acc;
+                start_gates<1>(acc, w, nullptr, unit, n_lanes);
                 const T* const weights = w.input + std::int64_t(unit) * Cell::X::n * w.n_inputs;
-                add_gates<typename Cell::X>(acc, weights, x + v, w.n_inputs, n_lanes);
-                for (int u = 0; u < U && unit + u < w.n_units; ++u)
-                    for (int s = 0; s < 4; ++s) acc[u][s][0].store(projected + (4 * (unit + u) + s) * n_lanes + v);
+                add_gates<typename Cell::X, 1>(acc, weights, x + v, w.n_inputs, n_lanes);
+                for (int s = 0; s < 4; ++s) acc[s].store(projected + (4 * unit + s) * n_lanes + v, 4 * n_lanes);
             }
     }
 
@@ -169,35 +172,25 @@ struct Wide : WideProducts<T> {
     template <bool keep, int NV>
     static void forward_vectors(const PackedLayer<T>& w, const T* projected, const T* x, const T* before, T* after,
                                 int n_lanes, int n_running) {
-        const std::int64_t part = std::int64_t(w.n_unit_rows) * n_lanes;
-        T* const gates = after + Cell::n_parts * part;
         for (int unit = 0; unit < w.n_units; unit += U) {
-            V acc[U][4][NV];
-            start_gates(acc, w, projected, unit, n_lanes);
+            Sums<NV> acc;
+            start_gates<NV>(acc, w, projected, unit, n_lanes);
             if (x) {
                 const T* const weights = w.input + std::int64_t(unit) * Cell::X::n * w.n_inputs;
-                add_gates<typename Cell::X>(acc, weights, x, w.n_inputs, n_lanes);
+                add_gates<typename Cell::X, NV>(acc, weights, x, w.n_inputs, n_lanes);
             }
             const T* const weights = w.hidden + std::int64_t(unit) * Cell::H::n * w.n_units;
-            add_gates<typename Cell::H>(acc, weights, before, w.n_units, n_lanes);
-#pragma GCC unroll 2
-            for (int u = 0; u < U; ++u) {
-                if (unit + u >= w.n_units) break;
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) {
-                    const V sums[4] = {acc[u][0][v], acc[u][1][v], acc[u][2][v], acc[u][3][v]};
-                    const auto spot = spot_at(before, after, gates, part, unit + u, v, n_lanes, n_running);
-                    Cell::template forward<keep>(sums, spot);
-                }
-            }
+            add_gates<typename Cell::H, NV>(acc, weights, before, w.n_units, n_lanes);
+            Cell::template forward<keep>(acc, spot_at<Bundle<T, U, NV>>(w, before, after, unit, n_lanes, n_running));
         }
     }
 
-    static SEQAE_INLINE Spot<T> spot_at(const T* before, T* after, T* gates, std::int64_t part, int unit, int v,
-                                        int n_lanes, int n_running) {
-        const std::int64_t at = std::int64_t(unit) * n_lanes + v * width;
-        const int n_left = n_running - v * width;
-        return {before + at, after + at, gates + std::int64_t(4 * unit) * n_lanes + v * width, part, n_lanes,
-                V::first(n_left), n_left >= width};
+    template <class B>
+    static SEQAE_INLINE Spot<B> spot_at(const PackedLayer<T>& w, const T* before, T* after, int unit, int n_lanes,
+                                        int n_running) {
+        constexpr int n_vectors = sizeof(B::v[0]) / sizeof(V);
+        const std::int64_t part = std::int64_t(w.n_unit_rows) * n_lanes, at = std::int64_t(unit) * n_lanes;
+        return {before + at, after + at, after + Cell::n_parts * part + 4 * at, part, n_lanes, n_lanes, 4 * n_lanes,
+                B::first(n_running), n_running >= n_vectors * width};
     }
 };

@@ -143,18 +143,16 @@ struct WideBackward : WideSums<T> {
         if (next_gates)
             Layout::template add_rows<typename Cell::H>(
                 dh, w.to_hidden + std::int64_t(first) * w.n_units * Cell::H::n, next_gates, w.n_units, n_lanes);
-        const std::int64_t part = std::int64_t(w.n_unit_rows) * n_lanes;
-        T* const gates = after + Cell::n_parts * part;
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             if (first + r >= w.n_units) break;
+            using B = Bundle<T, 1, NV>;
+            B of_unit;
 #pragma GCC unroll 2
-            for (int v = 0; v < NV; ++v) {
-                const std::int64_t at = std::int64_t(first + r) * n_lanes + v * width;
-                const auto spot = Layout::spot_at(before, after, gates, part, first + r, v, n_lanes, n_running);
-                T* const sums = carry.sums ? carry.sums + (spot.gates - gates) : nullptr;
-                Cell::backward(dh[r][v], spot, Carry<T>{carry.state + at, sums});
-            }
+            for (int v = 0; v < NV; ++v) of_unit.v[0][v] = dh[r][v];
+            const auto spot = Layout::template spot_at<B>(w, before, after, first + r, n_lanes, n_running);
+            const std::int64_t at = std::int64_t(first + r) * n_lanes;
+            Cell::backward(of_unit, spot, Carry<T>{carry.state + at, carry.sums ? carry.sums + 4 * at : nullptr});
         }
     }
 
