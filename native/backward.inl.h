@@ -31,7 +31,16 @@ Partial<T> lay_out_partial(Arena<T>& arena, const Problem<T>& p) {
     return partial;
 }
 
-constexpr int chunk_steps = 16;  // whose weight gradients are summed together, while they are in cache
+constexpr int most_chunk_steps = 16;
+
+// Steps whose weight gradients are summed together: their records fit into half of the second-level cache of most CPUs.
+template <class Cell, class Layout, class T>
+int chunk_steps(const Problem<T>& p, int n_lanes) {
+    std::int64_t record = 0;
+    for (int k = 0; k < p.n_layers; ++k) record += (Cell::n_parts + 4) * Layout::unit_rows(p.layers[k].hidden_size);
+    const std::int64_t n = (512 << 10) / (record * n_lanes * std::int64_t(sizeof(T)) + 1);
+    return n < 4 ? 4 : n < most_chunk_steps ? int(n) : most_chunk_steps;
+}
 
 // What a tile needs on its way back besides its tape.
 template <class T>
@@ -39,11 +48,15 @@ struct BackwardSpace {
     Carry<T> carries[most_layers];
     T *outputs, *output_sums, *inputs;  // gradients of the outputs (a chunk of steps), their sum, of one step's inputs
     std::int64_t output_stride, n_values;
+    int chunk_steps;
+    T* panels[2];  // of the columns that are multiplied with the gates' gradients
 };
 
-template <class Cell, class Layout, class T>
+template <class Cell, class Back, class T>
 BackwardSpace<T> lay_out_space(Arena<T>& arena, const Problem<T>& p, int n_lanes) {
+    using Layout = typename Back::Layout;
     BackwardSpace<T> space;
+    space.chunk_steps = chunk_steps<Cell, Layout>(p, n_lanes);
     const std::int64_t first = arena.n_taken;
     for (int k = 0; k < p.n_layers; ++k) {
         const std::int64_t part = std::int64_t(Layout::unit_rows(p.layers[k].hidden_size)) * n_lanes;
@@ -52,10 +65,14 @@ BackwardSpace<T> lay_out_space(Arena<T>& arena, const Problem<T>& p, int n_lanes
         space.carries[k] = {arena.take(2 * part), has_sums ? arena.take(4 * part) : nullptr};
     }
     space.output_stride = std::int64_t(Layout::channel_rows(p.n_channels)) * n_lanes;
-    space.outputs = arena.take(chunk_steps * space.output_stride);
+    space.outputs = arena.take(space.chunk_steps * space.output_stride);
     space.output_sums = arena.take(space.output_stride);
     space.inputs = arena.take(std::int64_t(Layout::channel_rows(p.layers[0].input_size)) * n_lanes);
     space.n_values = arena.n_taken - first;
+    std::int64_t most = Back::panels_size(p.layers[0].input_size, space.chunk_steps + 1, n_lanes);
+    for (int k = 0; k < p.n_layers; ++k)
+        most = larger(most, Back::panels_size(p.layers[k].hidden_size, space.chunk_steps + 1, n_lanes));
+    for (T*& panels : space.panels) panels = arena.take(most);
     return space;
 }
 
@@ -73,7 +90,7 @@ public:
     void run() {
         begin();
         for (std::int64_t end = n_steps_; end > 0;) {
-            const std::int64_t first = end > chunk_steps ? end - chunk_steps : 0;
+            const std::int64_t first = end > space_.chunk_steps ? end - space_.chunk_steps : 0;
             for (std::int64_t t = end - 1; t >= first; --t) step(t, first);
             add_weight_gradients(first, int(end - first));
             end = first;
@@ -139,51 +156,42 @@ private:
 
     void add_weight_gradients(std::int64_t first, int n_steps) {
         const Steps steps{n_steps, n_running_};
+        Columns<T> below = p_.reads_steps() ? columns({tape_.input(p_, first), tape_.input_stride},
+                                                      p_.layers[0].input_size, n_steps, 1)
+                                            : Columns<T>{0};
         for (int k = 0; k < p_.n_layers; ++k) {
-            const Layer<T>& layer = p_.layers[k];
             const auto& to = partial_.layers[k];
-            const int H = layer.hidden_size;
+            const int H = p_.layers[k].hidden_size;
             const StepRows<T> gradients{gates(k, first), tape_.record_stride[k]};
-            const StepRows<T> hidden{tape_.record(k, first), tape_.record_stride[k]};
             const bool has_sums = space_.carries[k].sums != nullptr;
-            Back::template add_weight_gradient<typename Cell::H>(steps, gradients, H, hidden, H, n_lanes_, to.hidden,
+            // the input's bias has the gradients of sums even where there are no columns; a constant input's come at the end
+            if (k > 0 || p_.source != Source::constant)
+                Back::template add_weight_gradient<typename Cell::X>(steps, gradients, H, below, n_lanes_, to.input,
+                                                                     H * to.input_stride, to.input_stride,
+                                                                     has_sums ? nullptr : to.input_bias);
+            if (k == 0 && p_.source == Source::first && first == 0) add_first_gradient(gradients);
+            const Columns<T> hidden = columns({tape_.record(k, first), tape_.record_stride[k]}, H, n_steps + 1, k % 2);
+            Back::template add_weight_gradient<typename Cell::H>(steps, gradients, H, hidden, n_lanes_, to.hidden,
                                                                  H * to.hidden_stride, to.hidden_stride,
                                                                  has_sums ? nullptr : to.hidden_bias);
-            if (k == 0 && p_.source == Source::constant) continue;
-            if (k == 0 && p_.source == Source::first) {
-                add_first_gradient(steps, gradients, first == 0, has_sums ? nullptr : to.input_bias);
-                continue;
-            }
-            const StepRows<T> inputs =
-                k == 0 ? StepRows<T>{tape_.input(p_, first), tape_.input_stride}
-                       : StepRows<T>{tape_.record(k - 1, first + 1), tape_.record_stride[k - 1]};
-            Back::template add_weight_gradient<typename Cell::X>(steps, gradients, H, inputs, layer.input_size,
-                                                                 n_lanes_, to.input, H * to.input_stride,
-                                                                 to.input_stride, has_sums ? nullptr : to.input_bias);
+            below = hidden.later(1);
         }
-        if (p_.readout_weight) add_readout_gradient(steps, first);
+        if (p_.readout_weight)
+            Back::add_readout_gradient(steps, {space_.outputs, space_.output_stride}, p_.n_channels, below, n_lanes_,
+                                       partial_.readout, partial_.readout_stride);
+    }
+
+    Columns<T> columns(StepRows<T> rows, int n, int n_steps, int room) const {
+        return Back::lay_panels(rows, n, n_steps, n_running_[0], n_lanes_, space_.panels[room]);
     }
 
     // the first layer's, of inputs that it reads at the first step alone
-    void add_first_gradient(const Steps& steps, StepRows<T> gradients, bool has_first_step, T* bias) {
+    void add_first_gradient(StepRows<T> gradients) {
         const Layer<T>& layer = p_.layers[0];
         const auto& to = partial_.layers[0];
-        const auto add = [&](const Steps& of, int n_columns, T* bias_of) {
-            Back::template add_weight_gradient<typename Cell::X>(of, gradients, layer.hidden_size, {tape_.inputs, 0},
-                                                                 n_columns, n_lanes_, to.input,
-                                                                 layer.hidden_size * to.input_stride, to.input_stride,
-                                                                 bias_of);
-        };
-        add(steps, 0, bias);
-        if (has_first_step) add({1, steps.n_running}, layer.input_size, nullptr);
-    }
-
-    void add_readout_gradient(const Steps& steps, std::int64_t first) {
-        const int top = p_.n_layers - 1;
-        const StepRows<T> gradients{space_.outputs, space_.output_stride};
-        const StepRows<T> hidden{tape_.record(top, first + 1), tape_.record_stride[top]};
-        Back::add_readout_gradient(steps, gradients, p_.n_channels, hidden, p_.layers[top].hidden_size, n_lanes_,
-                                   partial_.readout, partial_.readout_stride);
+        Back::template add_weight_gradient<typename Cell::X>({1, n_running_}, gradients, layer.hidden_size,
+                                                             {layer.input_size, {tape_.inputs, 0}}, n_lanes_, to.input,
+                                                             layer.hidden_size * to.input_stride, to.input_stride);
     }
 
     void finish() {
@@ -217,7 +225,7 @@ private:
         const auto& to = partial_.layers[0];
         const int n_running[1] = {lanes_.n};
         Back::template add_weight_gradient<typename Cell::X>({1, n_running}, {space_.carries[0].sums, 0},
-                                                             layer.hidden_size, {tape_.inputs, 0}, layer.input_size,
+                                                             layer.hidden_size, {layer.input_size, {tape_.inputs, 0}},
                                                              n_lanes_, to.input, layer.hidden_size * to.input_stride,
                                                              to.input_stride);
         if (!g_.values) return;
@@ -248,5 +256,5 @@ private:
     const Lanes<T> lanes_;
     const int n_lanes_;
     const std::int64_t n_steps_;
-    int n_running_[chunk_steps];
+    int n_running_[most_chunk_steps];
 };

@@ -87,7 +87,7 @@ struct Lstm {
         load_gates(gates, s);
         const auto& [i, f, g, o] = gates;
         const B one = B::broadcast(1);
-
+        // c is at hand, as the step after has read it: computing its activation again is quicker than reading it back
         const B a = B::load(s.after, s.row) / o;
         const B dc_after = B::load(carry.state + s.part, s.row);
         const B dc = fma(dh * o, A::derivative(a), dc_after);

@@ -166,15 +166,18 @@ struct NarrowBackward {
         }
     }
 
-    // as WideBackward::add_weight_gradient, of gradients[step][slot][unit]; columns padded to whole vectors
+    static std::int64_t panels_size(int, int, int) { return 0; }
+
+    static Columns<T> lay_panels(StepRows<T> rows, int n_columns, int, int, int, T*) { return {n_columns, rows}; }
+
+    // as WideSums::add_weight_gradient, of gradients[step][slot][unit]; columns padded to whole vectors
     template <class Slots>
-    static void add_weight_gradient(const Steps& steps, StepRows<T> gradients, int n_units, StepRows<T> columns,
-                                    int n_columns, int, T* into, std::int64_t gate_stride, std::int64_t unit_stride,
-                                    T* = nullptr) {
+    static void add_weight_gradient(const Steps& steps, StepRows<T> gradients, int n_units, const Columns<T>& columns, int,
+                                    T* into, std::int64_t gate_stride, std::int64_t unit_stride, T* = nullptr) {
         const int slot = Slots::group == 4 ? int(round_up(n_units, width)) : 0;
         for (int unit = 0; unit < n_units; ++unit)
-            for (int column = 0; column < n_columns; column += width) {
-                const StepRows<T> part{columns.rows + column, columns.stride};
+            for (int column = 0; column < columns.n; column += width) {
+                const StepRows<T> part{columns.rows.rows + column, columns.rows.stride};
                 add_block<Slots>(steps, {gradients.rows + unit, gradients.stride}, slot, part,
                                  into + unit * unit_stride + column, gate_stride);
             }
@@ -196,9 +199,9 @@ struct NarrowBackward {
         for (int g = 0; g < Slots::n; ++g) acc[g].store(into + g * gate_stride);
     }
 
-    static void add_readout_gradient(const Steps& steps, StepRows<T> gradients, int n_channels, StepRows<T> columns,
-                                     int n_columns, int, T* into, std::int64_t stride) {
-        add_weight_gradient<SingleRows>(steps, gradients, n_channels, columns, n_columns, 1, into, 0, stride);
+    static void add_readout_gradient(const Steps& steps, StepRows<T> gradients, int n_channels, const Columns<T>& columns,
+                                     int, T* into, std::int64_t stride) {
+        add_weight_gradient<SingleRows>(steps, gradients, n_channels, columns, 1, into, 0, stride);
     }
 
     template <class Slots>

@@ -21,6 +21,8 @@ struct Count {
 
 inline std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
+inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
 // Rows that are computed together, of those left: 8 where there are so many, else the next power of two.
 inline int block_rows(int n_left) { return n_left > 4 ? 8 : n_left > 2 ? 4 : n_left; }
 

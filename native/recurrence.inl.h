@@ -113,7 +113,7 @@ void backward_with(const Problem<T>& p, const Gradients<T>& g, Tape& tape, int n
     for (const Tile& tile : plan.tiles)
         packed.of(tile, [&](auto back, const Packed<T>&) {
             Arena<T> of_tile;
-            lay_out_space<Cell, typename decltype(back)::Layout>(of_tile, p, tile.n_lanes);
+            lay_out_space<Cell, decltype(back)>(of_tile, p, tile.n_lanes);
             if (of_tile.n_taken > space_counting.n_taken) space_counting = of_tile;
         });
     const int n_tiles = int(plan.tiles.size()), n_partials = n_tiles < most_partials ? n_tiles : most_partials;
@@ -131,7 +131,7 @@ void backward_with(const Problem<T>& p, const Gradients<T>& g, Tape& tape, int n
                 Arena<T> tape_arena{tape.memory.as<T>() + tape.tile_starts[tile_number]};
                 const auto of_tile = lay_out<Cell, typename Back::Layout>(tape_arena, p, tile, true);
                 Arena<T> space_arena{partials + n_partials * partial_size + worker * space_size};
-                const auto space = lay_out_space<Cell, typename Back::Layout>(space_arena, p, tile.n_lanes);
+                const auto space = lay_out_space<Cell, Back>(space_arena, p, tile.n_lanes);
                 BackwardTile<Cell, Back, T>(p, values.g, values.rows, plan, tile, weights, of_tile, space, partial)
                     .run();
             });

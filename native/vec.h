@@ -82,6 +82,43 @@ inline void add_sums(const Vec<float> (&acc)[4][4], float* into, std::int64_t st
     add(3, _mm512_extractf32x4_ps(sums, 3));
 }
 
+// to[column][row] = from[row][column] of 16 x 16 values; strides: from one row to the next
+inline void transpose(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride) {
+    __m512 a[16], b[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_ps(from + i * from_stride);
+    // pairs of rows, then of pairs: 4 x 4 blocks within each quarter of a vector
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+    }
+    const auto low = [](__m512 x, __m512 y) {
+        return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+    };
+    const auto high = [](__m512 x, __m512 y) {
+        return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+    };
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i += 4) {
+        a[i] = low(b[i], b[i + 2]);
+        a[i + 1] = high(b[i], b[i + 2]);
+        a[i + 2] = low(b[i + 1], b[i + 3]);
+        a[i + 3] = high(b[i + 1], b[i + 3]);
+    }
+    // a[4 i + j]: column 4 q + j of rows 4 i .. 4 i + 3, in quarter q
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+        const __m512 even_top = _mm512_shuffle_f32x4(a[j], a[4 + j], 0x88), odd_top = _mm512_shuffle_f32x4(a[j], a[4 + j], 0xdd);
+        const __m512 even_low = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0x88);
+        const __m512 odd_low = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0xdd);
+        _mm512_storeu_ps(to + j * to_stride, _mm512_shuffle_f32x4(even_top, even_low, 0x88));
+        _mm512_storeu_ps(to + (4 + j) * to_stride, _mm512_shuffle_f32x4(odd_top, odd_low, 0x88));
+        _mm512_storeu_ps(to + (8 + j) * to_stride, _mm512_shuffle_f32x4(even_top, even_low, 0xdd));
+        _mm512_storeu_ps(to + (12 + j) * to_stride, _mm512_shuffle_f32x4(odd_top, odd_low, 0xdd));
+    }
+}
+
 #elif defined(SEQAE_AVX2)
 constexpr int block_units = 1;  // x 4 gates x 2 vectors = 8 of the 16 registers
 
@@ -151,6 +188,30 @@ struct Vec<double> {
         return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
     }
 };
+
+// to[column][row] = from[row][column] of 8 x 8 values; strides: from one row to the next
+inline void transpose(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride) {
+    __m256 a[8], b[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) a[i] = _mm256_loadu_ps(from + i * from_stride);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i += 4) {
+        a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+        a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
+        a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+        a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+        _mm256_storeu_ps(to + j * to_stride, _mm256_permute2f128_ps(a[j], a[4 + j], 0x20));
+        _mm256_storeu_ps(to + (4 + j) * to_stride, _mm256_permute2f128_ps(a[j], a[4 + j], 0x31));
+    }
+}
 
 #elif defined(SEQAE_NEON)
 constexpr int block_units = 2;  // x 4 gates x 2 vectors = 16 of the 32 registers
@@ -266,6 +327,12 @@ struct Vec {
     }
 };
 #endif
+
+template <class T>
+void transpose(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride) {
+    for (int i = 0; i < Vec<T>::width; ++i)
+        for (int j = 0; j < Vec<T>::width; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+}
 
 template <class V, int G, int C, class T>
 SEQAE_INLINE void add_sums(const V (&acc)[G][C], T* into, std::int64_t stride) {

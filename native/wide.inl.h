@@ -24,10 +24,11 @@ struct WideProducts {
         return pack_product(arena, n_k, n_rows, [=](int k, int r) { return weights[std::int64_t(r) * n_k + k]; });
     }
 
-    // acc[r] += sum over k of w[r][k] * rows[k]
-    template <class Slots, int R, int NV>
-    static SEQAE_INLINE void add_rows(V (&acc)[R][NV], const T* w, const T* rows, int n_groups, int n_lanes) {
-        for (int k = 0; k < n_groups; ++k, rows += Slots::group * n_lanes)
+    // acc[r] += sum over k of w[r][k] * rows[k]; beside: called for each k
+    template <class Slots, int R, int NV, class F>
+    static SEQAE_INLINE void add_rows(V (&acc)[R][NV], const T* w, const T* rows, int n_groups, int n_lanes, F beside) {
+        for (int k = 0; k < n_groups; ++k, rows += Slots::group * n_lanes) {
+            beside();
 #pragma GCC unroll 4
             for (int g = 0; g < Slots::n; ++g, w += R) {
                 V x[NV];
@@ -40,6 +41,12 @@ struct WideProducts {
                     for (int v = 0; v < NV; ++v) acc[r][v] = fma(weight, x[v], acc[r][v]);
                 }
             }
+        }
+    }
+
+    template <class Slots, int R, int NV>
+    static SEQAE_INLINE void add_rows(V (&acc)[R][NV], const T* w, const T* rows, int n_groups, int n_lanes) {
+        add_rows<Slots>(acc, w, rows, n_groups, n_lanes, [] {});
     }
 
     // f(Count<R>(), first row) for each block of R rows
