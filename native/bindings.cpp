@@ -17,7 +17,7 @@ nb::tuple kernels() {
 
 template <class T>
 void gather_of(nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths, nb::handle centre,
-               nb::handle scale, nb::handle out, nb::handle observed_out) {
+               nb::handle scale, nb::handle out, nb::handle observed_out, int n_threads) {
     const View rows = view_of(values, "values"), steps = view_of(out, "out");
     if (rows.n_dims != 2) throw nb::value_error("values must be a matrix");
     const std::vector<std::int64_t> first = counts_of(starts, "starts"), counts = counts_of(lengths, "lengths");
@@ -40,14 +40,14 @@ void gather_of(nb::handle values, nb::handle observed, nb::handle starts, nb::ha
     if (n_steps != steps.shape[0]) throw nb::value_error("out must have one row per step");
     const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    operations.gather(p);
+    operations.gather(p, n_threads);
 }
 
 void gather(nb::handle values, nb::handle observed, nb::handle starts, nb::handle lengths,
-            nb::handle centre, nb::handle scale, nb::handle out, nb::handle observed_out) {
+            nb::handle centre, nb::handle scale, nb::handle out, nb::handle observed_out, int n_threads) {
     const bool is_double = view_of(values, "values").dtype == nb::dtype<double>();
     (is_double ? gather_of<double> : gather_of<float>)(values, observed, starts, lengths, centre,
-                                                       scale, out, observed_out);
+                                                       scale, out, observed_out, n_threads);
 }
 
 template <class T>
@@ -114,7 +114,7 @@ void attend(nb::handle queries, nb::handle n_queries, nb::handle memory, nb::han
 
 template <class T>
 void mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
-                  nb::handle lengths, nb::handle mean, nb::handle gradient) {
+                  nb::handle lengths, nb::handle mean, nb::handle gradient, int n_threads) {
     const View rows = view_of(prediction, "prediction");
     std::vector<std::int64_t> counts = counts_of(lengths, "lengths");
     if (lengths.is_none()) counts = {rows.shape[0]};  // one sequence of all rows
@@ -133,18 +133,19 @@ void mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle
     T* const out = checked<T>(scalar, "mean");
     const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    *out = T(operations.mean_loss(p));
+    *out = T(operations.mean_loss(p, n_threads));
 }
 
 void mean_loss(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
-               nb::handle lengths, nb::handle mean, nb::handle gradient) {
+               nb::handle lengths, nb::handle mean, nb::handle gradient, int n_threads) {
     const bool is_double = view_of(prediction, "prediction").dtype == nb::dtype<double>();
     (is_double ? mean_loss_of<double> : mean_loss_of<float>)(kind, per_sequence, prediction, target, observed, lengths,
-                                                             mean, gradient);
+                                                             mean, gradient, n_threads);
 }
 
 template <class T>
-double adam_step_of(nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second, AdamProblem<T> p) {
+double adam_step_of(nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second, AdamProblem<T> p,
+                    int n_threads) {
     const View flat = view_of(parameters, "parameters");
     if (flat.n_dims != 1) throw nb::value_error("parameters must be a vector");
     p.n = flat.shape[0];
@@ -154,15 +155,16 @@ double adam_step_of(nb::handle parameters, nb::handle gradient, nb::handle first
     p.second = read<T>(second, "second moment", p.n);
     const Operations<T>& operations = active_kernel().of<T>();
     const nb::gil_scoped_release release;
-    return operations.adam_step(p);
+    return operations.adam_step(p, n_threads);
 }
 
 double adam_step(nb::handle parameters, nb::handle gradient, nb::handle first, nb::handle second, double learning_rate,
-                 double max_norm, double beta1, double beta2, double epsilon, double correction1, double correction2) {
+                 double max_norm, double beta1, double beta2, double epsilon, double correction1, double correction2,
+                 int n_threads) {
     const auto with = [&]<class T>(AdamProblem<T> p) {
         p.learning_rate = learning_rate, p.max_norm = max_norm, p.epsilon = epsilon;
         p.betas[0] = beta1, p.betas[1] = beta2, p.corrections[0] = correction1, p.corrections[1] = correction2;
-        return adam_step_of<T>(parameters, gradient, first, second, p);
+        return adam_step_of<T>(parameters, gradient, first, second, p, n_threads);
     };
     const bool is_double = view_of(parameters, "parameters").dtype == nb::dtype<double>();
     return is_double ? with(AdamProblem<double>()) : with(AdamProblem<float>());
@@ -191,12 +193,13 @@ NB_MODULE(_native, m) {
         .def_prop_ro("n_steps", &Recurrence::n_steps);
     m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");
     m.def("gather", &gather, nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
-          nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none());
+          nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none(),
+          nb::arg("n_threads"));
     m.def("linear", &linear, nb::arg("x"), nb::arg("weight"), nb::arg("is_transposed"), nb::arg("bias"),
           nb::arg("amounts").none(), nb::arg("direction").none(), nb::arg("out"));
     m.def("attend", &attend);
     m.def("mean_loss", &mean_loss, nb::arg("kind"), nb::arg("per_sequence"), nb::arg("prediction"),
           nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths").none(), nb::arg("mean"),
-          nb::arg("gradient"));
+          nb::arg("gradient"), nb::arg("n_threads"));
     m.def("adam_step", &adam_step);
 }

@@ -87,14 +87,13 @@ struct Lstm {
         load_gates(gates, s);
         const auto& [i, f, g, o] = gates;
         const B one = B::broadcast(1);
-        // c is at hand, as the step after has read it: computing its activation again is quicker than reading it back
-        const B a = B::load(s.after, s.row) / o;
+        const B h = B::load(s.after, s.row), a = h / o;  // which takes less time than to keep a
         const B dc_after = B::load(carry.state + s.part, s.row);
         const B dc = fma(dh * o, A::derivative(a), dc_after);
         B dc_before = dc * f;
         const B dc_i = dc * i;
         B d[4] = {dc_i * g * (one - i), dc_before * B::load(s.before + s.part, s.row) * (one - f),
-                  dc_i * A::derivative(g), dh * a * o * (one - o)};
+                  dc_i * A::derivative(g), dh * h * (one - o)};
         if (!s.is_full) dc_before = select(s.running, dc_before, dc_after);
         dc_before.store(carry.state + s.part, s.row);
         store_gate_gradients(d, s, carry);

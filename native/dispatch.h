@@ -12,11 +12,11 @@ struct Operations {
     void (*forward)(const Problem<T>&, Tape&, bool keep, int n_threads);
     void (*backward)(const Problem<T>&, const Gradients<T>&, Tape&, int n_threads);
     void (*choose)(const SymbolProblem<T>&, int n_threads);
-    void (*gather)(const GatherProblem<T>&);
+    void (*gather)(const GatherProblem<T>&, int n_threads);
     void (*linear)(const LinearProblem<T>&);
     void (*attend)(const AttentionProblem<T>&, int n_threads);
-    double (*mean_loss)(const LossProblem<T>&);
-    double (*adam_step)(const AdamProblem<T>&);
+    double (*mean_loss)(const LossProblem<T>&, int n_threads);
+    double (*adam_step)(const AdamProblem<T>&, int n_threads);
 };
 
 struct Kernel {

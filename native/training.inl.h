@@ -1,32 +1,67 @@
 // What a training step needs around the recurrence, each in one pass: scaling, loss with its gradient, Adam.
 
-// out = (values - centre) / scale of each sequence's rows, back to back; 0 where not observed.
+constexpr std::int64_t values_per_job = 1 << 14;  // fewer are done before another thread has begun
+
+// f(first, last) for ranges of n items that hold n_values together, on several threads where there is enough to do
+template <class F>
+void each_range(std::int64_t n, std::int64_t n_values, int n_threads, F f) {
+    const std::int64_t enough = n_values / values_per_job + 1;
+    const int n_jobs = int(enough < n ? enough : n);
+    parallel_for(n_jobs, n_threads, [&](int i, int) { f(n * i / n_jobs, n * (i + 1) / n_jobs); });
+}
+
+// Scaling of rows: vector after vector, as the channels repeat.
 template <class T>
-void gather(const GatherProblem<T>& p) {
+class Scaler {
+public:
+    explicit Scaler(const GatherProblem<T>& p) : p_(p), memory_(2 * p.n_channels * width * sizeof(T)) {
+        const int C = p.n_channels;
+        centres_ = memory_.template as<T>(), scales_ = centres_ + C * width;
+        for (int i = 0; i < C * width; ++i) centres_[i] = p.centre[i % C], scales_[i] = p.scale[i % C];
+    }
+
+    // of the sequence's rows, to those from row first on
+    void run(std::int64_t sequence, std::int64_t first) const {
+        const std::int64_t C = p_.n_channels, n = p_.lengths[sequence] * C, from = p_.starts[sequence] * C, to = first * C;
+        scale(p_.values + from, p_.out + to, n);
+        if (p_.observed) mask(p_.observed + from, p_.observed_out + to, p_.out + to, n);
+    }
+
+private:
     using V = Vec<T>;
-    constexpr int width = V::width;
-    const int C = p.n_channels;
-    const Block memory(2 * C * width * sizeof(T));
-    T* const centres = memory.as<T>();  // C vectors: after these many values the channels repeat
-    T* const scales = centres + C * width;
-    for (int i = 0; i < C * width; ++i) centres[i] = p.centre[i % C], scales[i] = p.scale[i % C];
-    T* out = p.out;
-    bool* observed = p.observed_out;
-    for (std::int64_t s = 0; s < p.n_sequences; ++s) {
-        const T* const from = p.values + p.starts[s] * C;
-        const bool* const is_observed = p.observed ? p.observed + p.starts[s] * C : nullptr;
-        const std::int64_t n = p.lengths[s] * C;
+    static constexpr int width = V::width;
+
+    void scale(const T* values, T* out, std::int64_t n) const {
+        const int C = p_.n_channels;
         std::int64_t i = 0;
         for (int at = 0; i + width <= n; i += width, at = at + width == C * width ? 0 : at + width)
-            ((V::load(from + i) - V::load(centres + at)) / V::load(scales + at)).store(out + i);
-        for (; i < n; ++i) out[i] = (from[i] - p.centre[i % C]) / p.scale[i % C];
-        for (i = 0; is_observed && i < n; ++i) {
-            observed[i] = is_observed[i];
-            if (!is_observed[i]) out[i] = 0;
-        }
-        out += n;
-        if (observed) observed += n;
+            ((V::load(values + i) - V::load(centres_ + at)) / V::load(scales_ + at)).store(out + i);
+        for (; i < n; ++i) out[i] = (values[i] - p_.centre[i % C]) / p_.scale[i % C];
     }
+
+    static void mask(const bool* observed, bool* observed_out, T* out, std::int64_t n) {
+        for (std::int64_t i = 0; i < n; ++i) {
+            observed_out[i] = observed[i];
+            if (!observed[i]) out[i] = 0;
+        }
+    }
+
+    const GatherProblem<T>& p_;
+    const Block memory_;
+    T *centres_, *scales_;
+};
+
+// out = (values - centre) / scale of each sequence's rows, back to back; 0 where not observed.
+template <class T>
+void gather(const GatherProblem<T>& p, int n_threads) {
+    const Scaler<T> scaler(p);
+    const Block memory((p.n_sequences + 1) * sizeof(std::int64_t));
+    std::int64_t* const firsts = memory.as<std::int64_t>();
+    firsts[0] = 0;
+    for (std::int64_t i = 0; i < p.n_sequences; ++i) firsts[i + 1] = firsts[i] + p.lengths[i];
+    each_range(p.n_sequences, firsts[p.n_sequences] * p.n_channels, n_threads, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first; i < last; ++i) scaler.run(i, firsts[i]);
+    });
 }
 
 // out = weight x + bias + amount * direction for each row x alone: lanes are outputs, k ascends, so that a row's bits are its own.
@@ -141,30 +176,51 @@ inline std::int64_t count(const bool* observed, std::int64_t n) {
     return counted;
 }
 
+// A part of a sequence's values. A sequence has as many as its length needs, so that sums do not depend on the threads.
+struct Part {
+    std::int64_t first, n;
+    double share, total;  // weight of each loss in the mean; their sum
+};
+
+// parts of n values from first on; returns the place after the last
+inline Part* add_parts(Part* next, std::int64_t first, std::int64_t n, double share) {
+    for (; n > 0; first += values_per_job, n -= values_per_job)
+        *next++ = {first, n < values_per_job ? n : values_per_job, share, 0};
+    return next;
+}
+
 template <class Loss, class T>
-double mean_loss_of(const LossProblem<T>& p) {
-    std::int64_t n_values = 0;
+double mean_loss_of(const LossProblem<T>& p, int n_threads) {
+    std::int64_t n_values = 0, at = 0;
     for (std::int64_t s = 0; s < p.n_sequences; ++s) n_values += p.lengths[s] * p.n_channels;
-    std::int64_t n_observed = p.per_sequence ? 0 : count(p.observed, n_values), at = 0;
-    double mean = 0;
+    std::int64_t n_observed = p.per_sequence ? 0 : count(p.observed, n_values);
+    const Block memory((p.n_sequences + n_values / values_per_job) * sizeof(Part));
+    Part *const parts = memory.as<Part>(), *end = parts;
     for (std::int64_t s = 0; s < p.n_sequences; ++s) {
         const std::int64_t n = p.lengths[s] * p.n_channels;
-        const bool* const observed = p.observed ? p.observed + at : nullptr;
-        if (p.per_sequence) n_observed = count(observed, n);
+        if (p.per_sequence) n_observed = count(p.observed ? p.observed + at : nullptr, n);
         const double share = 1. / (n_observed > 1 ? n_observed : 1) / (p.per_sequence ? p.n_sequences : 1);
-        mean += share * add_losses<Loss>(p.prediction + at, p.target + at, observed, n, T(share), p.gradient + at);
+        end = add_parts(end, at, n, share);
         at += n;
     }
+    each_range(end - parts, n_values, n_threads, [&](std::int64_t first, std::int64_t last) {
+        for (Part* part = parts + first; part < parts + last; ++part)
+            part->total = add_losses<Loss>(p.prediction + part->first, p.target + part->first,
+                                           p.observed ? p.observed + part->first : nullptr, part->n, T(part->share),
+                                           p.gradient + part->first);
+    });
+    double mean = 0;
+    for (const Part* part = parts; part < end; ++part) mean += part->share * part->total;
     return mean;
 }
 
 template <class T>
-double mean_loss(const LossProblem<T>& p) {
+double mean_loss(const LossProblem<T>& p, int n_threads) {
     switch (p.kind) {
-        case LossKind::mse: return mean_loss_of<SquaredError>(p);
-        case LossKind::mae: return mean_loss_of<AbsoluteError>(p);
-        case LossKind::huber: return mean_loss_of<HuberError>(p);
-        default: return mean_loss_of<LogisticLoss>(p);
+        case LossKind::mse: return mean_loss_of<SquaredError>(p, n_threads);
+        case LossKind::mae: return mean_loss_of<AbsoluteError>(p, n_threads);
+        case LossKind::huber: return mean_loss_of<HuberError>(p, n_threads);
+        default: return mean_loss_of<LogisticLoss>(p, n_threads);
     }
 }
 
@@ -183,24 +239,43 @@ double sum_of_squares(const T* values, std::int64_t n) {
     return total;
 }
 
-// Returns the norm of the gradient; updates nothing where it is not finite.
 template <class T>
-double adam_step(const AdamProblem<T>& p) {
-    const double norm = __builtin_sqrt(sum_of_squares(p.gradient, p.n));
-    if (!__builtin_isfinite(norm)) return norm;
-    const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
+void update(const AdamProblem<T>& p, T clip, std::int64_t begin, std::int64_t end) {
     const T rate = T(p.learning_rate / p.corrections[0]);
     const T fresh1 = T(1 - p.betas[0]), beta2 = T(p.betas[1]), fresh2 = T(1 - p.betas[1]), epsilon = T(p.epsilon);
     const T correction2 = T(p.corrections[1]);
     const T* __restrict const gradient = p.gradient;
     T* __restrict const parameters = p.parameters;
     T *__restrict const first = p.first, *__restrict const second = p.second;
-    for (std::int64_t k = 0; k < p.n; ++k) {
+    for (std::int64_t k = begin; k < end; ++k) {
         const T g = gradient[k] * clip;
         first[k] += fresh1 * (g - first[k]);
         second[k] = beta2 * second[k] + fresh2 * g * g;
         const T denominator = square_root(second[k] / correction2) + epsilon;
         parameters[k] -= rate * (first[k] / denominator);
     }
+}
+
+// Returns the norm of the gradient; updates nothing where it is not finite.
+template <class T>
+double adam_step(const AdamProblem<T>& p, int n_threads) {
+    const std::int64_t n_parts = p.n / values_per_job + 1;
+    const Block memory(n_parts * sizeof(double));
+    double* const totals = memory.as<double>();
+    const auto each_part = [&](auto f) {
+        each_range(n_parts, p.n, n_threads, [&](std::int64_t first, std::int64_t last) {
+            for (std::int64_t i = first; i < last; ++i)
+                f(i, i * values_per_job, i + 1 < n_parts ? (i + 1) * values_per_job : p.n);
+        });
+    };
+    each_part([&](std::int64_t i, std::int64_t first, std::int64_t last) {
+        totals[i] = sum_of_squares(p.gradient + first, last - first);
+    });
+    double total = 0;
+    for (std::int64_t i = 0; i < n_parts; ++i) total += totals[i];
+    const double norm = __builtin_sqrt(total);
+    if (!__builtin_isfinite(norm)) return norm;
+    const T clip = T(p.max_norm > 0 && norm > p.max_norm ? p.max_norm / norm : 1);
+    each_part([&](std::int64_t, std::int64_t first, std::int64_t last) { update(p, clip, first, last); });
     return norm;
 }

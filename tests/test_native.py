@@ -467,6 +467,34 @@ def test_adam_step_agrees_with_fused(max_norm, dtype):
     torch.testing.assert_close(*parameters, rtol=tol, atol=tol)
 
 
+@pytest.mark.parametrize("per_sequence", [False, True])
+def test_what_surrounds_the_recurrence_has_the_bits_of_any_number_of_threads(per_sequence):
+    """With enough values that several threads share them; and as the plain implementation has them."""
+    lengths = np.array([9000, 1, 0, 20_000, 3000], np.int64)
+    drawn = torch.randn(4, int(lengths.sum()), 3, generator=torch.Generator().manual_seed(0))
+
+    def compute(module) -> list[torch.Tensor]:
+        scaled = module.gather(Ragged.back_to_back(drawn[0], lengths), drawn[1, 0], drawn[1, 1].abs() + 1)
+        prediction = drawn[2].clone().requires_grad_()
+        loss = module.mean_loss("mse", Ragged.back_to_back(prediction, lengths), scaled, per_sequence=per_sequence)
+        loss.backward()
+        parameters, state = drawn[3].flatten().clone(), AdamState(torch.zeros(96_003), torch.zeros(96_003))
+        norm = module.adam_step(parameters, prediction.grad.flatten(), state, learning_rate=0.1, max_norm=1e-3)
+        return [scaled.values, loss.detach(), prediction.grad, parameters, torch.tensor(norm)]
+
+    before = torch.get_num_threads()
+    seen = []
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            seen.append(compute(native))
+    finally:
+        torch.set_num_threads(before)
+    for other in seen[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))
+    assert_close(seen[0], compute(fused), 1e-5)
+
+
 def test_adam_step_refuses_a_gradient_that_is_not_finite():
     parameters, state = torch.ones(5), AdamState(torch.zeros(5), torch.zeros(5))
     norm = native.adam_step(parameters, torch.full((5,), float("inf")), state, learning_rate=1.0)

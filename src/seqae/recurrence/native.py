@@ -120,7 +120,7 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     observed = None if sequences.observed is None else contiguous(sequences.observed)
     observed_out = None if observed is None else observed.new_empty(out.shape)
     centre, scale = contiguous(centre), contiguous(scale)
-    compiled().gather(values, observed, starts, lengths, centre, scale, out, observed_out)
+    compiled().gather(values, observed, starts, lengths, centre, scale, out, observed_out, n_kernel_threads())
     return Ragged.view(out, new_starts, lengths, observed_out)
 
 
@@ -176,7 +176,7 @@ def adam_step(
     moments = state.first, state.second
     norm = compiled().adam_step(
         parameters.detach(), contiguous(gradient), *moments, learning_rate, max_norm or 0.0, *BETAS,
-        EPSILON, *corrections,
+        EPSILON, *corrections, n_kernel_threads(),
     )  # fmt: skip
     if np.isfinite(norm):
         state.n_updates = n_updates

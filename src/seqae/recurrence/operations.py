@@ -131,7 +131,8 @@ class MeanLoss(Operation):
         """A scalar."""
         prediction, target, observed = tensors
         mean, self._gradient = prediction.new_empty(()), torch.empty_like(prediction)
-        compiled().mean_loss(*self.settings, prediction, target, observed, *self.arrays, mean, self._gradient)
+        batch = prediction, target, observed, *self.arrays
+        compiled().mean_loss(*self.settings, *batch, mean, self._gradient, n_kernel_threads())
         return (mean,)
 
     def backward(self, tensors: Any, of_outputs: Any, rooms: Any) -> None:
