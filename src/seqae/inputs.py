@@ -14,7 +14,7 @@ from .errors import InvalidParameter, InvalidSequence
 from .ragged import Ragged
 from .reading import Source, read, with_own_tokens, with_tokens_of
 
-CHECKED_STEPS = 1 << 18
+CHECKED_STEPS = 1 << 12  # that stay in cache while they are looked at
 MAX_DECODED_STEPS = 2**31
 
 
@@ -154,7 +154,11 @@ def _check_values(sequences: Ragged) -> None:
 def _are_usable(values: Any, first: int, end: int) -> bool:
     """Whether all rows from first to end can be used, looked at some at a time."""
     chunks = (to_numpy(values[row : min(row + CHECKED_STEPS, end)]) for row in range(first, end, CHECKED_STEPS))
-    return all(chunk.size == 0 or np.abs(chunk).max() <= MAX_MAGNITUDE for chunk in chunks)  # False for NaN
+    return all(chunk.size == 0 or _is_usable(chunk) for chunk in chunks)
+
+
+def _is_usable(values: np.ndarray) -> bool:
+    return bool(-MAX_MAGNITUDE <= values.min() and values.max() <= MAX_MAGNITUDE)  # False for NaN
 
 
 def _check_kind(sequences: Ragged, n_symbols: int | None) -> None:
