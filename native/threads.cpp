@@ -1,12 +1,14 @@
 #include "threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <thread>
 
@@ -41,6 +43,48 @@ struct Ticket {
     bool has_job_for(int worker) const { return next() < n_jobs() && worker <= n_helpers(); }
 };
 
+// Where a helper may wake: on any core but its waker's. Left to itself, the system often wakes it there, behind a thread that
+// will not wait, while others are idle, which on virtual machines look busy; it then helps some milliseconds later.
+class Berth {
+public:
+    // by the helper, which is about to sleep
+    void take() {
+        is_asleep_ = true;
+#if defined(__linux__)
+        thread_ = pthread_self();
+        if (sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
+#endif
+    }
+
+    // by the thread that is about to wake it
+    void keep_off_this_core() {
+#if defined(__linux__)
+        const int here = sched_getcpu();
+        if (!is_asleep_ || here < 0) return;
+        cpu_set_t others = allowed_;
+        CPU_CLR(here, &others);
+        is_moved_ = CPU_COUNT(&others) > 0 && pthread_setaffinity_np(thread_, sizeof others, &others) == 0;
+#endif
+    }
+
+    // by the helper, which has woken
+    void leave() {
+        is_asleep_ = false;
+#if defined(__linux__)
+        if (is_moved_) sched_setaffinity(0, sizeof allowed_, &allowed_);
+        is_moved_ = false;
+#endif
+    }
+
+private:
+    bool is_asleep_ = false;
+#if defined(__linux__)
+    bool is_moved_ = false;
+    pthread_t thread_;
+    cpu_set_t allowed_;
+#endif
+};
+
 class Pool {
 public:
     std::mutex in_use;  // held by the one caller whose jobs run
@@ -51,6 +95,7 @@ public:
         n_done_.store(0, std::memory_order_relaxed);
         {
             const std::lock_guard lock(mutex_);
+            for (int i = 0; i < n_threads - 1; ++i) berths_[i].keep_off_this_core();
             ticket_.store(Ticket::of(n_jobs, n_threads - 1).word, std::memory_order_release);
         }
         wake_.notify_all();
@@ -85,11 +130,22 @@ private:
             for (int i = 0; i < 32; ++i, pause())
                 if (has_job()) return;
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, has_job);
+        Berth& berth = berths_[worker - 1];
+        while (!has_job()) {
+            berth.take();
+            wake_.wait(lock);
+            berth.leave();
+        }
     }
 
     void start(int n_threads) {
-        for (; n_threads_ < n_threads; ++n_threads_) std::thread(&Pool::serve, this, n_threads_ + 1).detach();
+        for (; n_threads_ < n_threads; ++n_threads_) {
+            {
+                const std::lock_guard lock(mutex_);
+                berths_.emplace_back();
+            }
+            std::thread(&Pool::serve, this, n_threads_ + 1).detach();
+        }
     }
 
     void (*job_)(void*, int, int) = nullptr;
@@ -99,6 +155,7 @@ private:
     std::atomic<std::uint64_t> ticket_{0};
     std::mutex mutex_;
     std::condition_variable wake_;
+    std::deque<Berth> berths_;  // of the helpers; they stay where they are as it grows
 };
 
 std::atomic<Pool*> shared{nullptr};

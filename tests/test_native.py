@@ -410,6 +410,18 @@ def test_nan_stays_in_its_own_sequence():
     assert torch.isnan(h).all(dim=1).tolist() == [False, True, False]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell where threads may run")
+def test_helpers_are_kept_off_a_core_only_until_they_run(two_threads):
+    x = Case(Cell(), np.full(64, 50, np.int64), hidden=16, dtype=torch.float32)
+    for _ in range(50):
+        time.sleep(0.01)  # the helper falls asleep
+        native.recur_state(x.cell, x.steps, x.weights)
+        allowed = {frozenset(os.sched_getaffinity(int(name))) for name in os.listdir("/proc/self/task")}
+        if len(allowed) == 1:  # else it has not woken yet
+            break
+    assert allowed == {frozenset(os.sched_getaffinity(0))}
+
+
 # -- around the recurrence -------------------------------------------------------------------------------------------
 
 
