@@ -158,7 +158,7 @@ def _are_usable(values: Any, first: int, end: int) -> bool:
 
 
 def _is_usable(values: np.ndarray) -> bool:
-    return bool(-MAX_MAGNITUDE <= values.min() and values.max() <= MAX_MAGNITUDE)  # False for NaN
+    return bool(values.min() >= -MAX_MAGNITUDE and values.max() <= MAX_MAGNITUDE)  # False for NaN
 
 
 def _check_kind(sequences: Ragged, n_symbols: int | None) -> None:
