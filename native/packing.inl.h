@@ -23,8 +23,10 @@ inline std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + un
 
 inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
-// Rows that are computed together, of those left: 8 where there are so many, else the next power of two.
-inline int block_rows(int n_left) { return n_left > 4 ? 8 : n_left > 2 ? 4 : n_left; }
+constexpr int most_rows = 4 * block_units;  // that are computed together: 4 or 8, times two vectors
+
+// of those left: as many as can be, else the next power of two
+inline int block_rows(int n_left) { return n_left > 4 ? most_rows : n_left > 2 ? 4 : n_left; }
 
 // Hands out one block of memory piece by piece; with none, it only counts.
 template <class T>
@@ -41,7 +43,7 @@ struct Arena {
 // out[block][k][row of block] = at(row, k): what products over k with a broadcast weight read.
 template <class T, class At>
 const T* pack_product(Arena<T>& arena, int n_rows, int n_k, At at) {
-    T* const packed = arena.take(round_up(n_rows, 8) * std::int64_t(n_k));
+    T* const packed = arena.take(round_up(n_rows, most_rows) * std::int64_t(n_k));
     if (!packed) return nullptr;
     T* out = packed;
     for (int first = 0; first < n_rows;) {

@@ -11,9 +11,18 @@ struct WideProducts {
     // columns of torch's (n_gates * n_units, n_columns) as rows, over gates in [unit][gate] order
     template <class Slots>
     static const T* pack_transpose(Arena<T>& arena, const T* weights, int n_units, int n_columns) {
-        return pack_product(arena, n_columns, n_units * Slots::n, [=](int column, int k) {
-            return weights[(std::int64_t(k % Slots::n) * n_units + k / Slots::n) * n_columns + column];
-        });
+        T* const packed = arena.take(round_up(n_columns, most_rows) * std::int64_t(n_units) * Slots::n);
+        T* out = packed;
+        for (int first = 0; packed && first < n_columns;) {
+            const int rows = block_rows(n_columns - first), n = rows < n_columns - first ? rows : n_columns - first;
+            for (int unit = 0; unit < n_units; ++unit)
+                for (int g = 0; g < Slots::n; ++g, out += rows) {
+                    const T* const from = weights + (std::int64_t(g) * n_units + unit) * n_columns + first;
+                    for (int r = 0; r < rows; ++r) out[r] = r < n ? from[r] : T(0);
+                }
+            first += rows;
+        }
+        return packed;
     }
 
     static const T* pack_rows(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
@@ -53,30 +62,43 @@ struct WideProducts {
     template <class F>
     static SEQAE_INLINE void each_block(int n_rows, F f) {
         int first = 0;
-        for (; n_rows - first > 4; first += 8) f(Count<8>(), first);
+        for (; n_rows - first > most_rows / 2; first += most_rows) f(Count<most_rows>(), first);
         if (n_rows - first > 2) return f(Count<4>(), first);
         if (n_rows - first == 2) return f(Count<2>(), first);
         if (n_rows - first == 1) f(Count<1>(), first);
     }
 
+    // out[row] = (bias[row] | out[row] | 0) + sum over k of w[row][k] * rows[k]
     template <class Slots>
     static void product(const T* w, const T* bias, bool is_added, const T* rows, int n_groups, T* out, int n_rows,
                         int n_lanes, int n_running) {
-        for (int v = 0; v < n_running; v += width)
-            each_block(n_rows, [&](auto count, int first) {
-                constexpr int R = decltype(count)::value;
-                V acc[R][1];
-#pragma GCC unroll 8
-                for (int r = 0; r < R; ++r) {
-                    acc[r][0] = V::broadcast(bias && first + r < n_rows ? bias[first + r] : T(0));
-                    if (is_added && first + r < n_rows)
-                        acc[r][0] = V::load(out + std::int64_t(first + r) * n_lanes + v);
-                }
-                add_rows<Slots>(acc, w + std::int64_t(first) * n_groups * Slots::n, rows + v, n_groups, n_lanes);
+        if (n_running > width)
+            product_vectors<Slots, 2>(w, bias, is_added, rows, n_groups, out, n_rows, n_lanes);
+        else
+            product_vectors<Slots, 1>(w, bias, is_added, rows, n_groups, out, n_rows, n_lanes);
+    }
+
+    template <class Slots, int NV>
+    static void product_vectors(const T* w, const T* bias, bool is_added, const T* rows, int n_groups, T* out, int n_rows,
+                                int n_lanes) {
+        each_block(n_rows, [&](auto count, int first) {
+            constexpr int R = decltype(count)::value;
+            V acc[R][NV];
+            const auto each_sum = [&](auto f) {
 #pragma GCC unroll 8
                 for (int r = 0; r < R; ++r)
-                    if (first + r < n_rows) acc[r][0].store(out + std::int64_t(first + r) * n_lanes + v);
+#pragma GCC unroll 2
+                    for (int v = 0; v < NV; ++v)
+                        if (first + r < n_rows) f(acc[r][v], out + std::int64_t(first + r) * n_lanes + v * width, first + r);
+                        else
+                            acc[r][v] = V::broadcast(0);
+            };
+            each_sum([&](V& sum, const T* at, int row) {
+                sum = is_added ? V::load(at) : V::broadcast(bias ? bias[row] : T(0));
             });
+            add_rows<Slots>(acc, w + std::int64_t(first) * n_groups * Slots::n, rows, n_groups, n_lanes);
+            each_sum([](const V& sum, T* at, int) { sum.store(at); });
+        });
     }
 };
 
@@ -176,8 +198,9 @@ struct Wide : WideProducts<T> {
             forward_vectors<keep, 1>(w, projected, x, before, after, n_lanes, n_running);
     }
 
+    // not inlined: in a larger function GCC may keep sums in memory
     template <bool keep, int NV>
-    static void forward_vectors(const PackedLayer<T>& w, const T* projected, const T* x, const T* before, T* after,
+    [[gnu::noinline]] static void forward_vectors(const PackedLayer<T>& w, const T* projected, const T* x, const T* before, T* after,
                                 int n_lanes, int n_running) {
         for (int unit = 0; unit < w.n_units; unit += U) {
             Sums<NV> acc;
