@@ -20,9 +20,13 @@ namespace {
 #include "activations.inl.h"
 #include "bundle.inl.h"
 #include "cells.inl.h"
+#include "transposes.inl.h"
+// after transposes.inl.h
 #include "lanes.inl.h"
 #include "packing.inl.h"
 #include "wide.inl.h"
+#include "weight_gradients.inl.h"
+// after weight_gradients.inl.h
 #include "wide_backward.inl.h"
 // after wide_backward.inl.h
 #include "narrow.inl.h"

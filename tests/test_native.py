@@ -179,6 +179,20 @@ def test_every_kernel_agrees_with_the_reference(kernel, call, cell, monkeypatch)
             assert_close(a, e, tolerance(dtype, 20))
 
 
+@pytest.mark.parametrize("kernel", native.kernels())
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize(("hidden", "channels"), [(67, 37), (32, 16)])
+def test_many_units_and_channels_agree_with_the_reference(kernel, call, kind, hidden, channels, monkeypatch):
+    """Enough of them for panels of weight gradients and squares of steps, whole and not, in float32 too."""
+    monkeypatch.setenv("SEQAE_KERNEL", kernel)
+    for dtype, shape, n in ((torch.float32, "ragged", 40), (torch.float64, "equal", 17)):
+        lengths = lengths_of(shape, n, np.random.default_rng(0))
+        x = Case(Cell(kind), lengths, hidden=hidden, inputs=channels, channels=channels, dtype=dtype)
+        for a, e in zip(results(native, call, x), results(reference, call, x), strict=True):
+            assert_close(a, e, tolerance(dtype, 20))
+
+
 @some
 @pytest.mark.parametrize("call", CALLS)
 @given(
