@@ -43,8 +43,8 @@ struct Ticket {
     bool has_job_for(int worker) const { return next() < n_jobs() && worker <= n_helpers(); }
 };
 
-// Where a helper may wake: on any core but its waker's. Left to itself, the system often wakes it there, behind a thread that
-// will not wait, while others are idle, which on virtual machines look busy; it then helps some milliseconds later.
+// Where a helper may wake: on any core but its waker's. Left to itself, the system often wakes it there, behind a thread
+// that does not wait, while others are idle, which on virtual machines look busy; it then helps some milliseconds later.
 class Berth {
 public:
     // by the helper, which is about to sleep

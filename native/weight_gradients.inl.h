@@ -13,8 +13,8 @@ struct StepRows {
     std::int64_t stride = 0;  // from one step to the next
 };
 
-// What the gradients of a layer's gates are multiplied with: n rows [column][lane] of each step, and those that fill panels
-// once more, [panel][step][lane][column of panel]. With few columns the sums over lanes cost less than the panels would.
+// What the gradients of a layer's gates are multiplied with: n rows [column][lane] of each step, and those that fill
+// panels once more, [panel][step][lane][column of panel]. Where columns are few, sums over lanes cost less than panels.
 template <class T>
 struct Columns {
     static constexpr int panel_size = 2 * Vec<T>::width;
@@ -99,20 +99,21 @@ struct WideSums {
     template <class Slots, int N>
     static void add_outer(const Steps& steps, StepRows<T> gradients, StepRows<T> panel, int n_lanes, T* into,
                           std::int64_t gate_stride, std::int64_t unit_stride) {
-        Bundle<T, 1, 2> acc[N][Slots::n];
+        using Row = Bundle<T, 1, 2>;
+        Row acc[N][Slots::n];
 #pragma GCC unroll 2
         for (int u = 0; u < N; ++u)
 #pragma GCC unroll 4
-            for (int g = 0; g < Slots::n; ++g) acc[u][g] = Bundle<T, 1, 2>::broadcast(0);
+            for (int g = 0; g < Slots::n; ++g) acc[u][g] = Row::broadcast(0);
         for (int t = 0; t < steps.n; ++t, gradients.rows += gradients.stride, panel.rows += panel.stride)
             for (int lane = 0; lane < steps.n_running[t]; ++lane) {
-                const auto row = Bundle<T, 1, 2>::load(panel.rows + std::int64_t(lane) * Columns<T>::panel_size, 0);
+                const Row row = Row::load(panel.rows + std::int64_t(lane) * Columns<T>::panel_size, 0);
 #pragma GCC unroll 2
                 for (int u = 0; u < N; ++u)
 #pragma GCC unroll 4
                     for (int g = 0; g < Slots::n; ++g) {
                         const T* const gradient = gradients.rows + std::int64_t(4 * u + Slots::at[g]) * n_lanes + lane;
-                        acc[u][g] = fma(Bundle<T, 1, 2>::broadcast(*gradient), row, acc[u][g]);
+                        acc[u][g] = fma(Row::broadcast(*gradient), row, acc[u][g]);
                     }
             }
 #pragma GCC unroll 2
@@ -120,7 +121,7 @@ struct WideSums {
 #pragma GCC unroll 4
             for (int g = 0; g < Slots::n; ++g) {
                 T* const out = into + u * unit_stride + g * gate_stride;
-                (Bundle<T, 1, 2>::load(out, 0) + acc[u][g]).store(out, 0);
+                (Row::load(out, 0) + acc[u][g]).store(out, 0);
             }
     }
 

@@ -200,8 +200,8 @@ struct Wide : WideProducts<T> {
 
     // not inlined: in a larger function GCC may keep sums in memory
     template <bool keep, int NV>
-    [[gnu::noinline]] static void forward_vectors(const PackedLayer<T>& w, const T* projected, const T* x, const T* before, T* after,
-                                int n_lanes, int n_running) {
+    [[gnu::noinline]] static void forward_vectors(const PackedLayer<T>& w, const T* projected, const T* x,
+                                                  const T* before, T* after, int n_lanes, int n_running) {
         for (int unit = 0; unit < w.n_units; unit += U) {
             Sums<NV> acc;
             start_gates<NV>(acc, w, projected, unit, n_lanes);

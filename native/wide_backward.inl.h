@@ -10,8 +10,8 @@ struct FromAbove {
     bool is_gates = false;
 };
 
-// Records lie far apart, beyond what a CPU foresees: asks for what one step earlier is read of R units, a few lines at a time,
-// since a CPU waits for no more than some tens of them.
+// Records lie far apart, beyond what a CPU foresees: asks for what one step earlier is read of R units, a few lines at a
+// time, since a CPU waits for no more than some tens of them.
 template <class T, class Cell, int R>
 class Ahead {
 public:
@@ -70,8 +70,8 @@ struct WideBackward : WideSums<T> {
         V dh[R][NV];
         start_step(dh, w, above, carry, n_lanes, n_next < n_running, n_next, first);
         if (next_gates)
-            Layout::template add_rows<typename Cell::H>(
-                dh, w.to_hidden + std::int64_t(first) * w.n_units * Cell::H::n, next_gates, w.n_units, n_lanes, [&] { ahead.fetch(); });
+            Layout::template add_rows<typename Cell::H>(dh, w.to_hidden + std::int64_t(first) * w.n_units * Cell::H::n,
+                                                        next_gates, w.n_units, n_lanes, [&] { ahead.fetch(); });
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             if (first + r >= w.n_units) break;
