@@ -158,7 +158,7 @@ private:
         const Steps steps{n_steps, n_running_};
         Columns<T> below = p_.reads_steps() ? columns({tape_.input(p_, first), tape_.input_stride},
                                                       p_.layers[0].input_size, n_steps, 1)
-                                            : Columns<T>{0};
+                                            : Columns<T>{};
         for (int k = 0; k < p_.n_layers; ++k) {
             const auto& to = partial_.layers[k];
             const int H = p_.layers[k].hidden_size;
