@@ -16,7 +16,7 @@ namespace seqae {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto spin_time = std::chrono::microseconds(1000);  // longer than what a training step does between two calls
+constexpr auto spin_time = std::chrono::microseconds(200);  // longer than what a training step does between two calls
 
 constexpr int n_pauses = 1000;
 
