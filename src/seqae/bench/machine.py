@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,17 +39,18 @@ def matrix_rate(n_repeats: int = 8) -> float:
     That is its BLAS and, where it is built in, oneDNN: either may make use of half a processor's vectors only.
     """
     a, b = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE).unbind()
-    products: list[Callable[[], torch.Tensor]] = [partial(torch.mm, a, b)]
+    products = [partial(torch.mm, a, b)]
     if torch.backends.mkldnn.is_available():
         products.append(partial(torch.nn.functional.linear, a.to_mkldnn(), b))
     with torch.no_grad():
-        fastest = min(_seconds(product) for product in products for _ in range(n_repeats))
+        fastest = min(seconds(product) for product in products for _ in range(n_repeats))
     return 2 * MATRIX_SIZE**3 / fastest
 
 
-def _seconds(product: Callable[[], torch.Tensor]) -> float:
+def seconds(function: Callable[..., Any], *arguments: Any) -> float:
+    """How long one call takes."""
     started = time.perf_counter()
-    product()
+    function(*arguments)
     return time.perf_counter() - started
 
 

@@ -20,6 +20,7 @@ from ..model.layer import RecurrentLayer
 from ..ragged import Ragged
 from ..recurrence import Cell, Readout, kernel_first
 from . import others, peers
+from .machine import seconds
 
 BATCH_SIZE = 64
 N_STEPS = 100
@@ -177,9 +178,7 @@ def _ratio(
 
 def _seconds(function: Callable[..., Any], *arguments: Any) -> float:
     time.sleep(REST)
-    started = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - started
+    return seconds(function, *arguments)
 
 
 def _repeat(n_calls: int, function: Callable[..., Any], *arguments: Any) -> None:
