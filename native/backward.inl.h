@@ -164,7 +164,7 @@ private:
             const int H = p_.layers[k].hidden_size;
             const StepRows<T> gradients{gates(k, first), tape_.record_stride[k]};
             const bool has_sums = space_.carries[k].sums != nullptr;
-            // the input's bias has the gradients of sums even where there are no columns; a constant input's come at the end
+            // of an input read once only the bias, at every step; all of a constant input's comes at the end
             if (k > 0 || p_.source != Source::constant)
                 Back::template add_weight_gradient<typename Cell::X>(steps, gradients, H, below, n_lanes_, to.input,
                                                                      H * to.input_stride, to.input_stride,

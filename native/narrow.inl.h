@@ -37,11 +37,11 @@ struct Narrow {
     }
 
     static const T* pack_rows(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
-        return pack_vectors(arena, n_rows, n_k, [=](int r, int k) { return weights[std::int64_t(r) * n_k + k]; });
+        return pack_vectors(arena, n_rows, n_k, rows_of(weights, n_k));
     }
 
     static const T* pack_columns(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
-        return pack_vectors(arena, n_k, n_rows, [=](int k, int r) { return weights[std::int64_t(r) * n_k + k]; });
+        return pack_vectors(arena, n_k, n_rows, columns_of(weights, n_k));
     }
 
     template <class Slots>
@@ -115,9 +115,7 @@ struct NarrowBackward {
     // [block of columns][unit][gate][column]
     template <class Slots>
     static const T* pack_transpose(Arena<T>& arena, const T* weights, int n_units, int n_columns) {
-        return pack_vectors(arena, n_columns, n_units * Slots::n, [=](int column, int k) {
-            return weights[(std::int64_t(k % Slots::n) * n_units + k / Slots::n) * n_columns + column];
-        });
+        return pack_vectors(arena, n_columns, n_units * Slots::n, columns_of_gates<Slots>(weights, n_units, n_columns));
     }
 
     // sum over units and gates of w * gradients, in one chain per gate

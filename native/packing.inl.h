@@ -40,7 +40,36 @@ struct Arena {
     }
 };
 
-// out[block][k][row of block] = at(row, k): what products over k with a broadcast weight read.
+// The values of all rows of a matrix at one k.
+template <class T>
+struct Strided {
+    const T* first;
+    std::int64_t stride;  // from one row to the next
+    T operator[](int row) const { return first[row * stride]; }
+};
+
+// rows of torch's (n_rows, n_k)
+template <class T>
+auto rows_of(const T* weights, int n_k) {
+    return [=](int k) { return Strided<T>{weights + k, n_k}; };
+}
+
+// columns of torch's (n_rows, n_columns) as rows
+template <class T>
+auto columns_of(const T* weights, int n_columns) {
+    return [=](int k) { return Strided<T>{weights + std::int64_t(k) * n_columns, 1}; };
+}
+
+// the same of (n_gates * n_units, n_columns), whose rows are taken in [unit][gate] order
+template <class Slots, class T>
+auto columns_of_gates(const T* weights, int n_units, int n_columns) {
+    return [=](int k) {
+        const std::int64_t row = std::int64_t(k % Slots::n) * n_units + k / Slots::n;
+        return Strided<T>{weights + row * n_columns, 1};
+    };
+}
+
+// out[block][k][row of block] = at(k)[row]: what products over k with a broadcast weight read.
 template <class T, class At>
 const T* pack_product(Arena<T>& arena, int n_rows, int n_k, At at) {
     T* const packed = arena.take(round_up(n_rows, most_rows) * std::int64_t(n_k));
@@ -48,8 +77,10 @@ const T* pack_product(Arena<T>& arena, int n_rows, int n_k, At at) {
     T* out = packed;
     for (int first = 0; first < n_rows;) {
         const int rows = block_rows(n_rows - first);
-        for (int k = 0; k < n_k; ++k)
-            for (int r = first; r < first + rows; ++r) *out++ = r < n_rows ? at(r, k) : T(0);
+        for (int k = 0; k < n_k; ++k) {
+            const Strided<T> values = at(k);
+            for (int r = first; r < first + rows; ++r) *out++ = r < n_rows ? values[r] : T(0);
+        }
         first += rows;
     }
     return packed;
@@ -63,8 +94,10 @@ const T* pack_vectors(Arena<T>& arena, int n_rows, int n_k, At at) {
     if (!packed) return nullptr;
     T* out = packed;
     for (int first = 0; first < n_rows; first += width)
-        for (int k = 0; k < n_k; ++k)
-            for (int r = first; r < first + width; ++r) *out++ = r < n_rows ? at(r, k) : T(0);
+        for (int k = 0; k < n_k; ++k) {
+            const Strided<T> values = at(k);
+            for (int r = first; r < first + width; ++r) *out++ = r < n_rows ? values[r] : T(0);
+        }
     return packed;
 }
 

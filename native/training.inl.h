@@ -70,13 +70,12 @@ void linear(const LinearProblem<T>& p) {
     using V = Vec<T>;
     constexpr int width = V::width;
     const int n_ready = p.is_transposed ? p.n_outputs / width * width : 0;  // rows that lie side by side as they are
-    const auto weight_at = [&](int row, int k) {
-        return p.is_transposed ? p.weight[std::int64_t(k) * p.n_outputs + n_ready + row]
-                               : p.weight[std::int64_t(row) * p.n_inputs + k];
+    const auto weights_at = [&](int k) {
+        return p.is_transposed ? columns_of(p.weight + n_ready, p.n_outputs)(k) : rows_of(p.weight, p.n_inputs)(k);
     };
     const Block memory((round_up(p.n_outputs - n_ready, width) * p.n_inputs + 64) * sizeof(T));
     Arena<T> arena{memory.as<T>()};
-    const T* const packed = pack_vectors(arena, p.n_outputs - n_ready, p.n_inputs, weight_at);
+    const T* const packed = pack_vectors(arena, p.n_outputs - n_ready, p.n_inputs, weights_at);
     for (std::int64_t i = 0; i < p.n; ++i)
         for (int row = 0; row < p.n_outputs; row += width) {
             const int n_rows = p.n_outputs - row < width ? p.n_outputs - row : width;

@@ -8,29 +8,17 @@ struct WideProducts {
     using V = Vec<T>;
     static constexpr int width = V::width;
 
-    // columns of torch's (n_gates * n_units, n_columns) as rows, over gates in [unit][gate] order
     template <class Slots>
     static const T* pack_transpose(Arena<T>& arena, const T* weights, int n_units, int n_columns) {
-        T* const packed = arena.take(round_up(n_columns, most_rows) * std::int64_t(n_units) * Slots::n);
-        T* out = packed;
-        for (int first = 0; packed && first < n_columns;) {
-            const int rows = block_rows(n_columns - first), n = rows < n_columns - first ? rows : n_columns - first;
-            for (int unit = 0; unit < n_units; ++unit)
-                for (int g = 0; g < Slots::n; ++g, out += rows) {
-                    const T* const from = weights + (std::int64_t(g) * n_units + unit) * n_columns + first;
-                    for (int r = 0; r < rows; ++r) out[r] = r < n ? from[r] : T(0);
-                }
-            first += rows;
-        }
-        return packed;
+        return pack_product(arena, n_columns, n_units * Slots::n, columns_of_gates<Slots>(weights, n_units, n_columns));
     }
 
     static const T* pack_rows(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
-        return pack_product(arena, n_rows, n_k, [=](int r, int k) { return weights[std::int64_t(r) * n_k + k]; });
+        return pack_product(arena, n_rows, n_k, rows_of(weights, n_k));
     }
 
     static const T* pack_columns(Arena<T>& arena, const T* weights, int n_rows, int n_k) {
-        return pack_product(arena, n_k, n_rows, [=](int k, int r) { return weights[std::int64_t(r) * n_k + k]; });
+        return pack_product(arena, n_k, n_rows, columns_of(weights, n_k));
     }
 
     // acc[r] += sum over k of w[r][k] * rows[k]; beside: called for each k
