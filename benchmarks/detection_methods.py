@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from seqae import SequenceAutoencoder
-from seqae.architectures import PRESETS, Architecture
-from seqae.tasks.detect import AnomalyDetector
+from seqae.detection.detector import AnomalyDetector
+from seqae.model.presets import PRESETS, Architecture
 
 Row = dict[str, float]
 Method = Callable[[int], Any]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from seqae import SequenceAutoencoder
-from seqae.ragged import Ragged
-from seqae.tasks.detect import AnomalyDetector
-from seqae.tasks.thresholds import Quantile
+from seqae.detection.detector import AnomalyDetector
+from seqae.detection.thresholds import Quantile
+from seqae.sequences.ragged import Ragged
 
 from . import detection_sets as sets
 from .detection_methods import Method, Row, methods, predicting, table

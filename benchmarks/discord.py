@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from seqae.ragged import Ragged
-from seqae.tasks.windowing import choose_window
+from seqae.detection.windowing import choose_window
+from seqae.sequences.ragged import Ragged
 
 
 class Discord:

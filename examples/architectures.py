@@ -13,10 +13,10 @@ import sys
 import numpy as np
 
 from seqae import Ragged, SequenceAutoencoder
-from seqae.architectures import PRESETS
 from seqae.baselines import MeanSequence, ResampledPCA, explained_variance
 from seqae.data import japanese_vowels
-from seqae.scaling import fit_scaling
+from seqae.model.presets import PRESETS
+from seqae.sequences.scaling import fit_scaling
 
 LATENT_SIZE = 28  # a multiple of seven, for the architectures that reshape the vector to seven steps
 

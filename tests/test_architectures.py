@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from seqae import Architecture, Ragged, SequenceAutoencoder
-from seqae.architectures import PRESETS, as_architecture
-from seqae.composition import ChainLayer
 from seqae.errors import InvalidParameter, InvalidSequence
+from seqae.model.architecture import ChainLayer
+from seqae.model.presets import PRESETS, as_architecture
 
 from .conftest import make_waves
 

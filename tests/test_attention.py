@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from seqae import Ragged, recurrence
-from seqae.ragged import back_to_back
 from seqae.recurrence import fused, native
+from seqae.sequences.ragged import back_to_back
 
 KERNELS = [*native.kernels(), "reference"]
 QUERIES, MEMORIES = np.array([3, 1, 0, 40, 9]), np.array([5, 1, 2, 33, 16])

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from seqae import Ragged
 from seqae.baselines import MeanSequence, ResampledPCA, explained_variance, resample, stretch
 from seqae.errors import InvalidSequence
-from seqae.scaling import fit_scaling, identity_scaling
+from seqae.sequences.scaling import fit_scaling, identity_scaling
 
 from .conftest import make_ragged
 

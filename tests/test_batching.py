@@ -4,9 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqae import Ragged, batching
-from seqae.batching import BatchLoader, ordered_batches, shuffled_batches
-from seqae.scaling import Scaling
+from seqae import Ragged
+from seqae.sequences.scaling import Scaling
+from seqae.training import batching
+from seqae.training.batching import BatchLoader, ordered_batches, shuffled_batches
 
 from .conftest import make_ragged
 

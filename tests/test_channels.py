@@ -12,9 +12,9 @@ from sklearn.frozen import FrozenEstimator
 
 import seqae
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder, Stream
+from seqae.detection.channels import of_channels
+from seqae.detection.scorer import Series
 from seqae.errors import InvalidParameter
-from seqae.tasks.channels import of_channels
-from seqae.tasks.scorer import Series
 
 from .test_cli_detect import run
 from .test_detect import SPIKE, WINDOW, assert_same, autoencoder, detector, wave

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqae.checking import MAX_MAGNITUDE, as_counts, as_tokens, check_finite, join, to_numpy
 from seqae.errors import InvalidSequence
-from seqae.ragged import Ragged
+from seqae.sequences.checks import MAX_MAGNITUDE, as_counts, as_tokens, check_finite, join, to_numpy
+from seqae.sequences.ragged import Ragged
 
 ARRAY = np.arange(12.0).reshape(3, 4) - 5
 

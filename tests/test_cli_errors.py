@@ -12,8 +12,8 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from seqae import saving
 from seqae.cli import app
+from seqae.storage import model_file as saving
 
 from .test_cli import seqae, seqae_process
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from seqae import Architecture, Ragged
 from seqae.baselines import MeanSequence
 from seqae.cli import app
+from seqae.comparison import ComparedRow, _recommend, compare
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.scaling import fit_scaling
-from seqae.tasks.compare import ComparedRow, _recommend, compare
+from seqae.sequences.scaling import fit_scaling
 
 from .conftest import make_waves
 

@@ -13,13 +13,13 @@ from sklearn.frozen import FrozenEstimator
 
 import seqae
 from seqae import Ragged, SequenceAutoencoder
+from seqae.detection.detector import AnomalyDetector
+from seqae.detection.scorer import Series
+from seqae.detection.thresholds import FBeta, FromScoredData, MeanPlusSigmas, Quantile
 from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from seqae.reading import read
 from seqae.recurrence import active_kernel
-from seqae.saving import ModelFile, read_model_file
-from seqae.tasks.detect import AnomalyDetector
-from seqae.tasks.scorer import Series
-from seqae.tasks.thresholds import FBeta, FromScoredData, MeanPlusSigmas, Quantile
+from seqae.storage.model_file import ModelFile, read_model_file
 
 WINDOW = 20
 SPIKE = (300, 312)

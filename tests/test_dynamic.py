@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seqae.detection.detector import AnomalyDetector
+from seqae.detection.dynamic import Dynamic, running_mean
+from seqae.detection.thresholds import as_threshold, threshold_from_json, threshold_to_json
 from seqae.errors import InvalidParameter, NotFitted
-from seqae.tasks.detect import AnomalyDetector
-from seqae.tasks.dynamic import Dynamic, running_mean
-from seqae.tasks.thresholds import as_threshold, threshold_from_json, threshold_to_json
 
 PLAIN = Dynamic(n_sigmas=3.0, stretch=1.0, stride=1.0, smoothing=0.0, padding=0, least_drop=0.0)
 

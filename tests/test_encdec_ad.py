@@ -7,9 +7,9 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 
 from seqae import Ragged
+from seqae.detection.encdec_ad import EncDecAD, PaperSplits
+from seqae.detection.scores import fit_mahalanobis
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.tasks.encdec_ad import EncDecAD, PaperSplits
-from seqae.tasks.scores import fit_mahalanobis
 
 from .test_detect import autoencoder, broken_wave, whole_sequences
 

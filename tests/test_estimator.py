@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from seqae import Architecture, Loss, Ragged, SequenceAutoencoder, active_kernel, load
 from seqae.errors import InvalidParameter, InvalidSequence, NotFitted, SeqaeError
-from seqae.scaling import Scaling
+from seqae.sequences.scaling import Scaling
 
 from .conftest import make_waves
 

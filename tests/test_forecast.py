@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from seqae import Architecture, Ragged, SequenceAutoencoder, load
-from seqae.architectures import PRESETS
 from seqae.cli import app
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.tasks.forecast import forecast, next_steps
+from seqae.forecasting import forecast, next_steps
+from seqae.model.presets import PRESETS
 
 from .conftest import make_waves
 

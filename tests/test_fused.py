@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from seqae import Ragged
-from seqae.batching import to_tensors
 from seqae.recurrence import VALUE_LOSSES, AdamState, reference
+from seqae.sequences.tensors import to_tensors
 
 from .conftest import make_ragged
 from .naive import mean_loss

@@ -10,10 +10,10 @@ import pytest
 
 import seqae
 from seqae import Ragged
+from seqae.detection.detector import AnomalyDetector
+from seqae.detection.stream import Stream
+from seqae.detection.thresholds import Conformal, MeanPlusSigmas, PeaksOverThreshold, Quantile
 from seqae.errors import InvalidParameter
-from seqae.tasks.detect import AnomalyDetector
-from seqae.tasks.stream import Stream
-from seqae.tasks.thresholds import Conformal, MeanPlusSigmas, PeaksOverThreshold, Quantile
 
 from .test_detect import WINDOW, broken_wave, detector, wave
 

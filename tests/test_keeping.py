@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from seqae import Ragged
+from seqae.detection.detector import AnomalyDetector
 from seqae.errors import ModelFileError, SeqaeError
-from seqae.saving import ModelFile
-from seqae.tasks.detect import AnomalyDetector
+from seqae.storage.model_file import ModelFile
 
 from .test_detect import WINDOW, autoencoder, broken_wave, detector, wave
 

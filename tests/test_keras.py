@@ -13,10 +13,10 @@ import torch
 
 import seqae
 from seqae import Architecture, Ragged, SequenceAutoencoder
-from seqae.batching import to_tensors
-from seqae.composition import ChainLayer
 from seqae.errors import ModelFileError
 from seqae.interop.keras import load_keras
+from seqae.model.architecture import ChainLayer
+from seqae.sequences.tensors import to_tensors
 
 FIXTURES = Path(__file__).parent / "fixtures" / "keras"
 CHAINS = ["repeat_vector_relu", "deep_repeat_vector", "gru_bidirectional", "reshape_decoder", "dense_reshape_decoder"]

@@ -11,9 +11,9 @@ from sklearn.base import clone
 
 import seqae
 from seqae import Ragged, SequenceAutoencoder, active_kernel
-from seqae.batching import to_tensors
 from seqae.errors import InvalidParameter, ModelFileError
 from seqae.interop.keras import load_keras
+from seqae.sequences.tensors import to_tensors
 
 FIXTURES = Path(__file__).parent / "fixtures" / "keras" / "kinds"
 NAMES = sorted(path.stem for path in FIXTURES.glob("*.npz"))

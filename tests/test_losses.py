@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from seqae import Loss, Ragged
-from seqae.batching import to_tensors
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.losses import as_loss
+from seqae.model.losses import as_loss
+from seqae.sequences.tensors import to_tensors
 
 from .conftest import make_ragged
 from .naive import value_loss

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqae.batching import to_tensors
-from seqae.model import build
+from seqae.model.building import build
 from seqae.model.initial import fill_orthogonal
+from seqae.sequences.tensors import to_tensors
 
 from .conftest import make_ragged
 from .naive import gru, lstm

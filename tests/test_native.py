@@ -15,7 +15,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqae.ragged import Ragged
 from seqae.recurrence import (
     AdamState,
     Cell,
@@ -29,6 +28,7 @@ from seqae.recurrence import (
     recorded_calls,
     reference,
 )
+from seqae.sequences.ragged import Ragged
 
 pytestmark = pytest.mark.skipif(not native.kernels(), reason="the native kernel is not built")
 

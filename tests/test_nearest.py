@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqae import Ragged
-from seqae.tasks.nearest import fit_nearest, parts_of
+from seqae.detection.nearest import fit_nearest, parts_of
 
 from . import naive
 from .naive import Array

@@ -15,16 +15,18 @@ from lightning_fabric import Fabric
 
 import seqae
 from seqae import Architecture, Loss, Ragged, SequenceAutoencoder
-from seqae.architectures import PRESETS
 from seqae.baselines import explained_variance
-from seqae.batching import BatchLoader, to_tensors
 from seqae.data import japanese_vowels
 from seqae.errors import InvalidParameter
-from seqae.inputs import drop_empty
-from seqae.model import Draw, build
+from seqae.model.building import build
+from seqae.model.draw import Draw
 from seqae.model.folding import fold, run_folded
+from seqae.model.presets import PRESETS
+from seqae.reading.inputs import drop_empty
 from seqae.recurrence import Readout, recur_feedback
-from seqae.scaling import fit_scaling
+from seqae.sequences.scaling import fit_scaling
+from seqae.sequences.tensors import to_tensors
+from seqae.training.batching import BatchLoader
 from seqae.training.descent import Descent
 from seqae.training.flat import FlatParameters
 

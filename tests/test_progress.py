@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from seqae.tasks import progress
-from seqae.tasks.detect import AnomalyDetector
-from seqae.tasks.progress import tracked
+from seqae.detection import progress
+from seqae.detection.detector import AnomalyDetector
+from seqae.detection.progress import tracked
 
 
 def series(n_steps: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_what_is_done_adds_up(fitted: AnomalyDetector, monkeypatch: pytest.Monke
         done.append(count())
         yield done.append
 
-    monkeypatch.setattr("seqae.tasks.detect.tracked", counted)
+    monkeypatch.setattr("seqae.detection.detector.tracked", counted)
     fitted.anomaly_score([series(700), series(300)])
     assert done[0] == sum(done[1:]) == 691 + 291
 

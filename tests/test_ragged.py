@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.ragged import Ragged, starts_of, windows
+from seqae.sequences.ragged import Ragged, starts_of, windows
 
 lengths_of_many = st.lists(st.integers(1, 12), min_size=1, max_size=12)
 sides = st.sampled_from(["post", "pre"])

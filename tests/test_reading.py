@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.ragged import Ragged
 from seqae.reading import Source, read
+from seqae.sequences.ragged import Ragged
 
 COLUMNS = {"id": ["b", "a", "b", "a", "b"], "t": [1, 5, 2, 6, 4], "x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": [5, 4, 3, 2, 1]}
 SEQUENCES = [[[1, 5], [3, 3], [5, 1]], [[2, 4], [4, 2]]]
@@ -310,7 +310,7 @@ def test_one_sequence_of_many_steps():
 
 def test_reading_imports_no_data_frame_library_and_no_torch():
     code = (
-        "import sys; import seqae.reading, seqae.ragged, seqae.writing;"
+        "import sys; import seqae.reading, seqae.sequences.ragged, seqae.storage.tables;"
         "print([name for name in ('torch', 'pandas', 'polars', 'pyarrow', 'narwhals') if name in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

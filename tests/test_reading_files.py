@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqae.errors import InvalidParameter, InvalidSequence, UnreadableFile
-from seqae.ragged import Ragged
 from seqae.reading import read
+from seqae.sequences.ragged import Ragged
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TABLE = pa.table({"id": ["b", "a", "b"], "t": [1, 5, 2], "x": [1.5, 2.5, 3.5], "y": [5, 4, 3]})

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqae import saving
 from seqae.errors import ModelFileError
-from seqae.saving import ModelFile, read_model_file, write_model_file
+from seqae.storage import model_file as saving
+from seqae.storage.model_file import ModelFile, read_model_file, write_model_file
 
 CONTENT = ModelFile("thing", {"a": [1, 2.5, None, "é"]}, {"x": np.arange(6, dtype=np.float32).reshape(2, 3)})
 

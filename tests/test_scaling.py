@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqae import Ragged, scaling
-from seqae.scaling import fit_scaling, identity_scaling
+from seqae import Ragged
+from seqae.sequences import scaling
+from seqae.sequences.scaling import fit_scaling, identity_scaling
 
 from .conftest import make_ragged
 

@@ -10,10 +10,10 @@ from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 
 from seqae import Ragged
+from seqae.detection.linear import fit_linear
+from seqae.detection.neighbours import fit_neighbours
+from seqae.detection.scores import MeanError, Part, as_names, fit_mahalanobis, fit_mean_error, joint, weighted
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.tasks.linear import fit_linear
-from seqae.tasks.neighbours import fit_neighbours
-from seqae.tasks.scores import MeanError, Part, as_names, fit_mahalanobis, fit_mean_error, joint, weighted
 
 RNG = np.random.default_rng(0)
 

@@ -9,10 +9,10 @@ import pytest
 from sklearn.base import clone
 
 from seqae import SequenceAutoencoder
+from seqae.detection.detector import AnomalyDetector
+from seqae.detection.stream import Stream
 from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
-from seqae.saving import ModelFile, write_model_file
-from seqae.tasks.detect import AnomalyDetector
-from seqae.tasks.stream import Stream
+from seqae.storage.model_file import ModelFile, write_model_file
 
 from .test_detect import WINDOW, assert_same, broken_wave, detector, wave, whole_sequences
 

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, genpareto
 
-from seqae.errors import InvalidParameter, NotFitted
-from seqae.tasks.fingerprints import Fingerprints
-from seqae.tasks.judging import learn_judge
-from seqae.tasks.thresholds import (
+from seqae.detection.fingerprints import Fingerprints
+from seqae.detection.judging import learn_judge
+from seqae.detection.thresholds import (
     Conformal,
     FBeta,
     FromScoredData,
@@ -23,6 +22,7 @@ from seqae.tasks.thresholds import (
     threshold_from_json,
     threshold_to_json,
 )
+from seqae.errors import InvalidParameter, NotFitted
 
 NORMAL = np.random.default_rng(0).gamma(2.0, size=500)
 few_scores = st.lists(st.integers(0, 8), min_size=1, max_size=12)

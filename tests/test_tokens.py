@@ -9,12 +9,12 @@ import pytest
 
 import seqae
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder
+from seqae.detection.bags import Bags, Content, fit_bags
+from seqae.detection.ngrams import NGramModel, fit_ngrams
+from seqae.detection.scores import MeanError, MeanSurprise, Part, fit_part, weighted
+from seqae.detection.stream import Stream
+from seqae.detection.windowing import covered
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.tasks.bags import Bags, Content, fit_bags
-from seqae.tasks.ngrams import NGramModel, fit_ngrams
-from seqae.tasks.scores import MeanError, MeanSurprise, Part, fit_part, weighted
-from seqae.tasks.stream import Stream
-from seqae.tasks.windowing import covered
 
 from . import naive
 from .test_detect import assert_same

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from seqae import Architecture, Ragged
-from seqae.batching import to_tensors
 from seqae.errors import InvalidParameter
 from seqae.interop.torch import load_state_dict, state_dict_of
-from seqae.model import build
+from seqae.model.building import build
+from seqae.sequences.tensors import to_tensors
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])

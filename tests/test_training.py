@@ -13,8 +13,10 @@ import torch
 
 from seqae import Checkpoint, Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter, TrainingDiverged
-from seqae.training import Epoch, ProgressBar, StopTraining
 from seqae.training.flat import FlatParameters
+from seqae.training.history import Epoch
+from seqae.training.loop import StopTraining
+from seqae.training.progress import ProgressBar
 
 from .conftest import make_waves
 

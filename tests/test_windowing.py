@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqae import Ragged
+from seqae.detection.fitting import training_windows
+from seqae.detection.scorer import Series
+from seqae.detection.splitting import split_sequences, split_series
+from seqae.detection.windowing import StepMeans, choose_window, split_at_gaps, windows_of
 from seqae.errors import InvalidSequence
-from seqae.tasks.fitting import training_windows
-from seqae.tasks.scorer import Series
-from seqae.tasks.splitting import split_sequences, split_series
-from seqae.tasks.windowing import StepMeans, choose_window, split_at_gaps, windows_of
 
 
 def series(*lengths: int) -> Ragged:

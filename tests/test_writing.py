@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.ragged import Ragged
 from seqae.reading import read
-from seqae.writing import check_target, write_steps, write_table, write_vectors
+from seqae.sequences.ragged import Ragged
+from seqae.storage.tables import check_target, write_steps, write_table, write_vectors
 
 SUFFIXES = pytest.mark.parametrize("suffix", [".parquet", ".csv", ".CSV"])
 LONG = pa.table(

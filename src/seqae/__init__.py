@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import errors, interop
-    from .architectures import Architecture
+    from .comparison import compare
+    from .detection.detector import AnomalyDetector
+    from .detection.encdec_ad import EncDecAD
+    from .detection.stream import Stream
     from .estimator import SequenceAutoencoder
-    from .inputs import drop_empty
-    from .loading import load
-    from .losses import Loss
-    from .ragged import Ragged
+    from .model.losses import Loss
+    from .model.presets import Architecture
     from .reading import read
+    from .reading.inputs import drop_empty
     from .recurrence import active_kernel
-    from .tasks.compare import compare
-    from .tasks.detect import AnomalyDetector
-    from .tasks.encdec_ad import EncDecAD
-    from .tasks.stream import Stream
-    from .training import Checkpoint
+    from .sequences.ragged import Ragged
+    from .storage.loading import load
+    from .training.checkpoint import Checkpoint
 
 __version__ = "0.1.0"
 
@@ -42,18 +42,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AnomalyDetector": "tasks.detect",
-    "Architecture": "architectures",
-    "Checkpoint": "training",
-    "EncDecAD": "tasks.encdec_ad",
-    "Loss": "losses",
-    "Ragged": "ragged",
+    "AnomalyDetector": "detection.detector",
+    "Architecture": "model.presets",
+    "Checkpoint": "training.checkpoint",
+    "EncDecAD": "detection.encdec_ad",
+    "Loss": "model.losses",
+    "Ragged": "sequences.ragged",
     "SequenceAutoencoder": "estimator",
-    "Stream": "tasks.stream",
+    "Stream": "detection.stream",
     "active_kernel": "recurrence",
-    "compare": "tasks.compare",
-    "drop_empty": "inputs",
-    "load": "loading",
+    "compare": "comparison",
+    "drop_empty": "reading.inputs",
+    "load": "storage.loading",
     "read": "reading",
 }
 

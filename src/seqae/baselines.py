@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InvalidSequence
-from .ragged import Ragged, starts_of
-from .scaling import Scaling, fit_scaling
+from .sequences.ragged import Ragged, starts_of
+from .sequences.scaling import Scaling, fit_scaling
 
 
 def resample(sequences: Ragged, n_steps: int) -> np.ndarray:

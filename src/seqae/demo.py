@@ -11,8 +11,8 @@ from .baselines import MeanSequence, ResampledPCA, explained_variance
 from .data import Utterances, japanese_vowels
 from .errors import InvalidParameter
 from .estimator import SequenceAutoencoder
-from .ragged import Ragged
-from .writing import write_steps, write_vectors
+from .sequences.ragged import Ragged
+from .storage.tables import write_steps, write_vectors
 
 SEED = 0
 

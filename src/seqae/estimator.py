@@ -11,19 +11,23 @@ import torch
 from lightning_fabric import Fabric
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from .architectures import Architecture, as_architecture
-from .batching import BatchLoader
 from .errors import InvalidParameter, ModelFileError, NotFitted
 from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced, tell_lengths
-from .inputs import Seen, as_symbols, take, take_latent, take_lengths
-from .losses import Loss, as_loss
-from .model import Autoencoder, DataShape, Decoder, Encoder
+from .model.autoencoder import Autoencoder
+from .model.building import DataShape
+from .model.interface import Decoder, Encoder
+from .model.losses import Loss, as_loss
+from .model.presets import Architecture, as_architecture
 from .parameters import as_random_state, check_choice, check_count, check_fraction, check_optional_count, check_positive
-from .persistence import KIND, Fitted, build_for, pack, unpack
-from .ragged import Ragged
-from .saving import ModelFile, write_model_file
-from .scaling import fit_scaling, identity_scaling
-from .training import History, ProgressBar, Settings, train
+from .reading.inputs import Seen, as_symbols, take, take_latent, take_lengths
+from .sequences.ragged import Ragged
+from .sequences.scaling import fit_scaling, identity_scaling
+from .storage.autoencoder import KIND, Fitted, build_for, pack, unpack
+from .storage.model_file import ModelFile, write_model_file
+from .training.batching import BatchLoader
+from .training.history import History
+from .training.loop import Settings, train
+from .training.progress import ProgressBar
 
 
 class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -34,7 +38,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     UnreadableFile, naming sequence, step and channel.
 
     Parameters:
-    architecture: a name in seqae.architectures.PRESETS, or an Architecture for finer choices.
+    architecture: a name in seqae.model.presets.PRESETS, or an Architecture for finer choices.
     latent_size: values of a vector.
     hidden_size, n_layers: units of a recurrent layer, and layers on each side.
     cell: "lstm" or "gru".

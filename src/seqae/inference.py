@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from .batching import BatchLoader, ordered_batches
-from .losses import Loss
-from .model import Autoencoder, Decoder, Encoder, SymbolDecoder
+from .model.autoencoder import Autoencoder
+from .model.interface import Decoder, Encoder
+from .model.losses import Loss
+from .model.symbols import SymbolDecoder
 from .parameters import check_choice
-from .ragged import Ragged, back_to_back, starts_of
 from .recurrence import kernel_first
+from .sequences.ragged import Ragged, back_to_back, starts_of
+from .training.batching import BatchLoader, ordered_batches
 
 
 @kernel_first()

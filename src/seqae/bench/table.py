@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import Architecture
 from ..estimator import SequenceAutoencoder
 from ..model.folding import run_folded
 from ..model.layer import RecurrentLayer
-from ..ragged import Ragged
+from ..model.presets import Architecture
 from ..recurrence import Cell, Readout, kernel_first
+from ..sequences.ragged import Ragged
 from . import others, peers
 from .machine import seconds
 

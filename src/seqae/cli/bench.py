@@ -25,7 +25,7 @@ def bench(
     from rich.progress import track
 
     from ..bench import describe_machine, measure, n_rows
-    from ..writing import check_target
+    from ..storage.tables import check_target
 
     if output is not None:
         check_target(output)
@@ -65,7 +65,7 @@ def _cell(ratio: Ratio, machine: Machine) -> str:
 
 def write(path: Path, ratios: Sequence[Ratio]) -> None:
     """Write one row per task, peer and size."""
-    from ..writing import write_table
+    from ..storage.tables import write_table
 
     columns = {
         "task": [ratio.task for ratio in ratios],

@@ -14,8 +14,8 @@ from .screen import console, counted, say
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..comparison import Comparison
     from ..reading import Source
-    from ..tasks.compare import Comparison
 
 
 def compare(
@@ -43,8 +43,8 @@ def compare(
     """
     if output is not None:
         check_table_target(output, data.path)
-    from ..tasks.compare import DEFAULT
-    from ..tasks.compare import compare as run
+    from ..comparison import DEFAULT
+    from ..comparison import compare as run
 
     source, labels = _labelled(data.read(), label)
     names = DEFAULT if architectures is None else tuple(name.strip() for name in architectures.split(","))
@@ -52,7 +52,7 @@ def compare(
     result = run(source, labels, architectures=names, n_seeds=n_seeds, random_state=seed, **settings)
     _show(result)
     if output is not None:
-        from ..writing import write_table
+        from ..storage.tables import write_table
 
         write_table(output, result.to_columns())
         say(f"the table: {output}")
@@ -66,7 +66,7 @@ def _labelled(source: Source, label: str | None) -> tuple[Source, np.ndarray | N
 
     import numpy as np
 
-    from ..ragged import Ragged
+    from ..sequences.ragged import Ragged
 
     if label not in source.channel_names:
         raise InvalidParameter(f"there is no channel {label!r}; channels are {', '.join(source.channel_names)}")

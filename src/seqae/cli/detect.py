@@ -15,8 +15,8 @@ from .files import DataFile, check_differs, check_model_target, check_table_targ
 from .screen import counted, say
 
 if TYPE_CHECKING:
+    from ..detection.detector import AnomalyDetector
     from ..reading import Source
-    from ..tasks.detect import AnomalyDetector
 
 LEARNING = "What is normal"
 LEARNT = (None, "quantile", "sigmas", "peaks", "conformal")
@@ -128,7 +128,7 @@ def detect(
         detector = _fitted(file, model, learning, threshold or "quantile")
     source = data.read_for(detector)
     detection = detector.detect(source)
-    from ..writing import write_table
+    from ..storage.tables import write_table
 
     write_table(output, detection.to_columns(rows.value))
     if save is not None:
@@ -138,8 +138,8 @@ def detect(
 
 
 def _saved(model: Path | None, threshold: str | None) -> AnomalyDetector:
-    from ..loading import load
-    from ..tasks.detect import AnomalyDetector
+    from ..detection.detector import AnomalyDetector
+    from ..storage.loading import load
 
     detector = load(model or "")
     if not isinstance(detector, AnomalyDetector):
@@ -150,7 +150,7 @@ def _saved(model: Path | None, threshold: str | None) -> AnomalyDetector:
 def _fitted(file: DataFile, model: Path | None, learning: Learning, threshold: str) -> AnomalyDetector:
     from sklearn.frozen import FrozenEstimator
 
-    from ..tasks.detect import AnomalyDetector
+    from ..detection.detector import AnomalyDetector
 
     names = _split(learning.score)
     autoencoder = None if model is None else load_autoencoder(model)

@@ -17,7 +17,7 @@ def embed(
     One row per sequence, with its id, in the order of the data.
     """
     check_table_target(output, model, data.path)
-    from ..writing import write_vectors
+    from ..storage.tables import write_vectors
 
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)

@@ -11,9 +11,9 @@ from ..errors import InvalidParameter, InvalidSequence, ModelFileError
 from . import options
 
 if TYPE_CHECKING:
+    from ..detection.detector import AnomalyDetector
     from ..estimator import SequenceAutoencoder
     from ..reading import Source
-    from ..tasks.detect import AnomalyDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class DataFile:
 def load_autoencoder(path: Path) -> SequenceAutoencoder:
     """The autoencoder saved to path. Raises ModelFileError if it is something else, such as a detector."""
     from ..estimator import SequenceAutoencoder
-    from ..loading import load
+    from ..storage.loading import load
 
     model = load(path)
     if not isinstance(model, SequenceAutoencoder):
@@ -86,7 +86,7 @@ def check_model_target(path: Path, data: Path) -> None:
 
 def check_table_target(path: Path, *inputs: Path) -> None:
     """Raise InvalidParameter unless a table can be written to path, another file than the inputs."""
-    from ..writing import check_target
+    from ..storage.tables import check_target
 
     check_target(path)
     _check_folder(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..architectures import PRESETS, as_architecture
+from ..model.presets import PRESETS, as_architecture
 from . import options
 from .files import DataFile, check_differs, check_model_target
 from .screen import duration, facts, lengths, listed
@@ -112,7 +112,7 @@ def fit(
 
 def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) -> SequenceAutoencoder:
     from ..estimator import SequenceAutoencoder
-    from ..training import Checkpoint
+    from ..training.checkpoint import Checkpoint
 
     callbacks = () if checkpoint is None else (Checkpoint(checkpoint),)
     verbose = False if is_quiet else "auto"

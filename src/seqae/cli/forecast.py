@@ -13,8 +13,8 @@ from .screen import counted, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..ragged import Ragged
     from ..reading import Source
+    from ..sequences.ragged import Ragged
 
 
 def forecast(
@@ -29,7 +29,7 @@ def forecast(
     step, with the id and the step's number in its sequence.
     """
     check_table_target(output, model, data.path)
-    from ..tasks.forecast import forecast as run
+    from ..forecasting import forecast as run
 
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)
@@ -41,7 +41,7 @@ def forecast(
 def _write(path: Path, source: Source, continuation: Ragged, vocabulary: tuple[str, ...] | None) -> None:
     import numpy as np
 
-    from ..writing import columns_of, write_table
+    from ..storage.tables import columns_of, write_table
 
     lengths = continuation.lengths
     names = source.channel_names

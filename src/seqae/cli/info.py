@@ -11,14 +11,14 @@ from .screen import counted, duration, facts, listed
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
+    from ..detection.detector import AnomalyDetector
     from ..estimator import SequenceAutoencoder
-    from ..tasks.detect import AnomalyDetector
 
 
 def info(model: options.Model) -> None:
     """Say what a model is, what it was trained on and how that went."""
-    from ..loading import load
-    from ..saving import read_model_file
+    from ..storage.loading import load
+    from ..storage.model_file import read_model_file
 
     saved = load(model)
     versions = read_model_file(model).versions
@@ -29,8 +29,8 @@ def info(model: options.Model) -> None:
 
 def description(saved: BaseEstimator) -> dict[str, str]:
     """What was saved, as names beside what they are: an autoencoder with its training, alone or in a detector."""
+    from ..detection.detector import AnomalyDetector
     from ..estimator import SequenceAutoencoder
-    from ..tasks.detect import AnomalyDetector
 
     if isinstance(saved, SequenceAutoencoder):
         return _autoencoder(saved)

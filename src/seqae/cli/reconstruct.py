@@ -37,7 +37,7 @@ def reconstruct(
     if errors is not None:
         check_table_target(errors, model, data.path)
         check_differs(errors, output)
-    from ..writing import write_steps
+    from ..storage.tables import write_steps
 
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)
@@ -52,7 +52,7 @@ def _write_errors(path: Path, estimator: SequenceAutoencoder, source: Source) ->
     """One row per sequence: id, error, and the error of each channel, in scaled units."""
     import numpy as np
 
-    from ..writing import write_table
+    from ..storage.tables import write_table
 
     by_channel = np.asarray(estimator.reconstruction_error(source, per="channel"))
     columns = {"error": estimator.reconstruction_error(source)}

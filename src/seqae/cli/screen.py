@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..ragged import Ragged
+    from ..sequences.ragged import Ragged
 
 
 def console() -> Console:

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from ..errors import InvalidParameter
-from ..ragged import Ragged
 from ..reading import Source, read
+from ..sequences.ragged import Ragged
 
 __all__ = ["Utterances", "japanese_vowels"]
 

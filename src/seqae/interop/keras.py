@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..composition import Architecture
 from ..errors import InvalidParameter, ModelFileError, SeqaeError
 from ..estimator import SequenceAutoencoder
-from ..model import build
-from ..persistence import Fitted
-from ..scaling import identity_scaling
-from ..training import History
+from ..model.architecture import Architecture
+from ..model.building import build
+from ..sequences.scaling import identity_scaling
+from ..storage.autoencoder import Fitted
+from ..training.history import History
 from .archive import KerasArchive, read_keras_archive
 from .keras_chain import KerasChain, chain_of, parameters_of_chain
 from .keras_graph import graph_of

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..composition import ChainLayer
 from ..errors import ModelFileError
-from ..model import DataShape, unfit_for_feedback
+from ..model.architecture import ChainLayer
+from ..model.building import DataShape
+from ..model.feedback_chain import unfit_for_feedback
 from .keras_graph import KerasLayer
 from .keras_layers import Flow, links_of, parameters_of
 from .keras_route import Route, Stop

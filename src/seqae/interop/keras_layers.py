@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..composition import ACTIVATIONS, ChainLayer
 from ..errors import ModelFileError
+from ..model.architecture import ACTIVATIONS, ChainLayer
 from .keras_graph import KerasLayer
 
 Arrays = Mapping[str, np.ndarray]

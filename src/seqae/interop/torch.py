@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidParameter
-from ..model import Decoder, Encoder, RecurrentDecoder, RecurrentEncoder, SymbolDecoder
+from ..model.decoder import RecurrentDecoder
+from ..model.encoder import RecurrentEncoder
+from ..model.interface import Decoder, Encoder
 from ..model.layer import RecurrentLayer
 from ..model.stack import directions_of
+from ..model.symbols import SymbolDecoder
 
 _PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAME = re.compile(

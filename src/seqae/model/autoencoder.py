@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..composition import Architecture
 from ..errors import InvalidParameter, InvalidSequence
-from ..losses import Loss
-from ..ragged import Ragged
 from ..recurrence import weighted_sum
+from ..sequences.ragged import Ragged
+from .architecture import Architecture
 from .draw import Draw
 from .interface import Decoder, Encoder
 from .latent import LengthCode, LengthHead, divergence, drawn, length_statistics
 from .layer import LinearMap, RecurrentLayer
+from .losses import Loss
 from .rows import part
 from .symbols import Embedding, SymbolDecoder
 
@@ -62,7 +62,7 @@ class Autoencoder(nn.Module):
         if self.decoder is None:
             raise InvalidParameter(
                 "this architecture was made with has_reconstruction=False: it continues sequences "
-                "(seqae.tasks.forecast) and does not reconstruct them"
+                "(seqae.forecast) and does not reconstruct them"
             )
         return self.decoder
 

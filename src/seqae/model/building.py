@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..architectures import Architecture, as_architecture
-from ..composition import ChainLayer
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import Cell
+from .architecture import ChainLayer
 from .autoencoder import Autoencoder
 from .chain_parts import chain_parts
 from .convolution import ConvolutionReader, ConvolutionWriter
@@ -18,6 +17,7 @@ from .decoder import RecurrentDecoder
 from .encoder import RecurrentEncoder, size_of_summary
 from .interface import Decoder
 from .latent import LengthHead
+from .presets import Architecture, as_architecture
 from .symbols import Embedding, SymbolDecoder
 from .tying import tie
 

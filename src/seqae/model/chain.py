@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..composition import ChainLayer
 from ..errors import InvalidParameter
-from ..ragged import Ragged
 from ..recurrence import Constant, State
+from ..sequences.ragged import Ragged
+from .architecture import ChainLayer
 from .draw import Draw
 from .interface import Code, Decoder, Encoder
 from .links import Flow, RecurrentLink, links, spread

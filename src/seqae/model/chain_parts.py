@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..composition import ChainLayer
 from ..errors import InvalidParameter
+from .architecture import ChainLayer
 from .chain import ChainDecoder, ChainEncoder, Handover
 from .feedback_chain import FeedbackChainDecoder
 from .interface import Decoder

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor, nn
 
-from ..composition import Architecture
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Constant, State, attend
+from ..sequences.ragged import Ragged, back_to_back
+from .architecture import Architecture
 from .layer import LinearMap
 from .rows import with_values
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..composition import Architecture
 from ..errors import InvalidParameter
-from ..ragged import Ragged, back_to_back, starts_of
+from ..sequences.ragged import Ragged, back_to_back, starts_of
+from .architecture import Architecture
 from .layer import LinearMap
 
 N_FILTERS = 8

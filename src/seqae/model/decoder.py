@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..composition import Architecture
-from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Readout, recur_feedback
+from ..sequences.ragged import Ragged, back_to_back
+from .architecture import Architecture
 from .conditioning import Attention, Conditioning
 from .convolution import ConvolutionWriter
 from .draw import Draw

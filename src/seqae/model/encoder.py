@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..composition import Architecture
-from ..ragged import Ragged
 from ..recurrence import Cell, State, join
+from ..sequences.ragged import Ragged
+from .architecture import Architecture
 from .draw import Draw
 from .interface import Code, Encoder
 from .latent import LengthCode

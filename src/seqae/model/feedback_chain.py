@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..composition import ChainLayer
 from ..errors import InvalidParameter
-from ..ragged import Ragged, back_to_back
 from ..recurrence import Readout, State, recur_feedback, recur_symbols
+from ..sequences.ragged import Ragged, back_to_back
+from .architecture import ChainLayer
 from .chain import Handover, through
 from .draw import Draw
 from .folding import run_folded

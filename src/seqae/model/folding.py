@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from ..ragged import Ragged
 from ..recurrence import First, Readout, State, Weights, linear, recur_outputs
+from ..sequences.ragged import Ragged
 from .layer import RecurrentLayer
 
 

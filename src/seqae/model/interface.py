@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from ..batching import to_tensors
-from ..ragged import Ragged
+from ..sequences.ragged import Ragged
+from ..sequences.tensors import to_tensors
 from .draw import Draw
 
 

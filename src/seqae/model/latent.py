@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..ragged import back_to_back
 from ..recurrence import mean_loss, usual_lengths
+from ..sequences.ragged import back_to_back
 from .draw import Draw
 from .interface import Code
 from .layer import LinearMap

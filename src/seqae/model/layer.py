@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..ragged import Ragged
 from ..recurrence import Cell, Constant, Readout, State, Weights, linear, recur, recur_outputs, recur_state
+from ..sequences.ragged import Ragged
 from .initial import fill_orthogonal
 
 

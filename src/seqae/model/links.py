@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..composition import ChainLayer
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Constant, State
+from ..sequences.ragged import Ragged, back_to_back
+from .architecture import ChainLayer
 from .draw import Draw
 from .layer import LinearMap, RecurrentLayer
 from .rows import in_reverse, owners, with_values

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ragged import Ragged, starts_of
+from ..sequences.ragged import Ragged, starts_of
 
 
 def reversed_rows(lengths: np.ndarray) -> np.ndarray:

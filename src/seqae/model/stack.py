@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ..ragged import Ragged
 from ..recurrence import Cell, Constant, Readout, State, join
+from ..sequences.ragged import Ragged
 from .draw import Draw
 from .layer import RecurrentLayer
 from .rows import with_values

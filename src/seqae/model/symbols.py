@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..composition import Architecture
-from ..losses import Loss
-from ..ragged import Ragged, back_to_back
 from ..recurrence import Cell, Constant, linear, recur_symbols
+from ..sequences.ragged import Ragged, back_to_back
+from .architecture import Architecture
 from .conditioning import Conditioning
 from .draw import Draw
 from .interface import Decoder
 from .layer import LinearMap, RecurrentLayer
+from .losses import Loss
 from .rows import in_reverse, shifted_symbols, with_values
 from .stack import layers, run
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..ragged import Ragged
+from ..sequences.ragged import Ragged
 from .source import Layout, Source, source_of_arrays
 from .vocabulary import with_own_tokens, with_tokens_of
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..checking import as_counts, as_numbers
 from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
-from ..ragged import Ragged, starts_of
+from ..sequences.checks import as_counts, as_numbers
+from ..sequences.ragged import Ragged, starts_of
 from .grouping import Grouping, check_increasing
 from .source import Layout, Source, numbered, source_of_arrays
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..checking import as_numbers
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged
+from ..sequences.checks import as_numbers
+from ..sequences.ragged import Ragged
 
 ORDINAL = "sequence"
 """The name of the ids where the data has none; they are then 0, 1, 2, ..."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged, back_to_back
+from ..sequences.ragged import Ragged, back_to_back
 from .grouping import arranged_times, decoded, group, one_series, refuse_missing
 from .source import Layout, Source
 from .text import decode, read_bytes

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..checking import unusable, unusable_channel, unusable_rows
 from ..errors import InvalidParameter, InvalidSequence
-from ..ragged import Ragged
+from ..sequences.checks import unusable, unusable_channel, unusable_rows
+from ..sequences.ragged import Ragged
 from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing
 from .source import ORDINAL, Layout, Source
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InvalidSequence
-from ..ragged import Ragged
+from ..sequences.ragged import Ragged
 from .grouping import plain
 from .source import Source
 

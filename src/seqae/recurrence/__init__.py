@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import KernelUnavailable
-from ..ragged import Ragged
+from ..sequences.ragged import Ragged
 from . import cudnn, native, reference
 from .cell import Cell, Constant, First, Readout, State, Weights
 from .following import gradient_slots, recorded_calls

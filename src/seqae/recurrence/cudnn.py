@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ragged import Ragged, back_to_back, starts_of
+from ..sequences.ragged import Ragged, back_to_back, starts_of
 from . import reference
 from .cell import Cell, Constant, First, Readout, State, Weights
 from .fused import adam_step, attend, gather, join, linear, mean_loss, usual_lengths, weighted_sum

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..ragged import Ragged, starts_of
+from ..sequences.ragged import Ragged, starts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

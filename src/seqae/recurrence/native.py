@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ragged import Ragged, back_to_back, starts_of
+from ..sequences.ragged import Ragged, back_to_back, starts_of
 from .cell import Cell, Constant, First, Readout, State, Weights
 from .compiled import compiled, forced_kernel, kernels
 from .following import run

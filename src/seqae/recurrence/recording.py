@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ragged import Ragged, starts_of
+from ..sequences.ragged import Ragged, starts_of
 from .following import Call, slots_of
 from .operations import Operation
 

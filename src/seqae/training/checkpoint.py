@@ -11,7 +11,7 @@ import torch
 
 from ..errors import InvalidParameter
 from ..recurrence import AdamState
-from ..saving import ModelFile, read_model_file, write_model_file
+from ..storage.model_file import ModelFile, read_model_file, write_model_file
 from .history import Epoch
 
 KIND = "checkpoint"

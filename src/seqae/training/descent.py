@@ -5,10 +5,11 @@ from __future__ import annotations
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from ..losses import Loss
-from ..model import Autoencoder, Draw
-from ..ragged import Ragged
+from ..model.autoencoder import Autoencoder
+from ..model.draw import Draw
+from ..model.losses import Loss
 from ..recurrence import Program, program_of, recorded_calls
+from ..sequences.ragged import Ragged
 from .flat import FlatParameters
 
 RECORD_EVERY = 200  # batches; a model that changes its ways during training is seen to do so

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from ..batching import BatchLoader, ordered_batches, shuffled_batches
 from ..errors import TrainingDiverged
-from ..losses import Loss
-from ..model import Autoencoder, Draw
+from ..model.autoencoder import Autoencoder
+from ..model.draw import Draw
+from ..model.losses import Loss
 from ..recurrence import AdamState, adam_step, kernel_first
+from .batching import BatchLoader, ordered_batches, shuffled_batches
 from .checkpoint import Checkpoint, Run
 from .descent import Descent
 from .flat import FlatParameters

@@ -1,0 +1,197 @@
+"""Principal components of whole windows: the linear autoencoder that every detector has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import InvalidSequence
+from ..recurrence import gather, linear
+from ..sequences.ragged import Ragged
+from ..sequences.scaling import Scaling, fit_scaling
+from ..sequences.tensors import as_tensor
+from ..training.batching import BatchLoader
+
+KEPT_VARIANCE = 0.95
+MOST_WINDOWS = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearModel:
+    """Principal components of windows of one length, all channels side by side.
+
+    mean: (length * n_channels,); basis: (n_components, length * n_channels), orthonormal rows;
+    variances: (n_components,) of the coefficients; noise: variance left per value. All float32, in scaled units.
+    """
+
+    scaling: Scaling
+    mean: np.ndarray
+    basis: np.ndarray
+    variances: np.ndarray
+    noise: float
+
+    @property
+    def n_channels(self) -> int:
+        """Values of one step."""
+        return len(self.scaling.centre)
+
+    @property
+    def length(self) -> int:
+        """Steps of a window."""
+        return len(self.mean) // self.n_channels
+
+    def read(self, windows: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """Error of every value, and the coefficients of every window, each computed for its window alone.
+
+        windows: in the units of the data, of any lengths; a window that is shorter than `length` is taken as the first
+        steps of one, longer ones as several. Returns (n_steps, n_channels) absolute, scaled, NaN where not observed;
+        and (n_windows, n_components).
+        """
+        batch = scaled(windows, self.scaling)
+        errors = np.empty((batch.n_steps, self.n_channels), np.float32)
+        coefficients = np.zeros((len(batch), len(self.basis)), np.float32)
+        for which, rows, x in _by_length(batch):
+            residual, coefficients[which] = self._residual(x)
+            errors[rows] = np.abs(residual).reshape(-1, self.n_channels)
+        if batch.observed is not None:
+            errors[~np.asarray(batch.observed)] = np.nan
+        return errors, coefficients
+
+    def coefficients(self, windows: Ragged) -> np.ndarray:
+        """Of every window's first `length` steps, as read() has them. Returns (n_windows, n_components)."""
+        batch = scaled(windows, self.scaling)
+        found = np.empty((len(batch), len(self.basis)), np.float32)
+        for which, _, x in _by_length(batch):
+            found[which] = self._coefficients(self._centred(x[:, : self.length])).numpy()
+        return found
+
+    def _residual(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """x: (n, length, n_channels) scaled. Returns its residual, and the coefficients of its first part."""
+        parts = [self._residual_of_part(part) for part in x.split(self.length, dim=1)]
+        return np.concatenate([residual for residual, _ in parts], axis=1), parts[0][1]
+
+    def _residual_of_part(self, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        centred = self._centred(x)
+        coefficients, n_values = self._coefficients(centred), centred.shape[1]
+        rebuilt = linear(coefficients, self._basis(n_values).T, torch.zeros(n_values))
+        return (centred.numpy() - rebuilt.numpy()).reshape(x.shape), coefficients.numpy()
+
+    def _centred(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (n, n_steps, n_channels) scaled. Returns (n, n_steps * n_channels)."""
+        flat = x.reshape(len(x), -1).numpy()
+        return torch.from_numpy(flat - self.mean[: flat.shape[1]])
+
+    def _coefficients(self, centred: torch.Tensor) -> torch.Tensor:
+        return linear(centred, self._solver(self._basis(centred.shape[1])), torch.zeros(len(self.basis)))
+
+    def _basis(self, n_values: int) -> torch.Tensor:
+        return as_tensor(self.basis[:, :n_values])
+
+    def _solver(self, basis: torch.Tensor) -> torch.Tensor:
+        """From values to coefficients: the basis itself, or for part of a window the posterior mean of probabilistic
+        PCA (Tipping & Bishop 1999, equation 9).
+        """
+        if basis.shape[1] == len(self.mean):
+            return basis
+        shrinkage = torch.from_numpy(self.noise / np.maximum(self.variances, self.noise)).diag()
+        return torch.linalg.solve((basis @ basis.T + shrinkage).double(), basis.double()).float()
+
+    def to_tensors(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays by name."""
+        return {
+            "centre": self.scaling.centre,
+            "scale": self.scaling.scale,
+            "mean": self.mean,
+            "basis": self.basis,
+            "variances": self.variances,
+            "noise": np.array([self.noise], np.float64),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Any]) -> LinearModel:
+        """What to_tensors() was called on."""
+        scaling = Scaling(tensors["centre"], tensors["scale"])
+        return cls(scaling, tensors["mean"], tensors["basis"], tensors["variances"], float(tensors["noise"][0]))
+
+
+def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray | slice, torch.Tensor]]:
+    """Windows of one length at a time: which, their rows of values, and the values, (n, length, n_channels).
+
+    batch: back to back.
+    """
+    lengths, n_channels = batch.lengths, batch.n_channels
+    if len(lengths) and (lengths == lengths[0]).all():
+        yield slice(None), slice(None), batch.values.view(len(batch), -1, n_channels)
+        return
+    for length in np.unique(lengths):
+        which = np.flatnonzero(lengths == length)
+        rows = (batch.starts[which, None] + np.arange(length)).reshape(-1)
+        yield which, rows, batch.values[rows].view(len(which), -1, n_channels)
+
+
+def scaled(windows: Ragged, scaling: Scaling, device: torch.device | None = None) -> Ragged:
+    """One batch of windows, scaled and back to back, values float32 on the device, or tokens as they are."""
+    values = windows.values
+    is_on_cpu = device is None or device.type == "cpu"
+    is_plain = windows.observed is None and values.ndim == 2 and values.flags.c_contiguous and values.flags.writeable
+    if is_on_cpu and is_plain:
+        direct = Ragged.view(torch.from_numpy(values), windows.starts, windows.lengths)  # as the loader does, at once
+        return gather(direct, as_tensor(scaling.centre), as_tensor(scaling.scale))
+    return BatchLoader(windows, scaling, device or "cpu").load(np.arange(len(windows)))
+
+
+def fit_linear(windows: Ragged, *, n_components: int | None = None, sees_level: bool = True) -> LinearModel:
+    """So many components, or those that keep .95 of the variance, of at most 2048 windows, evenly chosen.
+
+    windows: in the units of the data. Windows must have one length, but for a few shorter ones, which are left out.
+    sees_level: False learns from windows less the mean of each channel: the components of a whole window are then the
+    same at any level.
+    """
+    length = int(windows.lengths.max())
+    full = windows[np.flatnonzero(windows.lengths == length)]
+    if 2 * len(full) <= len(windows):
+        raise InvalidSequence(
+            f"the linear part needs sequences of one length, but only {len(full)} of {len(windows)} have {length} "
+            "steps; use window=, or a score without 'linear'"
+        )
+    chosen = full[np.unique(np.linspace(0, len(full) - 1, MOST_WINDOWS).astype(np.int64))]
+    scaling = fit_scaling(chosen)
+    batch = BatchLoader(chosen, scaling).load(np.arange(len(chosen)))
+    flat = batch.values.reshape(len(chosen), -1).numpy()
+    flat = flat if sees_level else _without_level(flat, length)
+    mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if sees_level:
+        return _components(flat - mean, mean, scaling, n_components)
+    most = max(flat.shape[1] - len(scaling.centre), 1)  # directions that are left
+    model = _components(flat - mean, mean, scaling, None if n_components is None else min(n_components, most))
+    return replace(model, basis=_without_level(model.basis, length))
+
+
+def _without_level(rows: np.ndarray, length: int) -> np.ndarray:
+    """Each row less the mean of each channel. rows: (n, length * n_channels)."""
+    values = rows.reshape(len(rows), length, -1)
+    return (values - values.mean(axis=1, keepdims=True)).reshape(rows.shape)
+
+
+def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling, wanted: int | None) -> LinearModel:
+    """centred: (n_windows, n_values). By the smaller of the two Gram matrices."""
+    n_windows, n_values = centred.shape
+    is_wide = n_windows < n_values
+    gram = centred @ centred.T if is_wide else centred.T @ centred
+    values, vectors = np.linalg.eigh(gram.astype(np.float64))
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    total = values.sum()
+    if wanted is None:
+        wanted = int((np.cumsum(values) <= KEPT_VARIANCE * total).sum()) + 1
+    n_components = max(1, min(wanted, int((values > 1e-9 * max(total, 1e-30)).sum())))
+    basis = vectors[:, :n_components].T
+    basis = np.where(values[:n_components, None] > 0, basis, 0.0)  # a component that nothing varies along
+    if is_wide:
+        basis = basis @ centred / np.sqrt(np.maximum(values[:n_components, None], 1e-30))
+    noise = (total - values[:n_components].sum()) / max(n_windows, 1) / n_values
+    variances = (values[:n_components] / max(n_windows, 1)).astype(np.float32)
+    return LinearModel(scaling, mean, np.ascontiguousarray(basis, np.float32), variances, float(max(noise, 1e-6)))

@@ -1,0 +1,101 @@
+"""How far a vector lies from those of normal data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..recurrence import linear
+from ..sequences.tensors import as_tensor
+
+MOST_VECTORS = 4096
+FLATTENING = 0.05
+CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """Vectors of normal data, whitened, to be compared with.
+
+    vectors: (n, size), whitened; centre: (latent_size,); whitener: (size, latent_size); half_norms: (n,), half of the
+    squared lengths of vectors. All float32; vectors are kept column by column, as linear() reads them.
+    """
+
+    vectors: np.ndarray
+    centre: np.ndarray
+    whitener: np.ndarray
+    half_norms: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", np.asfortranarray(self.vectors))
+
+    def distances(self, latent: np.ndarray) -> np.ndarray:
+        """Euclidean distance to the nearest vector, each computed alone. latent: (m, latent_size). Returns (m,)."""
+        return self.nearest(latent)[0]
+
+    def nearest(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Euclidean distance to the nearest vector and its number, each computed alone.
+
+        latent: (m, latent_size). Returns (m,) float64 and (m,) int64.
+        """
+        whitener = as_tensor(self.whitener)
+        x = linear(torch.from_numpy(latent - self.centre), whitener, torch.zeros(len(whitener)))
+        which = self._closeness(x).argmax(axis=1)
+        return self._distances(x.numpy(), which), which
+
+    def own_distances(self, is_near: Callable[[slice], np.ndarray]) -> np.ndarray:
+        """Of each vector, the distance to the nearest other one that is not near it; NaN where all are.
+
+        is_near: takes some vectors, returns (so many, n) bool: which others do not count, itself among them.
+        """
+        found, x = np.empty(len(self.vectors)), np.ascontiguousarray(self.vectors)
+        for first in range(0, len(x), CHUNK):
+            rows = slice(first, first + CHUNK)
+            closeness = np.where(is_near(rows), -np.inf, self._closeness(torch.from_numpy(x[rows])))
+            which = closeness.argmax(axis=1)
+            is_alone = np.isneginf(closeness.max(axis=1))
+            found[rows] = np.where(is_alone, np.nan, self._distances(x[rows], which))
+        return found
+
+    def _closeness(self, x: torch.Tensor) -> np.ndarray:
+        """x.m - |m|^2 / 2, highest for the nearest vector m. x: (m, size), whitened. Returns (m, n)."""
+        return linear(x, as_tensor(self.vectors.T).t(), torch.from_numpy(-self.half_norms)).numpy()
+
+    def _distances(self, x: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """x: (m, size), whitened; which: (m,) the vectors they are compared with. Returns (m,)."""
+        return np.sqrt(_sum_of_squares(x.astype(np.float64) - self.vectors[which]))
+
+    def to_tensors(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays by name."""
+        return {
+            "vectors": np.ascontiguousarray(self.vectors),
+            "centre": self.centre,
+            "whitener": self.whitener,
+            "half_norms": self.half_norms,
+        }
+
+
+def fit_neighbours(latent: np.ndarray, most: int = MOST_VECTORS) -> Neighbours:
+    """At most so many of the vectors, evenly chosen, whitened. latent: (n, latent_size).
+
+    Whitening divides each principal component by sqrt(its variance + 0.05 of the mean one), so that a component
+    that hardly varies in normal data counts for more than its size, but does not drown the others.
+    """
+    chosen = latent[np.unique(np.linspace(0, len(latent) - 1, most).astype(np.int64))]
+    centre = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred = (chosen - centre).astype(np.float64)
+    variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
+    variances = np.maximum(variances, 0.0)
+    flattening = FLATTENING * variances.mean()
+    deviations = np.sqrt(variances + (flattening if flattening > 0 else 1.0))
+    whitener = np.ascontiguousarray((axes / deviations).T, np.float32)
+    vectors = linear(torch.from_numpy(chosen - centre), torch.from_numpy(whitener), torch.zeros(len(whitener))).numpy()
+    return Neighbours(vectors, centre, whitener, 0.5 * (vectors * vectors).sum(axis=1))
+
+
+def _sum_of_squares(x: np.ndarray) -> np.ndarray:
+    """Of each row. cumsum adds column after column: a row's bits do not depend on the other rows."""
+    return np.cumsum(x * x, axis=1)[:, -1]

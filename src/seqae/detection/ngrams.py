@@ -1,0 +1,152 @@
+"""How likely each symbol is after the few before it, by counting: what every model of symbols has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..sequences.ragged import Ragged, starts_of
+from .windowing import covered
+
+MOST_SYMBOLS = 5
+"""Of an n-gram. On the open data of benchmarks/detect.py, 3 to 6 differ little."""
+
+ROOT, NOWHERE = 0, -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """The n-grams of one length, as the children of those one shorter: a level of a trie.
+
+    keys: (n,) int64, ascending, parent * (n_symbols + 1) + symbol; counts: (n,) int64, how often each was seen;
+    totals, kinds: (n_parents,) int64, how often each parent was followed by any symbol, and by how many different ones.
+    """
+
+    keys: np.ndarray
+    counts: np.ndarray
+    totals: np.ndarray
+    kinds: np.ndarray
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """The number of each n-gram, or -1. keys: (n_steps,) int64, negative where there is no parent."""
+        if not len(self.keys):
+            return np.full(len(keys), NOWHERE)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, places, NOWHERE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NGramModel:
+    """Counts of n-grams, smoothed by interpolation (Witten & Bell 1991, IEEE Trans. Inf. Theory 37(4), method C):
+
+        p(w | h) = (c(h w) + T(h) p(w | h')) / (c(h) + T(h)),
+
+    where c counts, T(h) is how many different symbols followed h, and h' is h without its first symbol; after no symbol
+    at all, p' is 1 / (n_symbols + 1), for any symbol that was seen, and for one that never was. A sequence begins with
+    a start, which is part of h.
+
+    n_symbols: symbols are numbers below it; others were never seen. levels: n-grams of 1, 2, ... symbols.
+    """
+
+    n_symbols: int
+    levels: tuple[Level, ...]
+
+    def losses(self, sequences: Ragged) -> np.ndarray:
+        """Cross-entropy of each step in nats, given the steps before it, each computed alone.
+
+        sequences: tokens. Returns (n_steps,) float64, finite for any symbols.
+        """
+        symbols, is_start = with_starts(sequences, self.n_symbols)
+        likelihood = np.full(len(symbols), 1 / (self.n_symbols + 1))
+        nodes = np.full(len(symbols), ROOT)
+        for n, level in enumerate(self.levels):
+            parents = parents_of(nodes, is_start, n)
+            nodes = level.find(keys_of(parents, symbols, self.n_symbols))
+            counts = np.where(nodes >= 0, level.counts[nodes], 0)
+            totals, kinds = (np.where(parents >= 0, of[parents], 0) for of in (level.totals, level.kinds))
+            smoothed = (counts + kinds * likelihood) / np.maximum(totals + kinds, 1)
+            likelihood = np.where(totals > 0, smoothed, likelihood)
+        return -np.log(likelihood[~is_start])
+
+    def to_tensors(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays by name."""
+        tensors = {"n_symbols": np.array([self.n_symbols], np.int64)}
+        for n, level in enumerate(self.levels):
+            tensors |= {f"keys{n}": level.keys, f"counts{n}": level.counts}
+        return tensors
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> NGramModel:
+        """What to_tensors() was called on. Raises ValueError for arrays that no fit_ngrams() made."""
+        n_symbols, levels, n_parents = int(tensors["n_symbols"][0]), [], 1
+        while f"keys{len(levels)}" in tensors:
+            n = len(levels)
+            keys, counts = tensors[f"keys{n}"], tensors[f"counts{n}"]
+            if keys.dtype != np.int64 or counts.dtype != np.int64 or keys.shape != counts.shape or keys.ndim != 1:
+                raise ValueError("n-grams do not fit together")
+            if not len(keys) or keys[0] < 0 or keys[-1] >= n_parents * (n_symbols + 1) or (np.diff(keys) <= 0).any():
+                raise ValueError("n-grams are out of order")
+            levels.append(_level(keys, counts, n_parents, n_symbols))
+            n_parents = len(levels[-1].keys)
+        return cls(n_symbols, tuple(levels))
+
+
+def fit_ngrams(sequences: Ragged, n_symbols: int, longest: int = MOST_SYMBOLS) -> NGramModel:
+    """Count every n-gram of 1..longest symbols.
+
+    sequences: tokens below n_symbols; of those that overlap, such as windows, each step is counted once.
+    """
+    symbols, is_start = with_starts(covered(sequences), n_symbols)
+    levels, nodes, n_parents = [], np.full(len(symbols), ROOT), 1
+    for n in range(longest):
+        keys = keys_of(parents_of(nodes, is_start, n), symbols, n_symbols)
+        is_known = keys >= 0
+        if not is_known.any():
+            break
+        found, inverse = np.unique(keys[is_known], return_inverse=True)
+        counts = np.bincount(inverse, weights=~is_start[is_known], minlength=len(found)).astype(np.int64)
+        nodes = np.full(len(symbols), NOWHERE)
+        nodes[is_known] = inverse
+        levels.append(_level(found, counts, n_parents, n_symbols))
+        n_parents = len(found)
+    return NGramModel(n_symbols, tuple(levels))
+
+
+def with_starts(sequences: Ragged, n_symbols: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences back to back, each after a start, which is number n_symbols; symbols beyond are NOWHERE.
+
+    Returns (n_steps + n_sequences,) int64, and where the starts are.
+    """
+    lengths = sequences.lengths + 1
+    is_start = np.zeros(int(lengths.sum()), bool)
+    is_start[starts_of(lengths)] = True
+    symbols = np.full(len(is_start), n_symbols, np.int64)
+    values = np.asarray(sequences.compact().values, np.int64)
+    symbols[~is_start] = np.where(values < n_symbols, values, NOWHERE)
+    return symbols, is_start
+
+
+def keys_of(parents: np.ndarray, symbols: np.ndarray, n_symbols: int) -> np.ndarray:
+    """As Level has them; NOWHERE after an unknown parent and for an unknown symbol. All (n_steps,) int64."""
+    return np.where((parents >= 0) & (symbols >= 0), parents * (n_symbols + 1) + symbols, NOWHERE)
+
+
+def parents_of(nodes: np.ndarray, is_start: np.ndarray, n: int) -> np.ndarray:
+    """For each step, the n-gram of the n steps before it, which does not reach across the start of its sequence.
+
+    nodes: (n_steps,) the n-gram of n symbols that ends at each step.
+    """
+    if n == 0:
+        return np.full(len(nodes), ROOT)
+    before = np.concatenate([[NOWHERE], nodes[:-1]])
+    return np.where(is_start, NOWHERE, before)
+
+
+def _level(keys: np.ndarray, counts: np.ndarray, n_parents: int, n_symbols: int) -> Level:
+    """What follows from the n-grams themselves; a start follows nothing."""
+    parents, is_seen = keys // (n_symbols + 1), counts > 0
+    totals = np.bincount(parents, weights=counts, minlength=n_parents).astype(np.int64)
+    kinds = np.bincount(parents[is_seen], minlength=n_parents).astype(np.int64)
+    return Level(keys, counts, totals, kinds)

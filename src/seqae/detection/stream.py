@@ -1,0 +1,155 @@
+"""Scores of series as they come in, step by step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
+from ..parameters import check_count
+from ..sequences.checks import as_numbers, unusable, unusable_channel, unusable_rows
+from ..sequences.ragged import Ragged
+from ..storage.model_file import ModelFile, read_model_file, write_model_file
+from .detector import AnomalyDetector
+
+KIND = "stream"
+
+
+class Stream:
+    """Scores the newest step of one or many series, each from its own last `window` steps.
+
+    The score has the same bits as `detector.anomaly_score([window])[0][-1]` of these steps, whatever other streams are
+    pushed with it. Memory is bounded: twice `window` steps per stream.
+
+    detector: fitted with windows. n_streams: how many series are pushed together.
+    Raises InvalidParameter for a detector of whole sequences, NotFitted for one that is not fitted.
+    """
+
+    def __init__(self, detector: AnomalyDetector, n_streams: int = 1) -> None:
+        if not isinstance(detector, AnomalyDetector):
+            raise InvalidParameter(f"Stream needs a fitted AnomalyDetector, got {type(detector).__name__}")
+        if not detector.__sklearn_is_fitted__():
+            raise NotFitted("Stream needs a fitted AnomalyDetector; call fit() first, or load() a saved one")
+        scorer = detector.scorer_
+        if scorer.window is None:
+            raise InvalidParameter("Stream needs a detector of windows; fit AnomalyDetector(window=...)")
+        self._detector, self._scorer, self._window = detector, scorer, scorer.window
+        n_rows = check_count("n_streams", n_streams) * 2 * self._window
+        # Each step is written twice, `window` rows apart, so that the last `window` steps always lie back to back.
+        if scorer.reads_tokens:
+            self._values = np.zeros(n_rows, np.int32)
+        else:
+            self._values = np.zeros((n_rows, detector.n_channels_), np.float32)
+        self._n_pushed = np.zeros(n_streams, np.int64)
+
+    @property
+    def n_streams(self) -> int:
+        """How many series there are."""
+        return len(self._n_pushed)
+
+    def push(self, steps: Any, streams: Any = None) -> Any:
+        """Take one more step of one or many streams, and score it.
+
+        steps: (n_channels,) of the only stream (a number if it has one channel), or (n, n_channels), one for each of
+        `streams`; tokens are whole numbers, one for the only stream, or (n,). streams: (n,) different indices; None is
+        all of them. Returns a float, or (n,): the anomaly score, NaN until a stream has had `window` steps. Raises
+        InvalidSequence for a step that cannot be used; then nothing was taken.
+        """
+        rows, which = self._checked(steps, streams)
+        window = self._window
+        place = which * 2 * window + self._n_pushed[which] % window
+        self._values[place] = rows
+        self._values[place + window] = rows
+        self._n_pushed[which] += 1
+        scores = np.full(len(which), np.nan)
+        full = np.flatnonzero(self._n_pushed[which] >= window)
+        if len(full):
+            scores[full] = self._newest(place[full] + 1)
+        return float(scores[0]) if self._is_single(steps) else scores
+
+    def is_anomaly(self, scores: Any) -> Any:
+        """Whether scores that push() returned lie above the detector's threshold; NaN does not."""
+        return np.asarray(scores) > -self._detector.offset_
+
+    def reset(self, streams: Any = None) -> None:
+        """Forget what was pushed, as after a gap in the times. streams: (n,) indices; None is all of them."""
+        self._n_pushed[self._indices(streams)] = 0
+
+    # -- keeping ---------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All that push() changes: arrays by name."""
+        return {"values": self._values.copy(), "n_pushed": self._n_pushed.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where state_dict() was taken. Raises ModelFileError if it is of other streams."""
+        for name, own in (("values", self._values), ("n_pushed", self._n_pushed)):
+            saved = state.get(name)
+            if not isinstance(saved, np.ndarray) or saved.shape != own.shape or saved.dtype != own.dtype:
+                raise ModelFileError(f"the state does not fit: {name} must be {own.dtype} of shape {own.shape}")
+        if state["n_pushed"].min() < 0 or len(unusable_rows(state["values"].reshape(len(self._values), -1))):
+            raise ModelFileError("the state is damaged: it holds values that push() does not take")
+        self._values, self._n_pushed = state["values"].copy(), state["n_pushed"].copy()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state, without the detector, to one safetensors file."""
+        write_model_file(path, ModelFile(KIND, {"window": self._window}, self.state_dict()))
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Go on where save() was called. Raises ModelFileError for a damaged file or one of other streams."""
+        file = read_model_file(path)
+        if file.kind != KIND:
+            raise ModelFileError(f"{os.fspath(path)} holds a {file.kind}, not the state of a stream")
+        self.load_state_dict(file.tensors)
+
+    # -- parts of push() -------------------------------------------------------------------------------------------
+
+    def _newest(self, starts: np.ndarray) -> np.ndarray:
+        """The score of the last step of the window that starts at each row. Returns (n,)."""
+        lengths = np.full(len(starts), self._window, np.int64)
+        return self._scorer.last_scores(Ragged.view(self._values, starts, lengths))
+
+    def _checked(self, steps: Any, streams: Any) -> tuple[np.ndarray, np.ndarray]:
+        which = self._indices(streams)
+        if self._scorer.reads_tokens:
+            return self._checked_tokens(steps, which), which
+        n_channels = self._detector.n_channels_
+        rows = as_numbers(steps, "a step").astype(np.float32, copy=False)
+        if rows.ndim < 2 and len(which) == 1:
+            rows = rows.reshape(1, -1)
+        if rows.shape != (len(which), n_channels):
+            raise InvalidSequence(
+                f"steps must be ({len(which)}, {n_channels}), one row for each stream, got shape {np.shape(steps)}"
+            )
+        for row in unusable_rows(rows)[:1]:
+            channel = unusable_channel(rows[row])
+            place, value = f"stream {which[row]}, channel {channel}", rows[row, channel]
+            if not np.isfinite(value):
+                raise InvalidSequence(f"{place} is {value}, but a stream has no missing values; replace it")
+            raise unusable(place, value)
+        return rows, which
+
+    def _checked_tokens(self, steps: Any, which: np.ndarray) -> np.ndarray:
+        tokens = as_numbers(steps, "a step").reshape(-1)
+        if len(tokens) != len(which) or tokens.dtype.kind not in "iu":
+            raise InvalidSequence(
+                f"steps must be {len(which)} tokens, one for each stream, got {tokens.dtype} of shape {np.shape(steps)}"
+            )
+        if tokens.min() < 0 or tokens.max() >= 2**31:
+            raise InvalidSequence(f"tokens are numbers from 0 to 2147483647, got {tokens.min()} to {tokens.max()}")
+        return tokens.astype(np.int32)
+
+    def _indices(self, streams: Any) -> np.ndarray:
+        if streams is None:
+            return np.arange(self.n_streams)
+        which = np.atleast_1d(np.asarray(streams))
+        is_valid = which.ndim == 1 and which.dtype.kind in "iu" and len(np.unique(which)) == len(which)
+        if not is_valid or not len(which) or which.min() < 0 or which.max() >= self.n_streams:
+            raise InvalidParameter(f"streams must be different numbers from 0 to {self.n_streams - 1}, got {streams!r}")
+        return which.astype(np.int64)
+
+    def _is_single(self, steps: Any) -> bool:
+        return self.n_streams == 1 and np.ndim(steps) < 2

@@ -1,0 +1,59 @@
+"""Continuation of sequences, and next-step prediction along a series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import InvalidSequence
+from .estimator import SequenceAutoencoder
+from .parameters import check_count
+from .reading.inputs import take
+from .sequences.ragged import Ragged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NextSteps:
+    """What was predicted for the steps of one series. All: (n_steps - window, n_channels), in units of the data.
+
+    first_step: the series' step to which row 0 belongs.
+    """
+
+    first_step: int
+    predicted: np.ndarray
+    actual: np.ndarray
+
+    @property
+    def errors(self) -> np.ndarray:
+        """actual - predicted."""
+        return self.actual - self.predicted
+
+
+def forecast(estimator: SequenceAutoencoder, X: Any, n_steps: int) -> Ragged:
+    """The n_steps steps that follow each sequence of X, in the units of the data.
+
+    The estimator's architecture has predicted_steps; more or fewer than in training may be asked for.
+    Raises InvalidParameter for an architecture that does not continue sequences.
+    """
+    return estimator.predict_steps(X, n_steps)
+
+
+def next_steps(estimator: SequenceAutoencoder, series: Any, window: int) -> NextSteps:
+    """For each step of a series after the first `window` ones, its prediction from the `window` steps before it.
+
+    series: (n_steps, n_channels), or one sequence in any form that fit() takes.
+    Raises InvalidSequence if it has no more steps than the window.
+    """
+    window = check_count("window", window)
+    sequences = take([series] if isinstance(series, np.ndarray) else series, estimator.seen_).ragged
+    if len(sequences) != 1:
+        raise InvalidSequence(f"next_steps takes one series, got {len(sequences)}; call it for each")
+    n_steps = int(sequences.lengths[0])
+    if n_steps <= window:
+        raise InvalidSequence(f"the series has {n_steps} steps; a window of {window} needs at least {window + 1}")
+    starts = sequences.starts[0] + np.arange(n_steps - window)
+    windows = Ragged.view(sequences.values, starts, np.full(len(starts), window, np.int64), sequences.observed)
+    predicted = np.asarray(forecast(estimator, windows, 1).values)
+    return NextSteps(window, predicted, np.asarray(sequences[0][window:]))

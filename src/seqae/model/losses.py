@@ -1,0 +1,91 @@
+"""Exact per-step losses, and how they are reduced: padding does not exist, so it cannot weigh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..errors import InvalidParameter, InvalidSequence
+from ..recurrence import VALUE_LOSSES, mean_loss
+from ..sequences.ragged import Ragged
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What reconstruction costs.
+
+    kind: "mse" squared error; "mae" absolute error; "huber" (Huber 1964, delta 1); "bce" binary cross-entropy, for data
+        in 0..1, which is then not scaled; "cross_entropy" of tokens, whose steps are symbols. The first three are in
+        scaled units.
+    per: "step" weighs every observed value alike, so that long sequences count more; "sequence" weighs every sequence
+        alike.
+
+    Raises InvalidParameter for any other kind or per.
+    """
+
+    kind: Literal["mse", "mae", "huber", "bce", "cross_entropy"] = "mse"
+    per: Literal["step", "sequence"] = "step"
+
+    def __post_init__(self) -> None:
+        kinds = (*VALUE_LOSSES, "cross_entropy")
+        if self.kind not in kinds:
+            raise InvalidParameter(f"loss must be one of {', '.join(kinds)}, got {self.kind!r}")
+        if self.per not in ("step", "sequence"):
+            raise InvalidParameter(f"Loss.per must be 'step' or 'sequence', got {self.per!r}")
+
+    @property
+    def takes_scaled(self) -> bool:
+        """Whether targets are centred and scaled; probabilities are not."""
+        return self.kind not in ("bce", "cross_entropy")
+
+    def check_target(self, sequences: Ragged) -> None:
+        """Raise InvalidSequence where the data does not fit the loss."""
+        if sequences.is_tokens != (self.kind == "cross_entropy"):
+            raise InvalidParameter(
+                f"X holds {'tokens' if sequences.is_tokens else 'vectors'}, but loss is {self.kind!r}; "
+                "tokens need loss='cross_entropy', vectors any other"
+            )
+        if self.kind != "bce":
+            return
+        is_outside = (sequences.values < 0) | (sequences.values > 1)
+        if np.any(is_outside):
+            row, channel = (int(k) for k in np.argwhere(is_outside)[0])
+            raise InvalidSequence(
+                f"loss 'bce' needs values from 0 to 1, got {sequences.values[row, channel]} in channel {channel}; "
+                "rescale the data or use loss='mse'"
+            )
+
+    def mean(self, prediction: Ragged, target: Ragged) -> torch.Tensor:
+        """The loss of a batch, differentiable in the prediction. Both: back to back, tensors (n_steps, n_channels).
+
+        For "cross_entropy" the prediction holds probabilities, (n_steps, n_symbols), and the target tokens.
+        """
+        if self.kind == "cross_entropy":
+            return self.mean_of_steps(self.of_values(prediction.values, target.values)[:, 0], target.lengths)
+        return mean_loss(self.kind, prediction, target, per_sequence=self.per == "sequence")
+
+    def mean_of_steps(self, losses: torch.Tensor, lengths: np.ndarray) -> torch.Tensor:
+        """Losses of steps that lie back to back, (n_steps,), reduced to a scalar. lengths: (n_sequences,)."""
+        if self.per == "step":
+            return losses.mean()
+        return sum(part.mean() for part in losses.split(lengths.tolist())) / len(lengths)  # pyright: ignore[reportReturnType]
+
+    def of_values(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """The loss of each value. All: (n_steps, n_channels); for "cross_entropy" see mean(), returns (n_steps, 1)."""
+        if self.kind == "cross_entropy":
+            return -prediction.gather(1, target.long()[:, None]).clamp(min=1e-30).log()
+        return VALUE_LOSSES[self.kind](prediction, target)
+
+    def to_data(self, prediction: torch.Tensor) -> torch.Tensor:
+        """What the model says about the data, before any scaling is undone: probabilities for logits."""
+        return prediction.sigmoid() if self.kind == "bce" else prediction
+
+
+def as_loss(loss: str | Loss) -> Loss:
+    """The Loss of that name, reduced per step; a Loss is returned as it is."""
+    return loss if isinstance(loss, Loss) else Loss(loss)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,103 @@
+"""A fitted autoencoder as the content of a model file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import ModelFileError, SeqaeError
+from ..model.autoencoder import Autoencoder
+from ..model.building import DataShape, build
+from ..model.losses import Loss
+from ..model.presets import Architecture
+from ..model.tying import tie
+from ..sequences.scaling import Scaling
+from ..training.history import Epoch, History
+from .model_file import ModelFile
+
+KIND = "autoencoder"
+_MODEL = "model."
+_VALUES = {"architecture": Architecture, "loss": Loss}  # parameters that are a name or a frozen value
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What fit() leaves behind. parameters: of the estimator, with architecture and loss as they were given."""
+
+    parameters: Mapping[str, Any]
+    model: Autoencoder
+    shape: DataShape
+    scaling: Scaling
+    history: History
+    channel_names: tuple[str, ...]
+    vocabulary: tuple[str, ...] | None = None
+
+
+def pack(fitted: Fitted) -> ModelFile:
+    """The file's content. Raises ModelFileError for a parameter that no file can hold."""
+    weights = fitted.model.state_dict().items()
+    tensors = {_MODEL + name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in weights}
+    tensors |= {"scaling.centre": fitted.scaling.centre, "scaling.scale": fitted.scaling.scale}
+    config = {
+        "parameters": {name: _to_json(name, value) for name, value in fitted.parameters.items()},
+        "history": asdict(fitted.history),
+        "channel_names": list(fitted.channel_names),
+        "shape": asdict(fitted.shape),
+        "vocabulary": fitted.vocabulary,
+    }
+    return ModelFile(KIND, config, tensors)
+
+
+def unpack(file: ModelFile) -> Fitted:
+    """What pack() was given. Raises ModelFileError if the parts do not fit together."""
+    try:
+        return _unpack(file)
+    except (SeqaeError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"the model file does not fit together ({reason}); save the model again") from error
+
+
+def _unpack(file: ModelFile) -> Fitted:
+    parameters = {name: _from_json(name, value) for name, value in file.config["parameters"].items()}
+    scaling = Scaling(file.tensors["scaling.centre"], file.tensors["scaling.scale"])
+    shape = DataShape(**file.config["shape"])
+    weights = {
+        name.removeprefix(_MODEL): torch.from_numpy(np.array(tensor))
+        for name, tensor in file.tensors.items()
+        if name.startswith(_MODEL)
+    }
+    with torch.device("meta"):  # sizes in a damaged file must not allocate anything
+        model = build_for(parameters, shape)
+    model.load_state_dict(weights, assign=True)
+    tie(model)
+    saved = file.config["history"]
+    history = History(tuple(Epoch(**epoch) for epoch in saved["epochs"]), saved["best_epoch"], saved["stopped_by"])
+    vocabulary = _as_tuples(file.config.get("vocabulary"))
+    return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]), vocabulary)
+
+
+def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:
+    """The module that an estimator's parameters describe."""
+    sizes = {name: parameters[name] for name in ("latent_size", "hidden_size", "n_layers")}
+    return build(parameters["architecture"], parameters["cell"], **asdict(shape), **sizes)
+
+
+def _to_json(name: str, value: Any) -> Any:
+    if name in _VALUES:
+        return value if isinstance(value, str) else asdict(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _from_json(name: str, value: Any) -> Any:
+    if name not in _VALUES or isinstance(value, str):
+        return value
+    return _VALUES[name](**{key: _as_tuples(part) for key, part in value.items()})
+
+
+def _as_tuples(value: Any) -> Any:
+    """JSON has lists where frozen values have tuples."""
+    return tuple(_as_tuples(part) for part in value) if isinstance(value, list) else value

@@ -1,0 +1,129 @@
+"""One file: safetensors, with the configuration as JSON in its header. Loading it runs no code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..errors import ModelFileError
+from .files import unfinished
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMAT_VERSION = 1
+_HEADER_KEY = "seqae"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What stands in a file. kind: what was saved; config: JSON values; tensors: arrays by name.
+
+    versions: of what wrote it, by name; filled in by reading.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, np.ndarray]
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
+    """Write to a temporary name beside path, then rename: the file is whole or it is not there.
+
+    Raises ModelFileError if the folder does not exist or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    text = json.dumps({"kind": model.kind, "format": FORMAT_VERSION, "versions": _versions(), "config": model.config})
+    metadata = {_HEADER_KEY: text, "sha256": _digest(text, model.tensors)}
+    data = save(dict(model.tensors), metadata)
+    target = Path(path)
+    try:
+        with unfinished(target) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise ModelFileError(f"{target} cannot be written: {error.strerror}; choose a folder that exists") from error
+
+
+def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
+    """The file's content, checked to the last bit.
+
+    Raises ModelFileError for a file that is missing, truncated, changed, of another kind, or from a newer version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    target = Path(path)
+    try:
+        _check_is_safetensors(target)
+        with safe_open(target, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+    except OSError as error:
+        raise ModelFileError(f"{target} cannot be opened: {error.strerror or error}") from error
+    except ModelFileError:
+        raise
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelFileError(f"{target} is damaged: {_one_line(error)}; save the model again") from error
+    return _checked(target, metadata, tensors)
+
+
+def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> ModelFile:
+    if _HEADER_KEY not in metadata:
+        raise ModelFileError(f"{target} is a safetensors file, but not one that seqae saved")
+    text = metadata[_HEADER_KEY]
+    if metadata.get("sha256") != _digest(text, tensors):
+        raise ModelFileError(f"{target} is damaged: its checksum does not match; save the model again")
+    try:
+        header = json.loads(text)
+        kind, file_format, config = header["kind"], header["format"], header["config"]
+        versions = dict(header["versions"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{target} is damaged: its header cannot be read; save the model again") from error
+    if not isinstance(file_format, int) or file_format > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{target} has format {file_format}, but seqae {__version__} reads up to {FORMAT_VERSION}; upgrade seqae"
+        )
+    return ModelFile(kind, config, tensors, versions)
+
+
+def _check_is_safetensors(target: Path) -> None:
+    """Name the usual mistakes before the parser speaks of JSON."""
+    with target.open("rb") as file:
+        start, size = file.read(512), target.stat().st_size
+    known = {b"PK": "a zip archive", b"\x80": "a pickle", b"<": "an HTML or XML page", b"\x89HDF": "an HDF5 file"}
+    if not start:
+        raise ModelFileError(f"{target} is empty; save the model again")
+    is_plausible = len(start) > 8 and start[8:9] == b"{"
+    for magic, name in known.items():
+        if start.lstrip().startswith(magic) and not is_plausible:
+            raise ModelFileError(f"{target} is {name}, not a model that seqae saved")
+    if len(start) > 8 and 8 + int.from_bytes(start[:8], "little") > size:
+        what = "is truncated or damaged" if is_plausible else "is not a model that seqae saved"
+        raise ModelFileError(f"{target} {what}; save the model again")
+
+
+def _digest(text: str, tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}|{tensor.dtype}|{tensor.shape}|".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    own = {"python": platform.python_version(), "seqae": __version__}
+    return own | {name: version(name) for name in ("torch", "numpy")}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

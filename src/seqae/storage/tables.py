@@ -1,0 +1,137 @@
+"""Results as Parquet or CSV, by the extension; a file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidParameter, InvalidSequence
+from ..sequences.checks import to_numpy
+from ..sequences.ragged import Ragged
+from .files import unfinished
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..reading import Source
+
+SUFFIXES = (".parquet", ".csv")
+"""The extensions of the files that can be written."""
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The path of a result, if one can be written there: call it before the work whose result it is.
+
+    Raises InvalidParameter for another extension than .parquet and .csv, and for a folder that does not exist.
+    """
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in SUFFIXES:
+        raise InvalidParameter(f"cannot write {target}: its extension must be {' or '.join(SUFFIXES)}")
+    if target.is_dir():
+        raise InvalidParameter(f"cannot write {target}: it is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise InvalidParameter(f"cannot write {target}: there is no folder {target.parent}; make it first")
+    return target
+
+
+def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> None:
+    """Write columns, each (n_rows,), in their order.
+
+    The table is written under another name in the same folder and renamed when it is complete.
+
+    Raises InvalidParameter if it cannot be written.
+    """
+    import pyarrow as pa
+
+    target = check_target(path)
+    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    try:
+        with unfinished(target) as temporary:
+            _write(table, temporary, target.suffix.lower())
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InvalidParameter(f"cannot write {target}: {reason}") from error
+
+
+def write_vectors(
+    path: str | os.PathLike[str], ids: np.ndarray, id_name: str, vectors: np.ndarray, prefix: str = "z"
+) -> None:
+    """Write one row per sequence: its id, and its vector in columns prefix0, prefix1, ...
+
+    ids: (n_sequences,); vectors: (n_sequences, size).
+
+    Raises InvalidParameter if it cannot be written.
+    """
+    components = {f"{prefix}{k}": column for k, column in enumerate(np.asarray(vectors).T)}
+    write_table(path, {_free(id_name, components): ids} | components)
+
+
+def write_steps(
+    path: str | os.PathLike[str], source: Source, ragged: Ragged, vocabulary: tuple[str, ...] | None = None
+) -> None:
+    """Write a long table, one row per step: the id of its sequence, its time or number, and its channels.
+
+    source: what was read. ragged: what was made of it, such as its reconstruction: as many sequences, of the same
+        lengths and channels. A value that is not observed is left empty.
+    vocabulary: the text of each token, if they have one.
+
+    Raises InvalidSequence if the lengths or channels differ, InvalidParameter if it cannot be written.
+    """
+    _check_alike(source, ragged)
+    names = source.channel_names
+    time_name = _free(source.time_name or "step", names)
+    columns = {_free(source.id_name, (*names, time_name)): np.repeat(source.ids, ragged.lengths)}
+    columns[time_name] = _times(source, ragged)
+    write_table(path, columns | dict(zip(names, columns_of(ragged, vocabulary), strict=True)))
+
+
+def _write(table: pa.Table, path: Path, suffix: str) -> None:
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, path)
+    else:
+        from pyarrow import csv
+
+        csv.write_csv(table, path)
+
+
+def _check_alike(source: Source, ragged: Ragged) -> None:
+    if not np.array_equal(source.ragged.lengths, ragged.lengths):
+        raise InvalidSequence(f"the sequences to write must be as long as those read, {source.ragged}, got {ragged}")
+    if len(source.channel_names) != ragged.n_channels:
+        raise InvalidSequence(
+            f"the sequences to write must have {len(source.channel_names)} channels as those read, got {ragged}"
+        )
+
+
+def _times(source: Source, ragged: Ragged) -> np.ndarray:
+    """(n_steps,) the time of each step, or its number within its sequence."""
+    if source.times is not None:
+        return source.times[source.ragged.step_indices()]
+    return ragged.step_indices() - np.repeat(ragged.starts, ragged.lengths)
+
+
+def columns_of(ragged: Ragged, vocabulary: tuple[str, ...] | None = None) -> list[Any]:
+    """Each channel, (n_steps,); tokens as the text that they stand for."""
+    import pyarrow as pa
+
+    compact = ragged.compact()
+    if vocabulary is not None:
+        return [np.array(vocabulary, object)[to_numpy(compact.values)]]
+    values = to_numpy(compact.values).reshape(ragged.n_steps, -1)
+    if compact.observed is None:
+        return list(values.T)
+    is_missing = ~to_numpy(compact.observed).reshape(values.shape)
+    return [pa.array(column, mask=mask) for column, mask in zip(values.T, is_missing.T, strict=True)]
+
+
+def _free(name: str, taken: Any) -> str:
+    """The name, with underscores if a column has it already."""
+    while name in taken:
+        name += "_"
+    return name
