@@ -118,7 +118,7 @@ def test_constructors_stay_small() -> None:
 
 @pytest.mark.parametrize("statement", ["import seqae", "import seqae.cli"])
 def test_import_loads_nothing_heavy(statement: str) -> None:
-    heavy = ("torch", "sklearn", "pandas", "polars", "pyarrow", "lightning_fabric", "scipy", "narwhals", "safetensors")
+    heavy = ("torch", "sklearn", "pandas", "polars", "pyarrow", "scipy", "narwhals", "safetensors")
     code = f"{statement}; import sys; print([name for name in {heavy!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -81,7 +81,7 @@ def test_version() -> None:
 
 
 def test_help_of_every_command_imports_nothing_heavy() -> None:
-    heavy = ("torch", "sklearn", "pandas", "pyarrow", "lightning_fabric", "safetensors", "scipy")
+    heavy = ("torch", "sklearn", "pandas", "pyarrow", "safetensors", "scipy")
     code = f"""
 import sys
 from typer.testing import CliRunner

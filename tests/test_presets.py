@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 
 import seqae
 from seqae import Architecture, Loss, Ragged, SequenceAutoencoder
@@ -125,7 +124,7 @@ def test_training_takes_the_gradient_that_autograd_finds(name: str, cell: Any) -
         expected.append((total.item(), torch.cat([part.reshape(-1) for part in found])))
     model.zero_grad()
     with FlatParameters(model) as flat:
-        descent = Descent(model, loss, flat, Fabric(accelerator="cpu", devices=1))
+        descent = Descent(model, loss, flat)
         for batch, draw, (value, gradient) in zip(batches, draws, expected, strict=True):
             exact = seqae.active_kernel() != "reference"  # torch's products depend on where the weights lie
             assert descent.loss(batch, Draw(*draw)) == pytest.approx(value, rel=0 if exact else 1e-5, abs=0)

@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from .errors import InvalidParameter, ModelFileError, NotFitted
@@ -108,7 +107,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         loss, settings = as_loss(self.loss), self._settings()
         fraction = check_fraction("validation_fraction", self.validation_fraction)
         is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
-        fabric = _fabric(self.device)
+        device = _device(self.device)
         source = take(X, takes_symbols=as_architecture(self.architecture).takes_symbols)
         shape = _shape_of(source.ragged)
         model = build_for(self._checked_parameters(), shape)
@@ -121,14 +120,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
         model.fit_lengths(training.lengths)
-        fabric.to_device(model)
+        model.to(device)
         history = train(
             model,
             loss,
-            BatchLoader(training, scaling, fabric.device),
-            None if held_out is None else BatchLoader(held_out, scaling, fabric.device),
+            BatchLoader(training, scaling, device),
+            None if held_out is None else BatchLoader(held_out, scaling, device),
             settings,
-            fabric=fabric,
             callbacks=self._callbacks(),
         )
         parameters = self.get_params(deep=False)
@@ -321,7 +319,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self
 
 
-def _fabric(device: str) -> Fabric:
+def _device(device: str) -> torch.device:
     """Where to compute. Raises InvalidParameter for a device that is not here."""
     try:
         wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
@@ -330,10 +328,10 @@ def _fabric(device: str) -> Fabric:
     if wanted.type not in ("cpu", "cuda"):
         raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}")
     if wanted.type == "cpu":
-        return Fabric(accelerator="cpu", devices=1)
+        return torch.device("cpu")
     if (wanted.index or 0) >= torch.cuda.device_count():
         raise InvalidParameter(f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
-    return Fabric(accelerator="cuda", devices=[wanted.index or 0])
+    return torch.device("cuda", wanted.index or 0)
 
 
 def _one(name: str, sequence: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from ..model.autoencoder import Autoencoder
@@ -21,8 +20,8 @@ class Descent:
     Where anything but the kernel has a part in the loss, every batch goes through model and autograd.
     """
 
-    def __init__(self, model: Autoencoder, loss: Loss, flat: FlatParameters, fabric: Fabric) -> None:
-        self._model, self._loss, self._flat, self._fabric = model, loss, flat, fabric
+    def __init__(self, model: Autoencoder, loss: Loss, flat: FlatParameters) -> None:
+        self._model, self._loss, self._flat = model, loss, flat
         self._program: Program | None = None
         self._n_batches = 0
 
@@ -34,7 +33,7 @@ class Descent:
         if self._program is not None and not is_recorded:
             return self._program.run(batch).item()
         loss = self._recorded(batch, draw) if is_recorded else self._model.training_loss(batch, self._loss, draw)
-        self._fabric.backward(loss)
+        loss.backward()
         return loss.item()
 
     def _recorded(self, batch: Ragged, draw: Draw) -> Tensor:

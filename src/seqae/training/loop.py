@@ -1,4 +1,4 @@
-"""The training loop, on Lightning Fabric."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from ..errors import TrainingDiverged
 from ..model.autoencoder import Autoencoder
@@ -54,7 +53,6 @@ def train(
     validation: BatchLoader | None,
     settings: Settings,
     *,
-    fabric: Fabric,
     callbacks: Sequence[Any] = (),
 ) -> History:
     """Train model in place and leave it with the best weights, or with the last ones if nothing is monitored.
@@ -67,7 +65,7 @@ def train(
     Raises TrainingDiverged if the loss or its gradient is not finite; the model then has the best weights so far.
     """
     with FlatParameters(model) as flat, kernel_first(), torch.enable_grad():
-        return _Trainer(model, loss, training, validation, settings, fabric, callbacks, flat).run()
+        return _Trainer(model, loss, training, validation, settings, callbacks, flat).run()
 
 
 class _Trainer:
@@ -80,12 +78,11 @@ class _Trainer:
         training: BatchLoader,
         validation: BatchLoader | None,
         settings: Settings,
-        fabric: Fabric,
         callbacks: Sequence[Any],
         flat: FlatParameters,
     ) -> None:
         self._model, self._loss, self._settings, self._flat = model, loss, settings, flat
-        self._descent = Descent(model, loss, flat, fabric)
+        self._descent = Descent(model, loss, flat)
         self._training, self._validation = training, validation
         self._callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
         self._checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
