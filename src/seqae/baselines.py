@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InvalidSequence
-from .sequences.ragged import Ragged, starts_of
+from .sequences.ragged import Ragged
 from .sequences.scaling import Scaling, fit_scaling
+from .sequences.steps import owners_of, starts_of, step_numbers_of
 
 
 def resample(sequences: Ragged, n_steps: int) -> np.ndarray:
@@ -37,13 +38,13 @@ def stretch(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
     """
     n_steps = curves.shape[1]
     starts = starts_of(lengths)
-    step = np.arange(lengths.sum()) - np.repeat(starts, lengths)
+    step = step_numbers_of(lengths)
     last = np.repeat(lengths, lengths) - 1
     fraction = np.where(last > 0, step / np.maximum(last, 1), 0.5)
     places = fraction * (n_steps - 1)
     before = np.floor(places).astype(np.int64)
     after = np.minimum(before + 1, n_steps - 1)
-    first = np.repeat(np.arange(len(lengths)) * n_steps, lengths)
+    first = owners_of(lengths) * n_steps
     rows = curves.reshape(-1, curves.shape[2])
     values = _between(rows, first + before, first + after, places - before)
     return Ragged.view(values.astype(np.float32), starts, np.asarray(lengths, np.int64))

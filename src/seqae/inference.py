@@ -13,7 +13,8 @@ from .model.losses import Loss
 from .model.symbols import SymbolDecoder
 from .parameters import check_choice
 from .recurrence import kernel_first
-from .sequences.ragged import Ragged, back_to_back, starts_of
+from .sequences.ragged import Ragged, back_to_back
+from .sequences.steps import divided, known_sums, starts_of
 from .training.batching import BatchLoader, ordered_batches
 
 
@@ -139,7 +140,7 @@ def reduced(
     sums, counts = sums_by_sequence(batches, len(lengths), n_channels)
     if per == "sequence":
         sums, counts = sums.sum(axis=1), counts.sum(axis=1)
-    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return divided(sums, counts)
 
 
 def sums_by_sequence(
@@ -149,10 +150,7 @@ def sums_by_sequence(
     sums = np.empty((n_sequences, n_channels))
     counts = np.empty((n_sequences, n_channels), np.int64)
     for indices, losses in batches:
-        values = losses.values.astype(np.float64)
-        is_observed = ~np.isnan(values)
-        sums[indices] = np.add.reduceat(np.where(is_observed, values, 0.0), losses.starts)
-        counts[indices] = np.add.reduceat(is_observed, losses.starts, dtype=np.int64)
+        sums[indices], counts[indices] = known_sums(losses.values, losses.lengths)
     return sums, counts
 
 
@@ -170,4 +168,4 @@ def _observed_mean(values: np.ndarray) -> np.ndarray:
     is_observed = ~np.isnan(values)
     counts = is_observed.sum(axis=1, keepdims=True)
     sums = np.where(is_observed, values, 0).sum(axis=1, keepdims=True, dtype=np.float64)
-    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return divided(sums, counts)

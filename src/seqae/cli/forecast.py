@@ -47,6 +47,6 @@ def _write(path: Path, source: Source, continuation: Ragged, vocabulary: tuple[s
     names = source.channel_names
     id_name = source.id_name if source.id_name not in names else f"{source.id_name}_"
     step_name = "step" if "step" not in (*names, id_name) else "step_"
-    steps = np.arange(int(lengths.sum())) - np.repeat(continuation.starts, lengths)
-    columns = {id_name: np.repeat(source.ids, lengths), step_name: steps + np.repeat(source.ragged.lengths, lengths)}
+    steps = continuation.step_numbers() + np.repeat(source.ragged.lengths, lengths)
+    columns = {id_name: np.repeat(source.ids, lengths), step_name: steps}
     write_table(path, columns | dict(zip(names, columns_of(continuation, vocabulary), strict=True)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidSequence
-from ..sequences.ragged import starts_of
+from ..sequences.steps import owner_of, starts_of
 from .source import ORDINAL
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Grouping:
 
     def sequence(self, place: int) -> int:
         """The sequence that a place belongs to."""
-        return int(np.searchsorted(self.starts, place, side="right")) - 1
+        return owner_of(place, self.lengths)[0]
 
     def name(self, sequence: int) -> str:
         """What a message calls a sequence."""

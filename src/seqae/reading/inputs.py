@@ -13,6 +13,7 @@ from ..errors import InvalidParameter, InvalidSequence
 from ..reading import Source, read, with_own_tokens, with_tokens_of
 from ..sequences.checks import MAX_MAGNITUDE, as_counts, check_finite, to_numpy
 from ..sequences.ragged import Ragged
+from ..sequences.steps import owner_of
 
 CHECKED_STEPS = 1 << 12  # that stay in cache while they are looked at
 MAX_DECODED_STEPS = 2**31
@@ -95,7 +96,7 @@ def as_symbols(sequences: Ragged) -> np.ndarray:
     is_one_hot = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
     if not is_one_hot.all():
         row = int(np.argmin(is_one_hot))
-        i = int(np.searchsorted(np.cumsum(sequences.lengths), row, side="right"))
+        i, _ = owner_of(row, sequences.lengths)
         raise InvalidSequence(
             f"accuracy is of tokens and one-hot steps, but sequence {i} has a step that is neither; "
             "use score_samples for other data"

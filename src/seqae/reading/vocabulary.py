@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InvalidSequence
 from ..sequences.ragged import Ragged
+from ..sequences.steps import owner_of
 from .grouping import plain
 from .source import Source
 
@@ -47,8 +48,7 @@ def _unknown(source: Source, token: int, vocabulary: tuple[str, ...] | None) -> 
     sequences = source.ragged
     rows = sequences.step_indices()
     place = int(np.argmax(sequences.values[rows] == token))
-    i = int(np.searchsorted(np.cumsum(sequences.lengths), place, side="right"))
-    step = place - int(sequences.lengths[:i].sum())
+    i, step = owner_of(place, sequences.lengths)
     known = "whole numbers" if vocabulary is None else f"{len(vocabulary)} symbols: {', '.join(vocabulary[:10])}"
     known += ", ..." if vocabulary is not None and len(vocabulary) > 10 else ""
     text = (source.vocabulary or ())[token]

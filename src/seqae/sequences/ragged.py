@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from .checks import as_counts, as_numbers, as_tokens, check_sequences, join, to_numpy
+from .steps import owners_of, starts_of, step_numbers_of
 
 if TYPE_CHECKING:
     import torch
@@ -187,6 +188,14 @@ class Ragged:
         offsets = self.starts - starts_of(self.lengths)
         return np.arange(self.n_steps) + np.repeat(offsets, self.lengths)
 
+    def owners(self) -> np.ndarray:
+        """The sequence of each step, in sequence order. Returns (n_steps,) int64."""
+        return owners_of(self.lengths)
+
+    def step_numbers(self) -> np.ndarray:
+        """The number of each step within its sequence, from 0, in sequence order. Returns (n_steps,) int64."""
+        return step_numbers_of(self.lengths)
+
     def is_compact(self) -> bool:
         """Whether values holds exactly these sequences, one after the other."""
         return self.n_steps == len(self.values) and bool(np.array_equal(self.starts, starts_of(self.lengths)))
@@ -210,7 +219,7 @@ class Ragged:
                 raise InvalidParameter(f"{name} must be a whole number of at least 1, got {count!r}")
         room = self.lengths - length  # where the last window of each sequence starts
         counts = np.where(room < 0, 0, -(-room // stride) + 1)
-        ordinals = np.arange(counts.sum()) - np.repeat(starts_of(counts), counts)
+        ordinals = step_numbers_of(counts)
         offsets = np.minimum(ordinals * stride, np.repeat(room, counts))
         starts = np.repeat(self.starts, counts) + offsets
         return Ragged.view(self.values, starts, np.full(len(starts), length, np.int64), self.observed)
@@ -226,12 +235,6 @@ class Ragged:
         is_data = columns < lengths if side == "post" else columns >= longest - lengths  # (n_sequences, longest)
         padded[is_data] = to_numpy(self.values[self.step_indices()])
         return padded, self.lengths.copy()
-
-
-def starts_of(lengths: np.ndarray) -> np.ndarray:
-    """Where each sequence starts when they lie back to back. lengths, result: (n_sequences,) int64."""
-    ends = np.cumsum(lengths)
-    return ends - lengths
 
 
 def back_to_back(values: Any, lengths: np.ndarray) -> Ragged:

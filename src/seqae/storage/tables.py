@@ -113,7 +113,7 @@ def _times(source: Source, ragged: Ragged) -> np.ndarray:
     """(n_steps,) the time of each step, or its number within its sequence."""
     if source.times is not None:
         return source.times[source.ragged.step_indices()]
-    return ragged.step_indices() - np.repeat(ragged.starts, ragged.lengths)
+    return ragged.step_numbers()
 
 
 def columns_of(ragged: Ragged, vocabulary: tuple[str, ...] | None = None) -> list[Any]:
