@@ -16,6 +16,7 @@ from .parameters import check_count, check_fraction, check_seed
 from .reading.inputs import take
 from .sequences.ragged import Ragged
 from .sequences.scaling import Scaling, fit_scaling
+from .sequences.splitting import hold_out
 
 DEFAULT = ("repeat", "stacked", "state", "encdec_ad", "seq2seq", "composite", "variational", "denoising", "conv")
 TEST_FRACTION = 0.25
@@ -134,9 +135,7 @@ def _split(sequences: Ragged, labels: np.ndarray | None, fraction: float, seed: 
         raise InvalidParameter(f"y must have one label for each of the {n} sequences, got shape {labels.shape}")
     if n < 8:
         raise InvalidSequence(f"compare needs at least 8 sequences to hold some out, got {n}")
-    shuffled = np.random.default_rng([seed, 1]).permutation(n)
-    n_held_out = min(max(2, round(fraction * n)), n - 4)
-    held_out, training = np.sort(shuffled[:n_held_out]), np.sort(shuffled[n_held_out:])
+    training, held_out = hold_out(n, fraction, (seed, 1), fewest=2, fewest_left=4)
     both = None if labels is None else (labels[training], labels[held_out])
     return _Split(sequences[training], sequences[held_out], both, fit_scaling(sequences[training]))
 

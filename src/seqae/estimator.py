@@ -21,6 +21,7 @@ from .parameters import as_random_state, check_choice, check_count, check_fracti
 from .reading.inputs import Seen, as_symbols, take, take_latent, take_lengths
 from .sequences.ragged import Ragged
 from .sequences.scaling import fit_scaling, identity_scaling
+from .sequences.splitting import hold_out
 from .storage.autoencoder import KIND, Fitted, build_for, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
 from .training.batching import BatchLoader
@@ -353,8 +354,7 @@ def _shape_of(sequences: Ragged) -> DataShape:
 
 def _split(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:
     """Training and held-out sequences; at least one is held out if there are two and a fraction is asked for."""
-    n_held_out = min(max(1, round(fraction * len(sequences))), len(sequences) - 1) if fraction else 0
-    if n_held_out == 0:
+    if not fraction or len(sequences) < 2:
         return sequences, None
-    shuffled = np.random.default_rng([seed, 0]).permutation(len(sequences))
-    return sequences[np.sort(shuffled[n_held_out:])], sequences[np.sort(shuffled[:n_held_out])]
+    training, held_out = hold_out(len(sequences), fraction, (seed, 0))
+    return sequences[training], sequences[held_out]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InvalidSequence
 from ..sequences.ragged import Ragged
+from ..sequences.splitting import hold_out
 from .scorer import Series
 
 FEWEST_SERIES = 5
@@ -41,9 +42,7 @@ def split_sequences(series: Series, fraction: float, seed: int) -> Split:
             f"fit() holds out whole sequences for the threshold, so it needs at least 2 normal ones, got {n}; "
             "pass more, or window= for one long series"
         )
-    n_held_out = min(max(1, round(fraction * n)), n - 1)
-    shuffled = np.random.default_rng([seed, 1]).permutation(n)
-    held_out, training = np.sort(shuffled[:n_held_out]), np.sort(shuffled[n_held_out:])
+    training, held_out = hold_out(n, fraction, (seed, 1))
     return Split(_part(series, series.ragged[training]), _part(series, series.ragged[held_out]), held_out)
 
 
