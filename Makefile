@@ -25,6 +25,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/python -m scripts.structure
 	$(BIN)/pytest -q tests/test_architecture.py
 
 bench: $(INSTALLED)

@@ -2,101 +2,40 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import statistics
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from scripts import source, structure
 
 import seqae
 
-SOURCE = Path(seqae.__file__).parent
-LAYERS = [
-    {"errors", "storage.files"},
-    {"parameters", "sequences.checks"},
-    {"sequences"},
-    {"reading", "recurrence"},
-    {"storage.tables", "storage.model_file", "data", "baselines"},
-    {"model"},
-    {"training"},
-    {"storage.autoencoder", "inference"},
-    {"estimator"},
-    {"forecasting", "comparison", "interop"},
-    {"detection"},
-    {"storage.loading"},
-    {"plots", "demo", "bench"},
-    {"report"},
-    {"serve"},
-    {"cli"},
-]
-RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__main__.py")
+MEASURES = {
+    "walks": structure.figures_of_walks,
+    "imports": structure.figures_of_imports,
+    "types": structure.figures_of_types,
+    "lengths": structure.figures_of_lengths,
+}
 
 
-def module_of(path: Path) -> str:
-    """The dotted name of a file's module, without the package's own."""
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+@pytest.mark.parametrize("figures", MEASURES.values(), ids=MEASURES.keys())
+def test_structure_is_within_its_limits(figures: Callable[[], list[structure.Figure]]) -> None:
+    for figure in figures():
+        told = "\n".join(figure.parts)
+        assert figure.is_held, f"{figure.name}: {figure.value:g}, at most {figure.limit.held:g}:\n{told}"
 
 
-def layer_of(module: str) -> int | None:
-    """The rank of the longest prefix that has one."""
-    parts = module.split(".")
-    for n in range(len(parts), 0, -1):
-        if ".".join(parts[:n]) in RANK:
-            return RANK[".".join(parts[:n])]
-    return None
-
-
-def imported_modules(path: Path) -> set[str]:
-    """Modules of seqae that the file imports, anywhere in it."""
-    package = path.relative_to(SOURCE).parts[:-1]
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            assert node.level <= len(package) + 1, f"{path} imports from outside the package"
-            base = ".".join(package[: len(package) - node.level + 1])
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            found |= {f"{base}.{name}".lstrip(".") for name in names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not (node.module or "").startswith("seqae"), f"{path}: import seqae's own modules relatively"
-    return found - {"__version__", "_native"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_point_down(path: Path) -> None:
-    own = module_of(path)
-    if own in ("", "__main__") or path.name == "__init__.py":
-        return
-    rank = layer_of(own)
-    assert rank is not None, f"{own} has no layer; give it one here"
-    for imported in imported_modules(path):
-        below = layer_of(imported)
-        is_own_room = imported.split(".")[0] == own.split(".")[0] and below == rank
-        assert is_own_room or (below is not None and below < rank), f"{own} must not import {imported}"
+def test_every_limit_is_measured_once_and_at_its_goal_or_above() -> None:
+    assert all(limit.goal <= limit.held for limit in structure.LIMITS.values())
+    named = [figure.name for measure in MEASURES.values() for figure in measure()]
+    assert sorted(named) == sorted(structure.LIMITS)
 
 
 def test_compiled_code_is_seen_by_native_alone() -> None:
-    seers = {str(path.relative_to(SOURCE)) for path in FILES if "seqae._native" in path.read_text()}
-    assert seers == {"recurrence/compiled.py"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_files_and_functions_are_short(path: Path) -> None:
-    text = path.read_text()
-    assert len(text.splitlines()) <= 400
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.name != "__init__":
-            body = node.body[1:] if ast.get_docstring(node) else node.body
-            n_lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-            assert n_lines <= 50, f"{path.name}: {node.name} has {n_lines} lines"
-
-
-def test_most_files_and_functions_are_very_short() -> None:
-    assert statistics.median(len(path.read_text().splitlines()) for path in FILES) <= 200
+    seers = [name for name, module in source.modules().items() if "seqae._native" in module.text]
+    assert seers == ["recurrence.compiled"]
 
 
 def test_all_is_sorted_documented_and_importable() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from . import errors, interop
     from .comparison import compare
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from .sequences.ragged import Ragged
     from .storage.loading import load
     from .training.checkpoint import Checkpoint
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AnomalyDetector",

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .. import __version__
 from ..errors import SeqaeError
+from ..version import __version__
 
 BAD_INPUT, INTERRUPTED = 2, 130
 AS_OPTIONS = {

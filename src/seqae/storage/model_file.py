@@ -12,8 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
 from ..errors import ModelFileError
+from ..version import __version__
 from .files import unfinished
 
 if TYPE_CHECKING:
