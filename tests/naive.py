@@ -136,3 +136,43 @@ def nearest_parts(
     usual = large + np.where(np.isnan(own), large, own) if is_scaled else np.ones(len(own))
     distances = [np.linalg.norm(memory - part.ravel() @ whitener, axis=1) for part in parts]
     return [float(each.min() / usual[each.argmin()]) for each in distances]
+
+
+def reading_matrix(n: int, n_points: int) -> Array:
+    """R (n, n_points): linear interpolation of a grid of relative time at n steps, the middle for one step."""
+    R = np.zeros((n, n_points))
+    for t in range(n):
+        place = (n_points - 1) * (t / (n - 1) if n > 1 else 0.5)
+        for j in range(n_points):
+            R[t, j] = max(0.0, 1 - abs(place - j))
+    return R
+
+
+def filled_in(values: Array, observed: Array) -> Array:
+    """Missing values between their neighbours in time, or like the nearest at an end; 0 where there is none."""
+    out = np.zeros(values.shape)
+    for c in range(values.shape[1]):
+        known = np.flatnonzero(observed[:, c])
+        if len(known):
+            out[:, c] = np.interp(np.arange(len(values)), known, values[known, c])
+    return out
+
+
+def sequence_statistics(values: Array, observed: Array) -> Array:
+    """Mean, deviation, minimum, maximum, first, last of each channel, by channel within each; then the length."""
+    kinds = np.zeros((6, values.shape[1]))
+    for c in range(values.shape[1]):
+        x = [float(v) for v, is_observed in zip(values[:, c], observed[:, c], strict=True) if is_observed] or [0.0]
+        mean = sum(x) / len(x)
+        deviation = (sum((v - mean) ** 2 for v in x) / len(x)) ** 0.5
+        kinds[:, c] = mean, deviation, min(x), max(x), x[0], x[-1]
+    return np.append(kinds.ravel(), len(values))
+
+
+def convolution(values: Array, channels: Array, kernel: Sequence[float], dilation: int) -> Array:
+    """One dilated convolution of the sum of some channels, zero outside of the sequence. Returns (n_steps,)."""
+    y = values[:, channels].sum(axis=1)
+    spread = np.zeros((len(kernel) - 1) * dilation + 1)
+    spread[::dilation] = kernel[::-1]
+    margin = len(kernel) // 2 * dilation
+    return np.convolve(y, spread)[margin : margin + len(y)] if len(y) else y

@@ -1,0 +1,164 @@
+"""The part of the kernel boundary that takes whole sequences at once, without a recurrence: NumPy in, NumPy out.
+
+All functions read float32 sequences wherever they lie in memory. What a sequence gives has the same bits alone and in
+company, for any number of threads, and on every kernel, the reference included: sums have one fixed order.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from ...errors import InvalidParameter, InvalidSequence
+from ...sequences.ragged import Ragged
+from .. import active_kernel
+from . import native, reference
+from .convolutions import KERNELS, N_KERNELS, N_TAPS, Convolutions
+
+__all__ = [
+    "KERNELS",
+    "N_KERNELS",
+    "N_TAPS",
+    "Convolutions",
+    "convolution_quantiles",
+    "convolution_shares",
+    "grid_gram",
+    "grid_read",
+    "grid_write",
+    "observed_gram",
+    "resample",
+    "statistics",
+]
+
+MOST_OUTPUTS = 1 << 14
+"""Outputs that a quantile is taken of; of more, so many are taken at equal distances."""
+
+
+def grid_read(sequences: Ragged, n_points: int) -> np.ndarray:
+    """R'x of each sequence: what each grid point gets of the steps near it.
+
+    R (n, n_points) reads a curve on a grid of relative time, first point at the first step and last at the last,
+    at the n steps of the sequence, by linear interpolation; at the middle where n is 1. A missing value counts as
+    nothing: its row is left out of R, for its channel alone (see observed_gram).
+    Returns (n_sequences, n_points, n_channels) float64, sums over the steps in their order.
+    """
+    return _implementation().grid_read(_checked(sequences), _checked_points(n_points))
+
+
+def grid_write(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
+    """R c of each curve: its values at so many steps, with R as in grid_read.
+
+    curves: (n_sequences, n_points, n_channels) float64; lengths: (n_sequences,). Interpolates in float64.
+    Returns the sequences back to back, float32.
+    """
+    curves, lengths = np.ascontiguousarray(curves, np.float64), _checked_lengths(lengths)
+    if curves.ndim != 3 or len(curves) != len(lengths) or curves.shape[1] < 1:
+        raise InvalidParameter(
+            f"curves must be ({len(lengths)}, n_points, n_channels), one for each length, got {curves.shape}"
+        )
+    return _implementation().grid_write(curves, lengths)
+
+
+def grid_gram(lengths: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarray]:
+    """R'R of each length, a tridiagonal matrix, with R as in grid_read.
+
+    Returns its diagonals (n_lengths, n_points) and what lies beside them (n_lengths, n_points - 1), float64.
+    """
+    diagonal, beside = _implementation().grid_gram(_checked_lengths(lengths), None, None, _checked_points(n_points))
+    return diagonal[:, :, 0], beside[:, :, 0]
+
+
+def observed_gram(sequences: Ragged, n_points: int) -> tuple[np.ndarray, np.ndarray]:
+    """R'R of each sequence and channel, of the rows of R whose value was observed.
+
+    Returns (n_sequences, n_points, n_channels) and (n_sequences, n_points - 1, n_channels) float64, as grid_gram does.
+    """
+    sequences = _checked(sequences)
+    observed = np.ones(sequences.values.shape, bool) if sequences.observed is None else sequences.observed
+    return _implementation().grid_gram(sequences.lengths, sequences.starts, observed, _checked_points(n_points))
+
+
+def resample(sequences: Ragged, n_points: int) -> np.ndarray:
+    """Each sequence at n_points equally spaced times from its first step to its last, by linear interpolation.
+
+    Missing values are first filled in from their neighbours in time, as in convolution_shares. One point lies in the
+    middle. Returns (n_sequences, n_points, n_channels) float64; zeros for a sequence without steps.
+    """
+    return _implementation().resample(_checked(sequences), _checked_points(n_points))
+
+
+def convolution_shares(sequences: Ragged, convolutions: Convolutions, biases: np.ndarray) -> np.ndarray:
+    """The share of steps at which a convolution's output lies above a bias (PPV of MiniRocket).
+
+    With y the sum of a kernel's channels, 0 outside of the sequence, and y_k its tap k, y(t + (k - 4) dilation):
+    S = (((y_0 + y_1) + (y_2 + y_3)) + ((y_4 + y_5) + (y_6 + y_7))) + y_8; output = (3 y_a + 3 y_b) + (3 y_c - S), with
+    a, b, c the kernel's three taps. All in float32, each operation rounded; channels are summed in ascending order.
+    A missing value is interpolated linearly between the observed ones before and after it, or is the nearest one at
+    an end; a channel that was not observed at all is 0.
+    biases: (n_features,) float32. Returns (n_sequences, n_features) float32; 0 for a sequence without steps.
+    """
+    sequences = _checked(sequences, convolutions)
+    biases = np.ascontiguousarray(biases, np.float32)
+    _check_features("biases", biases, convolutions)
+    return _implementation().convolution_shares(sequences, convolutions, biases)
+
+
+def convolution_quantiles(sequences: Ragged, convolutions: Convolutions, probabilities: np.ndarray) -> np.ndarray:
+    """Quantiles of the outputs at all steps of all sequences, from which to take biases.
+
+    Of more than 16,384 outputs, so many at equal distances count. Of n in ascending order, the one at place
+    floor(p (n - 1)) is taken. Outputs are those of convolution_shares.
+    probabilities: (n_features,), in 0..1. Returns (n_features,) float32; zeros where there is no step.
+    """
+    sequences = _checked(sequences, convolutions)
+    probabilities = np.ascontiguousarray(probabilities, np.float64)
+    _check_features("probabilities", probabilities, convolutions)
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise InvalidParameter("probabilities must lie in 0..1")
+    return _implementation().convolution_quantiles(sequences, convolutions, probabilities, MOST_OUTPUTS)
+
+
+def statistics(sequences: Ragged) -> np.ndarray:
+    """Mean, deviation, minimum, maximum, first and last value of each channel, and the length.
+
+    Of observed values alone; all 0 for a channel without any. Sums in float64, in the order of the steps; the mean is
+    taken off before squaring.
+    Returns (n_sequences, 6 * n_channels + 1) float32: means of all channels, then deviations, and so on.
+    """
+    return _implementation().statistics(_checked(sequences))
+
+
+def _implementation() -> ModuleType:
+    return reference if active_kernel() == "reference" else native
+
+
+def _checked(sequences: Ragged, convolutions: Convolutions | None = None) -> Ragged:
+    """The sequences with values as contiguous float32 arrays. Raises InvalidSequence for another number of channels."""
+    values = np.ascontiguousarray(sequences.values, np.float32)
+    if values.ndim != 2:
+        raise InvalidSequence(f"sequences must have values of shape (n_steps, n_channels), got {values.shape}")
+    if convolutions is not None and convolutions.n_channels != values.shape[1]:
+        raise InvalidSequence(
+            f"sequences must have {convolutions.n_channels} channels, as the convolutions do, got {values.shape[1]}"
+        )
+    observed = None if sequences.observed is None else np.ascontiguousarray(sequences.observed, bool)
+    return Ragged.view(values, sequences.starts, sequences.lengths, observed)
+
+
+def _checked_lengths(lengths: np.ndarray) -> np.ndarray:
+    lengths = np.ascontiguousarray(lengths, np.int64)
+    if lengths.ndim != 1 or (lengths < 0).any():
+        raise InvalidParameter(f"lengths must be a vector of numbers of at least 0, got {lengths}")
+    return lengths
+
+
+def _checked_points(n_points: int) -> int:
+    if n_points < 1:
+        raise InvalidParameter(f"n_points must be at least 1, got {n_points}")
+    return int(n_points)
+
+
+def _check_features(name: str, values: np.ndarray, convolutions: Convolutions) -> None:
+    if values.shape != (convolutions.n_features,):
+        raise InvalidParameter(f"{name} must have shape ({convolutions.n_features},), got {values.shape}")

@@ -1,0 +1,23 @@
+"""The compiled kernel behind the functions of seqae.recurrence.sequencewise."""
+
+from __future__ import annotations
+
+from .reference import (
+    convolution_quantiles,
+    convolution_shares,
+    grid_gram,
+    grid_read,
+    grid_write,
+    resample,
+    statistics,
+)
+
+__all__ = [
+    "convolution_quantiles",
+    "convolution_shares",
+    "grid_gram",
+    "grid_read",
+    "grid_write",
+    "resample",
+    "statistics",
+]
