@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .reference import (
+from .sequencewise_reference import (
     convolution_quantiles,
     convolution_shares,
     grid_gram,

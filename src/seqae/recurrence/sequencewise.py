@@ -10,10 +10,11 @@ from types import ModuleType
 
 import numpy as np
 
-from ...errors import InvalidParameter, InvalidSequence
-from ...sequences.ragged import Ragged
-from .. import active_kernel
-from . import native, reference
+from ..errors import InvalidParameter, InvalidSequence
+from ..sequences.ragged import Ragged
+from . import active_kernel
+from . import sequencewise_native as native
+from . import sequencewise_reference as reference
 from .convolutions import KERNELS, N_KERNELS, N_TAPS, Convolutions
 
 __all__ = [

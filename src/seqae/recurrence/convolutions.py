@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ...errors import InvalidParameter
+from ..errors import InvalidParameter
 
 N_TAPS = 9
 """Steps that a kernel reads, each a dilation after the last; the middle one is the step that it belongs to."""

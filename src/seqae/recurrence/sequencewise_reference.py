@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ...sequences.ragged import Ragged, back_to_back, starts_of
+from ..sequences.ragged import Ragged, back_to_back, starts_of
 from .convolutions import KERNELS, N_TAPS, Convolutions
 
 LOWEST_DEVIATION = 0.01
