@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from seqae.errors import InvalidSequence
-from seqae.sequences.checks import MAX_MAGNITUDE, as_counts, as_tokens, check_finite, join, to_numpy
+from seqae.sequences import checks
+from seqae.sequences.checks import MAX_MAGNITUDE, as_counts, as_tokens, check_values, join, to_numpy
 from seqae.sequences.ragged import Ragged
 
 ARRAY = np.arange(12.0).reshape(3, 4) - 5
@@ -127,10 +128,18 @@ def test_masked_values_of_a_masked_array_are_missing():
         Ragged.from_any([masked])
 
 
-def test_check_finite_adds_the_first_step():
-    check_finite(ARRAY, 3)
-    with pytest.raises(InvalidSequence, match="sequence 3, step 12, channel 1"):
-        check_finite(np.where(ARRAY == 4, np.inf, ARRAY), 3, first_step=10)
+def test_only_what_a_sequence_holds_and_what_was_observed_is_looked_at(monkeypatch):
+    monkeypatch.setattr(checks, "CHECKED_ROWS", 2)
+    values = np.arange(12.0).reshape(6, 2)
+    values[[0, 3, 5], [0, 1, 0]] = np.inf, np.nan, -1e30
+    starts, lengths = np.array([4, 1, 2]), np.array([1, 2, 1])
+    check_values(values, starts, lengths)
+    for row, expected in ((5, "sequence 0, step 1, channel 0 is -1e"), (3, "sequence 1, step 2, channel 1 is NaN")):
+        longer = lengths + (starts + lengths == row)
+        with pytest.raises(InvalidSequence, match=expected):
+            check_values(values, starts, longer)
+        check_values(values, starts, longer, observed=np.abs(values) < 100)
+    check_values(values, starts, lengths + [0, 1, 0], allow_nan=True)
 
 
 def test_tokens():

@@ -13,7 +13,7 @@ from .errors import InvalidParameter, InvalidSequence
 from .estimator import SequenceAutoencoder
 from .model.presets import PRESETS, Architecture
 from .parameters import check_count, check_fraction, check_seed
-from .reading.inputs import take
+from .reading import take
 from .sequences.ragged import Ragged
 from .sequences.scaling import Scaling, fit_scaling
 from .sequences.splitting import hold_out

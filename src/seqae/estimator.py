@@ -18,7 +18,9 @@ from .model.interface import Decoder, Encoder
 from .model.losses import Loss, as_loss
 from .model.presets import Architecture, as_architecture
 from .parameters import as_random_state, check_choice, check_count, check_fraction, check_optional_count, check_positive
-from .reading.inputs import Seen, as_symbols, take, take_latent, take_lengths
+from .reading import Schema, take
+from .reading.latent import take_latent, take_lengths
+from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged
 from .sequences.scaling import fit_scaling, identity_scaling
 from .sequences.splitting import hold_out
@@ -116,7 +118,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model.check_lengths(source.ragged.lengths)
         training, held_out = _split(source.ragged, 0.0 if validation is not None else fraction, settings.seed)
         if validation is not None:
-            held_out = take(validation, Seen(shape.n_channels, shape.n_symbols, source.vocabulary)).ragged
+            held_out = take(validation, Schema(source.channel_names, shape.n_symbols, source.vocabulary)).ragged
             model.check_lengths(held_out.lengths)
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
@@ -204,7 +206,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         Raises InvalidSequence if a step has not exactly one 1 among zeros.
         """
-        sequences = take(X, self.seen_).ragged
+        sequences = take(X, self.schema_).ragged
         symbols, told = as_symbols(sequences), self.reconstruct(sequences).values
         return float(np.mean(symbols == (told if told.ndim == 1 else told.argmax(axis=1))))
 
@@ -261,10 +263,10 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self._fitted().reconstructor
 
     @property
-    def seen_(self) -> Seen:
+    def schema_(self) -> Schema:
         """What new data is held against."""
         self._fitted()
-        return Seen(self.n_channels_, self.shape_.n_symbols, self.vocabulary_)
+        return Schema(self.channel_names_, self.shape_.n_symbols, self.vocabulary_)
 
     def _fitted(self) -> Autoencoder:
         if not self.__sklearn_is_fitted__():
@@ -276,7 +278,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _loader(self, X: Any) -> BatchLoader:
         model = self._fitted()
-        sequences = take(X, self.seen_).ragged
+        sequences = take(X, self.schema_).ragged
         return BatchLoader(sequences, self.scaling_, model.device)
 
     def _unscaled(self, scaled: Ragged) -> Ragged:

@@ -10,7 +10,7 @@ import numpy as np
 from .errors import InvalidSequence
 from .estimator import SequenceAutoencoder
 from .parameters import check_count
-from .reading.inputs import take
+from .reading import take
 from .sequences.ragged import Ragged
 
 
@@ -47,7 +47,7 @@ def next_steps(estimator: SequenceAutoencoder, series: Any, window: int) -> Next
     Raises InvalidSequence if it has no more steps than the window.
     """
     window = check_count("window", window)
-    sequences = take([series] if isinstance(series, np.ndarray) else series, estimator.seen_).ragged
+    sequences = take([series] if isinstance(series, np.ndarray) else series, estimator.schema_).ragged
     if len(sequences) != 1:
         raise InvalidSequence(f"next_steps takes one series, got {len(sequences)}; call it for each")
     n_steps = int(sequences.lengths[0])

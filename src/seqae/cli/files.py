@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import InvalidParameter, InvalidSequence, ModelFileError
+from ..errors import InvalidParameter, ModelFileError
 from . import options
 
 if TYPE_CHECKING:
     from ..detection.detector import AnomalyDetector
     from ..estimator import SequenceAutoencoder
-    from ..reading import Source
+    from ..reading import Layout, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,18 @@ class DataFile:
 
     def read(self) -> Source:
         """Its sequences."""
-        from ..reading import read
+        from ..reading.inputs import read_laid_out
 
-        channels = None if self.channels is None else [name.strip() for name in self.channels.split(",")]
+        return read_laid_out(self.path, self.layout)
+
+    @property
+    def layout(self) -> Layout:
+        """What the options say of the columns."""
+        from ..reading import Layout
+
+        channels = None if self.channels is None else tuple(name.strip() for name in self.channels.split(","))
         missing = "mask" if self.missing == "mask" else "error"
-        return read(
-            self.path,
-            id=self.id,
-            time=self.time,
-            channels=channels,
-            wide=self.wide,
-            missing=missing,
-            symbols=self.symbols,
-        )
+        return Layout(self.id, self.time, channels, self.wide, missing, self.symbols)
 
     @property
     def is_text(self) -> bool:
@@ -53,18 +52,13 @@ class DataFile:
         return self.path.name.lower().removesuffix(".gz").endswith(".txt")
 
     def read_for(self, model: SequenceAutoencoder | AnomalyDetector) -> Source:
-        """Its sequences, with the channels of the model picked by name where the options do not choose them.
+        """Its sequences as the model takes them: its channels, or symbols.
 
-        A model of symbols reads symbols.
-
-        Raises InvalidSequence if the file names its channels and one of the model's is not among them.
+        Raises InvalidSequence if one of the model's channels is not among those of the file.
         """
-        source = replace(self, symbols=model.seen_.symbols).read()
-        return (
-            source
-            if self.channels is not None or source.ragged.is_tokens
-            else _with_channels(source, model.channel_names_)
-        )
+        from ..reading import take
+
+        return take(self.path, model.schema_, layout=self.layout)
 
 
 def load_autoencoder(path: Path) -> SequenceAutoencoder:
@@ -107,21 +101,3 @@ def _check_folder(path: Path) -> None:
         raise InvalidParameter(f"cannot write {path}: there is no folder {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InvalidParameter(f"cannot write {path}: no permission to write in {path.parent}; choose another folder")
-
-
-def _with_channels(source: Source, wanted: tuple[str, ...]) -> Source:
-    names = source.channel_names
-    made_up = (tuple(f"channel_{k}" for k in range(len(names))), ("value",), ("token",))
-    if names == wanted or names in made_up or wanted in (made_up[0][: len(wanted)], *made_up[1:]):
-        return source
-    for name in wanted:
-        if name not in names:
-            raise InvalidSequence(
-                f"the model was fitted on channel {name!r}, but the data has {', '.join(map(repr, names))}; "
-                "rename it, or give the columns in the model's order with --channels"
-            )
-    columns = [names.index(name) for name in wanted]
-    ragged = source.ragged
-    observed = None if ragged.observed is None else ragged.observed[:, columns]
-    picked = replace(ragged, values=ragged.values[:, columns], observed=observed)
-    return replace(source, ragged=picked, channel_names=wanted)

@@ -14,8 +14,7 @@ from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
 from ..model.presets import as_architecture
 from ..parameters import as_random_state, check_choice, check_count, check_fraction
-from ..reading import Source
-from ..reading.inputs import Seen, take
+from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged
 from ..storage.model_file import ModelFile, write_model_file
 from .channels import as_channels, of_channels, suited_parts
@@ -161,7 +160,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """Normal data, as the autoencoder that is given takes it."""
         given = None if self.baseline else self.autoencoder
         if isinstance(given, FrozenEstimator) and isinstance(given.estimator, SequenceAutoencoder):
-            return take(X, given.estimator.seen_)
+            return take(X, given.estimator.schema_)
         is_of_symbols = isinstance(given, SequenceAutoencoder) and as_architecture(given.architecture).takes_symbols
         return take(X, takes_symbols=is_of_symbols or self.baseline == "ngram")
 
@@ -293,13 +292,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return source
 
     @property
-    def seen_(self) -> Seen:
+    def schema_(self) -> Schema:
         """What new data is held against; symbols that fit() never saw are taken too."""
         n_symbols = ANY_SYMBOL if self._fitted().reads_tokens else None
-        return Seen(self.n_channels_, n_symbols, self.vocabulary_, takes_unknown=True)
+        return Schema(self.channel_names_, n_symbols, self.vocabulary_, takes_unknown=True)
 
     def _take(self, X: Any) -> Source:
-        return take(X, self.seen_)
+        return take(X, self.schema_)
 
     def _read(self, source: Source) -> Iterator[tuple[np.ndarray, Ragged]]:
         series = Series(source.ragged, source.times)

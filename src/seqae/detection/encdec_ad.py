@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
 from ..parameters import as_random_state, check_seed
-from ..reading.inputs import take
+from ..reading import take
 from ..sequences.ragged import Ragged
 from .detector import AnomalyDetector
 from .fitting import seeded_copy

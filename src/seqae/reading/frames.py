@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from .grouping import Grouping
-from .source import Layout, Source
-from .table import check_columns, source_of_groups, without_index
+from .source import VALUE, Layout, Source
+from .table import check_columns, columns_of_fit, source_of_groups, without_index
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,12 +26,14 @@ def to_table(X: Any) -> pa.Table | None:
 
     if isinstance(X, pa.RecordBatch):
         return pa.Table.from_batches([X])
+    if isinstance(X, pa.Table):
+        return X
     try:
         frame = nw.from_native(X, pass_through=True, allow_series=True)
         if isinstance(frame, nw.LazyFrame):
             frame = frame.collect()
         if isinstance(frame, nw.Series):
-            frame = frame.alias(frame.name or "value").to_frame()
+            frame = frame.alias(frame.name or VALUE).to_frame()
         return frame.to_arrow() if isinstance(frame, nw.DataFrame) else None
     except (pa.ArrowException, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
@@ -50,25 +52,28 @@ def source_of_frames(frames: Sequence[Any], layout: Layout) -> Source | None:
         return None
     if layout.id is not None or layout.wide:
         raise InvalidParameter("in a list of data frames each is one sequence; leave id= and wide= out, or join them")
-    names = without_index(first, layout).column_names
-    tables = [_like(names, frame, i) for i, frame in enumerate(frames)]
+    chosen = layout.channels or columns_of_fit(first, layout)
+    tables = [_like(first, frame, i, chosen, layout) for i, frame in enumerate(frames)]
     lengths = np.array([table.num_rows for table in tables], np.int64)
     table = _joined(tables)
     check_columns(table, layout)
     return source_of_groups(table, layout, Grouping(np.arange(len(tables)), lengths))
 
 
-def _like(names: list[str], frame: Any, i: int) -> pa.Table:
+def _like(first: pa.Table, frame: Any, i: int, chosen: tuple[str, ...] | None, layout: Layout) -> pa.Table:
+    """Frame i as a table with the columns of the first, or with the chosen ones."""
     table = to_table(frame)
     if table is None:
         raise InvalidSequence(f"sequence {i} must be a data frame as sequence 0 is, got a {type(frame).__name__}")
-    if missing := [name for name in names if name not in table.column_names]:
+    names = [*chosen, *([layout.time] if layout.time else [])] if chosen else without_index(first, layout).column_names
+    own = set(table.column_names)
+    if missing := [name for name in names if name not in own]:
         raise InvalidSequence(
             f"sequence {i} has no column {missing[0]!r} as sequence 0 has; its columns are not the same"
         )
-    extra = [name for name in without_index(table, Layout()).column_names if name not in names]
-    if extra:
-        raise InvalidSequence(f"sequence {i} has a column {extra[0]!r} that sequence 0 has not; drop it")
+    extra = set(without_index(table, layout).column_names) - set(names)
+    if extra and not chosen:
+        raise InvalidSequence(f"sequence {i} has a column {min(extra)!r} that sequence 0 has not; drop it")
     if table.num_rows == 0:
         raise InvalidSequence(f"sequence {i} has no steps; drop it, or give it at least one step")
     return table.select(names)

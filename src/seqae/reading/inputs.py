@@ -1,74 +1,96 @@
-"""What an estimator takes: anything that can be read, checked before any work starts."""
+"""The one way in: whatever a user passes becomes a Source here, and is held against what fit() saw."""
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InvalidParameter, InvalidSequence
-from ..reading import Source, read, with_own_tokens, with_tokens_of
-from ..sequences.checks import MAX_MAGNITUDE, as_counts, check_finite, to_numpy
+from ..errors import InvalidSequence
+from ..sequences.checks import check_values, to_numpy
 from ..sequences.ragged import Ragged
-from ..sequences.steps import owner_of
+from .schema import Schema, with_channels_of
+from .source import Layout, Source, source_of_arrays
+from .vocabulary import with_own_tokens, with_tokens_of
 
-CHECKED_STEPS = 1 << 12  # that stay in cache while they are looked at
-MAX_DECODED_STEPS = 2**31
 
+def read(
+    X: Any,
+    *,
+    id: Any = None,
+    time: Any = None,
+    channels: Iterable[Any] | None = None,
+    wide: bool = False,
+    missing: Literal["error", "mask"] = "error",
+    symbols: Literal["auto", "words", "characters"] | None = None,
+) -> Source:
+    """The sequences in X, with their ids, times and channel names.
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What fit() saw. n_symbols: None for vectors; vocabulary: the text of each token, None where they are numbers.
+    X: what Ragged.from_any takes; a data frame or series of pandas, polars, pyarrow or another library that narwhals
+        knows; a list of data frames, each one sequence; the path of a CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines
+        or .ts file; or a Source, returned as it is.
+    id: the column that tells which sequence a row of a long table belongs to. Rows of one id are joined in row order
+        wherever they stand; sequences are in the order in which their ids first appear. Without it, the table is one
+        series. In an NPZ file, the array with the id of each sequence.
+    time: the column that must strictly increase within each sequence. In an NPZ file, the array with a time per step.
+    channels: the columns to read, if not all that are left; for arrays, the names to give to their channels.
+    wide: the table (or 2-D array) has one row per sequence and one column per step of its only channel; what is missing
+        at the end of a row is not part of the sequence.
+    missing: "error" refuses missing values; "mask" takes them as not observed.
+    symbols: None reads numbers. Else steps are symbols, text or whole numbers: a table has one column of them, a list
+        texts, lists of symbols or vectors of whole numbers, a JSON line a text or list "values", a .txt file one
+        sequence per line. A text is split into its "words" or its "characters"; "auto" takes words if a space parts
+        any two. The Source's vocabulary tells what text each token stands for.
 
-    takes_unknown: whether text that is not in the vocabulary becomes the token after its last.
+    Rows are counted from 0, without the header. Raises InvalidSequence for data that cannot be used, InvalidParameter
+    for a column that does not exist, UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
     """
-
-    n_channels: int
-    n_symbols: int | None = None
-    vocabulary: tuple[str, ...] | None = None
-    takes_unknown: bool = False
-
-    @property
-    def symbols(self) -> Literal["auto", "words", "characters"] | None:
-        """How read() is to take new data."""
-        if self.n_symbols is None:
-            return None
-        texts = self.vocabulary or ()
-        return "words" if any(len(text) > 1 for text in texts) else "characters" if " " in texts else "auto"
+    return read_laid_out(X, Layout(_name(id), _name(time), _names(channels), wide, missing, symbols))
 
 
-def take(X: Any, seen: Seen | None = None, *, takes_symbols: bool = False) -> Source:
+def read_laid_out(X: Any, layout: Layout) -> Source:
+    """As read(), with its arguments in one value."""
+    if isinstance(X, Source):
+        return X
+    if isinstance(X, str | os.PathLike):
+        from .files import source_of_file
+
+        return source_of_file(X, layout)
+    if layout.symbols is not None and _is_list_of_symbols(X):
+        from .symbols import source_of_lists
+
+        return source_of_lists(X.tolist() if isinstance(X, np.ndarray) and X.ndim == 1 else list(X), layout)
+    source = _source_of_table(X, layout)
+    return source_of_arrays(X, layout) if source is None else source
+
+
+def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, layout: Layout | None = None) -> Source:
     """X as sequences of at least one step, finite float32 values or tokens, and the channels that fit() saw.
 
-    seen: None while fitting, and then takes_symbols tells whether symbols are wanted.
+    schema: None while fitting, and then takes_symbols tells whether symbols are wanted. Channels go by name where X
+        has names, as data frames, files and a Source of them have; else by position.
+    layout: of X, as for read(); what the schema knows is added.
     Raises InvalidSequence naming sequence, step and channel.
     """
-    symbols = seen.symbols if seen is not None else "auto" if takes_symbols else None
-    source = X if isinstance(X, Source) else read(X, symbols=symbols)
-    if seen is None:
+    symbols = schema.symbols if schema is not None else "auto" if takes_symbols else None
+    columns = None if schema is None else schema.columns
+    source = read_laid_out(X, replace(layout or Layout(), symbols=symbols, columns=columns))
+    _check_lengths(source.ragged)
+    if schema is None:
         source = with_own_tokens(source)
     else:
-        source = with_tokens_of(source, seen.vocabulary, takes_unknown=seen.takes_unknown)
-    n_channels, n_symbols = (None, None) if seen is None else (seen.n_channels, seen.n_symbols)
+        source = with_tokens_of(source, schema.vocabulary, takes_unknown=schema.takes_unknown)
+        _check_kind(source.ragged, schema.n_symbols)
+        source = with_channels_of(source, schema)
     sequences = source.ragged
-    if len(sequences) == 0:
-        raise InvalidSequence("X holds no sequences; pass at least one")
-    if not sequences.lengths.all():
-        i = int(np.argmin(sequences.lengths))
-        raise InvalidSequence(f"sequence {i} has no steps; drop it, or give it at least one step")
-    if n_channels is not None:
-        _check_kind(sequences, n_symbols)
-    if n_channels is not None and sequences.n_channels != n_channels:
-        raise InvalidSequence(
-            f"X must have {n_channels} channels as fit() saw, got {sequences.n_channels}; choose the same channels"
-        )
     if sequences.is_tokens:
         return replace(source, ragged=_as_int32(sequences))
     if isinstance(X, Ragged):
-        _check_values(sequences)
+        check_values(sequences.values, sequences.starts, sequences.lengths, observed=sequences.observed)
     usable = _as_float32(sequences)
     return source if usable is sequences else replace(source, ragged=usable)
 
@@ -85,81 +107,51 @@ def drop_empty(X: Sequence[Any]) -> list[Any]:
     return [sequence for sequence in X if len(sequence)]
 
 
-def as_symbols(sequences: Ragged) -> np.ndarray:
-    """The symbol of each step: the token, or the channel that is 1. Returns (n_steps,) int64.
-
-    Raises InvalidSequence if a step has not exactly one 1 among zeros.
-    """
-    values = to_numpy(sequences.compact().values)
-    if sequences.is_tokens:
-        return values.astype(np.int64)
-    is_one_hot = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
-    if not is_one_hot.all():
-        row = int(np.argmin(is_one_hot))
-        i, _ = owner_of(row, sequences.lengths)
-        raise InvalidSequence(
-            f"accuracy is of tokens and one-hot steps, but sequence {i} has a step that is neither; "
-            "use score_samples for other data"
-        )
-    return values.argmax(axis=1)
+# -- which reader ----------------------------------------------------------------------------------------------------
 
 
-def take_latent(Z: Any, latent_size: int) -> np.ndarray:
-    """Latent vectors, checked. Returns (n_sequences, latent_size) float32."""
-    latent = to_numpy(Z)
-    if latent.dtype.kind not in "iuf":
-        raise InvalidSequence(f"Z must hold real numbers, got dtype {latent.dtype}")
-    if latent.ndim != 2 or latent.shape[1] != latent_size:
-        raise InvalidSequence(f"Z must be (n_sequences, {latent_size}) as transform() gives, got shape {latent.shape}")
-    is_finite = np.isfinite(latent)
-    if not is_finite.all():
-        i, k = (int(index) for index in np.argwhere(~is_finite)[0])
-        raise InvalidSequence(f"vector {i}, value {k} is {latent[i, k]}; every value of Z must be finite")
-    return np.ascontiguousarray(latent, np.float32)
+def _source_of_table(X: Any, layout: Layout) -> Source | None:
+    """The Source of a data frame or of a list of them; None if X is neither."""
+    is_list = isinstance(X, list | tuple)
+    if isinstance(X, np.ndarray | Ragged) or (is_list and (not X or isinstance(X[0], np.ndarray | list | tuple))):
+        return None
+    from .frames import source_of_frames, to_table
+    from .table import source_of_table
+
+    if is_list:
+        return source_of_frames(X, layout)
+    table = to_table(X)
+    return None if table is None else source_of_table(table, layout)
 
 
-def take_lengths(lengths: Any, n_sequences: int) -> np.ndarray:
-    """How long each decoded sequence is to be; one number serves for all. Returns (n_sequences,) int64."""
-    counts = as_counts(lengths, "lengths")
-    if counts.ndim == 0:
-        counts = np.full(n_sequences, counts)
-    if counts.shape != (n_sequences,):
-        raise InvalidParameter(
-            f"lengths must have one number for each of the {n_sequences} vectors, got {counts.shape}"
-        )
-    if n_sequences and counts.min() < 1:
-        i = int(np.argmin(counts))
-        raise InvalidParameter(f"lengths[{i}] is {counts[i]}; a sequence has at least one step")
-    if (n_sequences and counts.max() > MAX_DECODED_STEPS) or counts.sum() > MAX_DECODED_STEPS:
-        raise InvalidParameter(
-            f"lengths ask for {int(counts.astype(object).sum())} steps, more than {MAX_DECODED_STEPS}; "
-            "decode fewer at a time"
-        )
-    return counts
+def _is_list_of_symbols(X: Any) -> bool:
+    """Whether it holds sequences of symbols, one by one, rather than columns: texts, lists, rows or vectors."""
+    if isinstance(X, np.ndarray):
+        return X.ndim == 2 or (X.ndim == 1 and X.dtype.kind in "UO")
+    if not isinstance(X, list | tuple) or not X:
+        return False
+    return isinstance(X[0], str | list | tuple | np.ndarray) or hasattr(X[0], "detach")
 
 
-def _check_values(sequences: Ragged) -> None:
-    """A Ragged made by hand may hold anything; look at all rows first, at sequences to name what is bad."""
-    first, end = int(sequences.starts.min()), int((sequences.starts + sequences.lengths).max())
-    if sequences.observed is None and _are_usable(sequences.values, first, end):
-        return
-    for i, sequence in enumerate(sequences):
-        for first in range(0, len(sequence), CHECKED_STEPS):
-            chunk = to_numpy(sequence[first : first + CHECKED_STEPS])
-            if sequences.observed is not None:
-                start = sequences.starts[i] + first
-                chunk = np.where(to_numpy(sequences.observed[start : start + len(chunk)]), chunk, np.float32(0))
-            check_finite(chunk, i, first_step=first)
+def _name(column: Any) -> str | None:
+    return None if column is None else str(column)
 
 
-def _are_usable(values: Any, first: int, end: int) -> bool:
-    """Whether all rows from first to end can be used, looked at some at a time."""
-    chunks = (to_numpy(values[row : min(row + CHECKED_STEPS, end)]) for row in range(first, end, CHECKED_STEPS))
-    return all(chunk.size == 0 or _is_usable(chunk) for chunk in chunks)
+def _names(columns: Iterable[Any] | None) -> tuple[str, ...] | None:
+    if columns is None or isinstance(columns, str):
+        return None if columns is None else (columns,)
+    return tuple(str(column) for column in columns)
 
 
-def _is_usable(values: np.ndarray) -> bool:
-    return bool(values.min() >= -MAX_MAGNITUDE and values.max() <= MAX_MAGNITUDE)  # False for NaN
+# -- what every model needs ------------------------------------------------------------------------------------------
+
+
+def _check_lengths(sequences: Ragged) -> None:
+    if len(sequences) == 0:
+        raise InvalidSequence("X holds no sequences; pass at least one")
+    if not sequences.lengths.all():
+        i = int(np.argmin(sequences.lengths))
+        raise InvalidSequence(f"sequence {i} has no steps; drop it, or give it at least one step")
 
 
 def _check_kind(sequences: Ragged, n_symbols: int | None) -> None:

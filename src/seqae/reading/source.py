@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import as_numbers
-from ..sequences.ragged import Ragged
+from ..sequences.ragged import Ragged, as_index
 
 ORDINAL = "sequence"
 """The name of the ids where the data has none; they are then 0, 1, 2, ..."""
+VALUE, TOKEN = "value", "token"
+"""The names of the only channel of a wide table or a nameless series, and of tokens."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -26,6 +29,10 @@ class Source:
     channel_names: (n_channels,).
     id_name, time_name: the columns that ids and times came from; time_name is None without times.
     vocabulary: the text of each token; None for vectors, and where tokens came as numbers.
+
+    It is a sequence: its length is the number of sequences, an index gives one of them, (n_steps, n_channels), and a
+    slice or an array of indices gives a Source of the chosen ones with their ids and times, as scikit-learn's
+    splitters and searches need.
     """
 
     ragged: Ragged
@@ -39,10 +46,36 @@ class Source:
     def __len__(self) -> int:
         return len(self.ragged)
 
+    @property
+    def shape(self) -> tuple[int]:
+        """(n_sequences,), as Ragged's."""
+        return self.ragged.shape
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the channels have names of their own, by which they go."""
+        return not self.ragged.is_tokens and not are_made_up(self.channel_names)
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice | np.ndarray | Sequence[int]) -> Source: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Sequence i, or the chosen sequences with their ids; values and times are not copied."""
+        if isinstance(index, int | np.integer):
+            return self.ragged[index]
+        index = as_index(index)
+        return replace(self, ragged=self.ragged[index], ids=self.ids[index])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.ragged)
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The arguments of read(): which columns mean what.
+
+    columns: those to read if all of them are there and channels names none; what fit() saw.
 
     Raises InvalidParameter where they contradict each other.
     """
@@ -53,6 +86,7 @@ class Layout:
     wide: bool = False
     missing: Literal["error", "mask"] = "error"
     symbols: Literal["auto", "words", "characters"] | None = None
+    columns: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):
@@ -97,7 +131,12 @@ def numbered(ragged: Ragged, channel_names: tuple[str, ...] | None = None) -> So
 
 def default_names(ragged: Ragged) -> tuple[str, ...]:
     """Names for channels that have none."""
-    return ("token",) if ragged.is_tokens else _channel_names(ragged.n_channels)
+    return (TOKEN,) if ragged.is_tokens else _channel_names(ragged.n_channels)
+
+
+def are_made_up(names: tuple[str, ...]) -> bool:
+    """Whether these are names that channels without any are given."""
+    return names in ((VALUE,), (TOKEN,), _channel_names(len(names)))
 
 
 @cache

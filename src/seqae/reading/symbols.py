@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.ragged import Ragged, back_to_back
 from .grouping import arranged_times, decoded, group, one_series, refuse_missing
-from .source import Layout, Source
+from .source import TOKEN, Layout, Source
 from .text import decode, read_bytes
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _as_vector(sequence: Any, i: int) -> np.ndarray:
 
 
 def _of_parts(parts: list[np.ndarray]) -> Source:
-    return Source(Ragged.from_tokens(parts), np.arange(len(parts)), None, ("token",))
+    return Source(Ragged.from_tokens(parts), np.arange(len(parts)), None, (TOKEN,))
 
 
 def _source_of_parts(parts: list[list[str]], ids: np.ndarray) -> Source:
@@ -93,7 +93,7 @@ def _source_of_parts(parts: list[list[str]], ids: np.ndarray) -> Source:
     if not lengths.all():
         raise InvalidSequence(f"sequence {int(np.argmin(lengths))} has no steps; drop it, or give it at least one step")
     tokens, vocabulary = _numbered(pa.chunked_array([pa.array([symbol for part in parts for symbol in part])]))
-    return Source(back_to_back(tokens, lengths), ids, None, ("token",), vocabulary=vocabulary)
+    return Source(back_to_back(tokens, lengths), ids, None, (TOKEN,), vocabulary=vocabulary)
 
 
 def _text(symbol: Any, i: int) -> str:

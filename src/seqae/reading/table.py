@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing
-from .source import ORDINAL, Layout, Source
+from .source import ORDINAL, VALUE, Layout, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,20 +46,23 @@ def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Sou
 
 
 def check_columns(table: pa.Table, layout: Layout) -> None:
-    """Raise unless every column has a name of its own, the named ones exist, and there are rows."""
-    for name in table.column_names:
-        if table.column_names.count(name) > 1:
-            raise InvalidSequence(f"column {name!r} occurs twice; give every column a name of its own")
-    for name in (layout.id, layout.time, *(layout.channels or ())):
-        if name is not None and name not in table.column_names:
+    """Raise unless the columns that are read have names of their own, the named ones exist, and there are rows."""
+    counts = Counter(table.column_names)
+    named = [name for name in (layout.id, layout.time, *(layout.channels or ())) if name is not None]
+    for name in named:
+        if name not in counts:
             raise InvalidParameter(f"there is no column {name!r}; {_suggestion(name, table.column_names)}")
+    for name in named if layout.channels or columns_of_fit(table, layout) else counts:
+        if counts[name] > 1:
+            raise InvalidSequence(f"column {name!r} occurs twice; give every column a name of its own")
     if table.num_rows == 0:
         raise InvalidSequence("the table has no rows; it needs at least one")
 
 
 def channel_columns(table: pa.Table, layout: Layout) -> tuple[str, ...]:
     """The columns that hold values: those named, or all but id and time."""
-    names = layout.channels or tuple(name for name in table.column_names if name not in (layout.id, layout.time))
+    names = layout.channels or columns_of_fit(table, layout)
+    names = names or tuple(name for name in table.column_names if name not in (layout.id, layout.time))
     if not names:
         raise InvalidSequence("no column is left to be a channel; the table needs one besides id and time")
     if "" in names:
@@ -67,6 +71,15 @@ def channel_columns(table: pa.Table, layout: Layout) -> tuple[str, ...]:
             "name the channels with channels=[...], or write the file without its index"
         )
     return names
+
+
+def columns_of_fit(table: pa.Table, layout: Layout) -> tuple[str, ...] | None:
+    """What fit() saw, if all of it is there: other columns, whatever they hold, are not looked at."""
+    wanted = layout.columns
+    if wanted is None or layout.wide or layout.symbols is not None or {layout.id, layout.time}.intersection(wanted):
+        return None
+    counts = Counter(table.column_names)
+    return wanted if all(counts[name] == 1 for name in wanted) else None
 
 
 def matrix(table: pa.Table, names: Iterable[str], dtype: type, grouping: Grouping | None = None) -> np.ndarray:
@@ -87,9 +100,9 @@ def matrix(table: pa.Table, names: Iterable[str], dtype: type, grouping: Groupin
 def without_index(table: pa.Table, layout: Layout) -> pa.Table:
     """The table without the columns that pandas added for its index, except those that the layout names."""
     metadata = table.schema.pandas_metadata or {}
-    named = (layout.id, layout.time, *(layout.channels or ()))
+    named = {layout.id, layout.time, *(layout.channels or ())}
     index = [name for name in metadata.get("index_columns", ()) if isinstance(name, str) and name not in named]
-    return table.drop_columns([name for name in index if name in table.column_names])
+    return table.drop_columns([name for name in index if name in set(table.column_names)])
 
 
 def _long(table: pa.Table, layout: Layout) -> Source:
@@ -101,10 +114,10 @@ def _wide(table: pa.Table, layout: Layout) -> Source:
     rows = matrix(table, channel_columns(table, layout), np.float64)  # (n_sequences, n_steps)
     ragged = Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.missing)
     if layout.id is None:
-        return Source(ragged, np.arange(len(ragged)), None, ("value",))
+        return Source(ragged, np.arange(len(ragged)), None, (VALUE,))
     ids = decoded(table[layout.id])
     refuse_missing(ids, layout.id)
-    return Source(ragged, ids.to_numpy(), None, ("value",), layout.id)
+    return Source(ragged, ids.to_numpy(), None, (VALUE,), layout.id)
 
 
 def _check_values(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InvalidSequence
+from ..sequences.checks import to_numpy
 from ..sequences.ragged import Ragged
 from ..sequences.steps import owner_of
 from .grouping import plain
@@ -42,6 +43,25 @@ def with_tokens_of(source: Source, vocabulary: tuple[str, ...] | None, *, takes_
     if (table == -1).any():
         raise InvalidSequence(_unknown(source, int(np.argmin(table)), vocabulary))
     return _renumbered(source, table, vocabulary)
+
+
+def as_symbols(sequences: Ragged) -> np.ndarray:
+    """The symbol of each step: the token, or the channel that is 1. Returns (n_steps,) int64.
+
+    Raises InvalidSequence if a step has not exactly one 1 among zeros.
+    """
+    values = to_numpy(sequences.compact().values)
+    if sequences.is_tokens:
+        return values.astype(np.int64)
+    is_one_hot = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
+    if not is_one_hot.all():
+        row = int(np.argmin(is_one_hot))
+        i, _ = owner_of(row, sequences.lengths)
+        raise InvalidSequence(
+            f"accuracy is of tokens and one-hot steps, but sequence {i} has a step that is neither; "
+            "use score_samples for other data"
+        )
+    return values.argmax(axis=1)
 
 
 def _unknown(source: Source, token: int, vocabulary: tuple[str, ...] | None) -> str:

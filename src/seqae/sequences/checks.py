@@ -12,6 +12,7 @@ from ..errors import InvalidSequence
 
 MAX_MAGNITUDE = 1e18  # squared errors of larger float32 values are no longer finite
 """The largest absolute value that a sequence may hold."""
+CHECKED_ROWS = 1 << 12  # so many stay in cache while they are looked at
 
 
 def to_numpy(array: Any) -> np.ndarray:
@@ -103,28 +104,34 @@ def as_counts(numbers: Any, name: str) -> np.ndarray:
     return counts
 
 
-def check_finite(array: np.ndarray, i: int, *, allow_nan: bool = False, first_step: int = 0) -> None:
-    """Raise InvalidSequence at the first value of sequence i that no model can use.
+def check_values(
+    values: Any, starts: np.ndarray, lengths: np.ndarray, *, allow_nan: bool = False, observed: Any = None
+) -> None:
+    """Raise InvalidSequence at the first value that no model can use.
 
-    array: (n_steps, n_channels); allow_nan takes NaN as missing; first_step is what the message adds to the step.
+    What lies between the sequences, or was not observed, may be anything. Values are looked at some rows at a time.
+    values, observed: (n_rows, n_channels); starts, lengths: (n_sequences,), sequences may overlap.
+    allow_nan: takes NaN as missing.
     """
-    for step in unusable_rows(array, allow_nan=allow_nan)[:1]:
-        channel = unusable_channel(array[step], allow_nan=allow_nan)
-        raise unusable(f"sequence {i}, step {step + first_step}, channel {channel}", array[step, channel])
+    is_covered: np.ndarray | None = None
+    for first in range(0, len(values), CHECKED_ROWS):
+        chunk = to_numpy(values[first : first + CHECKED_ROWS])
+        if observed is not None:
+            chunk = np.where(to_numpy(observed[first : first + len(chunk)]), chunk, 0)
+        rows = unusable_rows(chunk, allow_nan=allow_nan)
+        if len(rows):
+            is_covered = _covered(starts, lengths, len(values)) if is_covered is None else is_covered
+        for row in rows[is_covered[first + rows]][:1] if is_covered is not None else ():
+            channel = unusable_channel(chunk[row], allow_nan=allow_nan)
+            at = first + row
+            i = int(np.argmax((starts <= at) & (at < starts + lengths)))
+            raise unusable(f"sequence {i}, step {at - starts[i]}, channel {channel}", chunk[row, channel])
 
 
-def check_sequences(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, *, allow_nan: bool = False) -> None:
-    """Raise InvalidSequence at the first value that no model can use; what lies between the sequences may be anything.
-
-    values: (n_rows, n_channels); starts: ascending, and sequences that do not overlap.
-    """
-    rows = unusable_rows(values, allow_nan=allow_nan)
-    sequences = np.searchsorted(starts, rows, side="right") - 1
-    steps = rows - starts[sequences]
-    for k in np.flatnonzero((sequences >= 0) & (steps < lengths[sequences]))[:1]:
-        row = values[rows[k]]
-        channel = unusable_channel(row, allow_nan=allow_nan)
-        raise unusable(f"sequence {sequences[k]}, step {steps[k]}, channel {channel}", row[channel])
+def _covered(starts: np.ndarray, lengths: np.ndarray, n_rows: int) -> np.ndarray:
+    """Whether each row is part of a sequence. Returns (n_rows,) bool."""
+    opened = np.bincount(starts, minlength=n_rows + 1) - np.bincount(starts + lengths, minlength=n_rows + 1)
+    return np.cumsum(opened)[:n_rows] > 0
 
 
 def unusable_rows(values: np.ndarray, *, allow_nan: bool = False) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
-from .checks import as_counts, as_numbers, as_tokens, check_sequences, join, to_numpy
+from .checks import as_counts, as_numbers, as_tokens, check_values, join, to_numpy
 from .steps import owners_of, starts_of, step_numbers_of
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Ragged:
         missing: as in from_any. Raises as from_any does.
         """
         _check_choice("missing", missing, ("error", "mask"))
-        check_sequences(values, starts, lengths, allow_nan=missing == "mask")
+        check_values(values, starts, lengths, allow_nan=missing == "mask")
         with np.errstate(over="ignore", invalid="ignore"):  # padding may be too large for float32
             values = np.ascontiguousarray(values, np.float32)
         is_nan = np.isnan(values) if missing == "mask" else np.False_
@@ -144,6 +144,11 @@ class Ragged:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n_sequences,): by this scikit-learn's splitters and searches know that they may index it by an array."""
+        return (len(self.lengths),)
 
     @property
     def n_steps(self) -> int:
@@ -169,8 +174,7 @@ class Ragged:
         if isinstance(index, int | np.integer):
             start = self.starts[index]
             return self.values[start : start + self.lengths[index]]
-        if not isinstance(index, slice):
-            index = np.asarray(index) if len(index) else np.zeros(0, np.int64)
+        index = as_index(index)
         return Ragged.view(self.values, self.starts[index], self.lengths[index], self.observed)
 
     def __iter__(self) -> Iterator[Any]:
@@ -240,6 +244,15 @@ class Ragged:
 def back_to_back(values: Any, lengths: np.ndarray) -> Ragged:
     """A Ragged of steps known to lie one sequence after the other: no check, no copy."""
     return Ragged.view(values, starts_of(lengths), lengths)
+
+
+def as_index(index: Any) -> slice | np.ndarray:
+    """A slice or an array of indices, as NumPy takes them; scikit-learn's (indices, ...) are the indices."""
+    if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
+        index = index[0]
+    if isinstance(index, slice):
+        return index
+    return np.asarray(index) if len(index) else np.zeros(0, np.int64)
 
 
 def windows(series: Any, length: int, stride: int = 1) -> Ragged:

@@ -1,0 +1,46 @@
+"""What inverse_transform takes: vectors, and how long each sequence is to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidParameter, InvalidSequence
+from ..sequences.checks import as_counts, to_numpy
+
+MAX_DECODED_STEPS = 2**31
+
+
+def take_latent(Z: Any, latent_size: int) -> np.ndarray:
+    """Latent vectors, checked. Returns (n_sequences, latent_size) float32."""
+    latent = to_numpy(Z)
+    if latent.dtype.kind not in "iuf":
+        raise InvalidSequence(f"Z must hold real numbers, got dtype {latent.dtype}")
+    if latent.ndim != 2 or latent.shape[1] != latent_size:
+        raise InvalidSequence(f"Z must be (n_sequences, {latent_size}) as transform() gives, got shape {latent.shape}")
+    is_finite = np.isfinite(latent)
+    if not is_finite.all():
+        i, k = (int(index) for index in np.argwhere(~is_finite)[0])
+        raise InvalidSequence(f"vector {i}, value {k} is {latent[i, k]}; every value of Z must be finite")
+    return np.ascontiguousarray(latent, np.float32)
+
+
+def take_lengths(lengths: Any, n_sequences: int) -> np.ndarray:
+    """How long each decoded sequence is to be; one number serves for all. Returns (n_sequences,) int64."""
+    counts = as_counts(lengths, "lengths")
+    if counts.ndim == 0:
+        counts = np.full(n_sequences, counts)
+    if counts.shape != (n_sequences,):
+        raise InvalidParameter(
+            f"lengths must have one number for each of the {n_sequences} vectors, got {counts.shape}"
+        )
+    if n_sequences and counts.min() < 1:
+        i = int(np.argmin(counts))
+        raise InvalidParameter(f"lengths[{i}] is {counts[i]}; a sequence has at least one step")
+    if (n_sequences and counts.max() > MAX_DECODED_STEPS) or counts.sum() > MAX_DECODED_STEPS:
+        raise InvalidParameter(
+            f"lengths ask for {int(counts.astype(object).sum())} steps, more than {MAX_DECODED_STEPS}; "
+            "decode fewer at a time"
+        )
+    return counts
