@@ -10,7 +10,6 @@ import torch
 from .model.autoencoder import Autoencoder
 from .model.interface import Decoder, Encoder
 from .model.losses import Loss
-from .model.symbols import SymbolDecoder
 from .parameters import check_choice
 from .recurrence import kernel_first
 from .sequences.ragged import Ragged, back_to_back
@@ -97,12 +96,7 @@ def prediction_losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) ->
 
 
 def _losses(decoder: Decoder, loss: Loss, latent: torch.Tensor, target: Ragged, memory: Ragged | None = None) -> Ragged:
-    if isinstance(decoder, SymbolDecoder):
-        values = decoder.losses(latent, target)
-    elif target.is_tokens:
-        values = loss.of_values(decoder.taught(latent, target, memory, None).values, target.values)
-    else:
-        values = loss.of_values(decoder(latent, target.lengths, memory).values, target.values)
+    values = decoder.losses(latent, target, memory, loss)
     if target.observed is not None:
         values = torch.where(target.observed, values, torch.nan)
     return Ragged.view(values.cpu().numpy(), target.starts, target.lengths)

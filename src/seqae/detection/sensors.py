@@ -11,7 +11,6 @@ import torch
 from ..estimator import SequenceAutoencoder
 from ..model.interface import Code, Decoder
 from ..model.losses import as_loss
-from ..model.symbols import SymbolDecoder
 from ..recurrence import kernel_first
 from ..sequences.ragged import Ragged
 from .channels import ScoredErrors, ScoredValues
@@ -86,9 +85,9 @@ class AutoencoderSensor:
 
     def _errors(self, decoder: Decoder, code: Code, target: Ragged) -> np.ndarray:
         """Of each value: its absolute error, or its loss where that is not an error's. (n_steps, n_channels)."""
-        if isinstance(decoder, SymbolDecoder):
-            return decoder.losses(code.latent, target).cpu().numpy()
         loss = as_loss(self.autoencoder.loss)
+        if decoder.writes_tokens:
+            return decoder.losses(code.latent, target, code.memory, loss).cpu().numpy()
         rebuilt = decoder(code.latent, target.lengths, code.memory).values
         if loss.kind == "mse":  # NumPy: no thread is woken for one window, and no square overflows
             errors = np.abs(rebuilt.cpu().numpy() - target.values.cpu().numpy())

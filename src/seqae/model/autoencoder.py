@@ -18,7 +18,7 @@ from .latent import LengthCode, LengthHead, divergence, drawn, length_statistics
 from .layer import LinearMap, RecurrentLayer
 from .losses import Loss
 from .rows import part
-from .symbols import Embedding, SymbolDecoder
+from .symbols import Embedding
 
 
 class Autoencoder(nn.Module):
@@ -123,7 +123,7 @@ class Autoencoder(nn.Module):
             latent = drawn(code, draw)
             for decoder, whole in tasks:
                 target = self._within_horizon(whole, draw) if decoder is self.predictor else whole
-                terms.append((1, _taught_loss(decoder, latent, target, code.memory, loss, draw)))
+                terms.append((1, decoder.loss(latent, target, code.memory, loss, draw)))
             if code.log_variance is not None:
                 terms.append((plan.kl_weight * annealed, divergence(code)))
             of_lengths = None if self.length_head is None else self.length_head.loss(latent, source.lengths)
@@ -138,7 +138,7 @@ class Autoencoder(nn.Module):
             code = self.encoder.encode(source)
             total = total + self.architecture.kl_weight * divergence(code)
             for decoder, target in tasks:
-                total = total + _loss(decoder, code.latent, target, code.memory, loss)
+                total = total + decoder.loss(code.latent, target, code.memory, loss, None)
         return total
 
     def source(self, batch: Ragged) -> Ragged:
@@ -205,24 +205,6 @@ class Autoencoder(nn.Module):
             code.initialise(generator)
         if self.length_head is not None:
             self.length_head.initialise(codes[0] if codes else None)
-
-
-def _taught_loss(
-    decoder: Decoder, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw
-) -> Tensor:
-    """What one decoder's task costs in training."""
-    if isinstance(decoder, SymbolDecoder):
-        return decoder.loss(latent, target, loss, draw)
-    return loss.mean(decoder.taught(latent, target, memory, draw), target)
-
-
-def _loss(decoder: Decoder, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss) -> Tensor:
-    """What it costs after training."""
-    if isinstance(decoder, SymbolDecoder):
-        return decoder.loss(latent, target, loss, None)
-    if target.is_tokens:
-        return loss.mean(decoder.taught(latent, target, memory, None), target)
-    return loss.mean(decoder(latent, target.lengths, memory), target)
 
 
 def _cut(batch: Ragged, firsts: np.ndarray, count: int) -> Ragged:

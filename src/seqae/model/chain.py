@@ -14,7 +14,7 @@ from ..recurrence import Constant, State
 from ..sequences.ragged import Ragged
 from .architecture import ChainLayer
 from .draw import Draw
-from .interface import Code, Decoder, Encoder
+from .interface import Code, Encoder, ValueDecoder
 from .links import Flow, RecurrentLink, links, spread
 
 
@@ -82,7 +82,7 @@ class ChainEncoder(Encoder):
         return Code(flow)
 
 
-class ChainDecoder(Decoder):
+class ChainDecoder(ValueDecoder):
     """The layers from the vector on.
 
     handover: states among the layers; repeated: the encoder layer whose hidden state the first one then reads.

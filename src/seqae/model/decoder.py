@@ -15,13 +15,13 @@ from .conditioning import Attention, Conditioning
 from .convolution import ConvolutionWriter
 from .draw import Draw
 from .folding import run_folded
-from .interface import Decoder
+from .interface import ValueDecoder
 from .layer import LinearMap, RecurrentLayer
 from .rows import in_reverse, shifted, with_values
 from .stack import layers, run, run_to_end
 
 
-class RecurrentDecoder(Decoder):
+class RecurrentDecoder(ValueDecoder):
     """A stack of recurrent layers that starts from the latent vector, and a readout of each step.
 
     sizes: units of each layer. writer: from the readout's values to steps of the data, None where they are the same.
@@ -69,10 +69,6 @@ class RecurrentDecoder(Decoder):
         if self._architecture.feedback == "scheduled" and draw is not None:
             predictions = self._reading(latent, _mixed(wanted, predictions, draw), draw)
         return in_reverse(predictions) if self._architecture.is_reversed else predictions
-
-    def continued(self, latent: Tensor, lengths: np.ndarray, first: Tensor) -> Ragged:
-        """As forward(), from the given first input, (n_sequences, n_channels), in place of the learnt start."""
-        return self._running_free(latent, lengths, first)
 
     def _unfed(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None, draw: Draw | None) -> Ragged:
         """The decoder that reads no steps of the sequence."""

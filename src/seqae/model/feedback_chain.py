@@ -15,12 +15,12 @@ from .architecture import ChainLayer
 from .chain import Handover, through
 from .draw import Draw
 from .folding import run_folded
-from .interface import Decoder
+from .interface import ValueDecoder
 from .links import DenseLink, EmbeddingLink, RecurrentLink, links
 from .rows import shifted, shifted_symbols
 
 
-class FeedbackChainDecoder(Decoder):
+class FeedbackChainDecoder(ValueDecoder):
     """Recurrent layers that start from the vector, and what is made of each output: a step, or a softmax over symbols.
 
     With a softmax, what it reads of its own is the likeliest symbol, embedded, or as a one-hot step.

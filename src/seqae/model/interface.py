@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..sequences.ragged import Ragged
 from ..sequences.tensors import to_tensors
 from .draw import Draw
+from .losses import Loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +58,27 @@ class Decoder(nn.Module, ABC):
     @abstractmethod
     def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
         """As forward(), in training: where the decoder reads the true steps, it finds them in target."""
+
+    @abstractmethod
+    def loss(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw | None) -> Tensor:
+        """What the decoder's steps cost beside the true ones, a scalar. draw: of a training update, None after it."""
+
+    @abstractmethod
+    def losses(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss) -> Tensor:
+        """The loss of each value after training, also of those that were not observed. (n_steps, n_channels)."""
+
+
+class ValueDecoder(Decoder):
+    """A decoder of values, or of the probability of each symbol: its loss compares what it writes with the truth."""
+
+    def loss(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw | None) -> Tensor:
+        """See Decoder.loss."""
+        is_taught = draw is not None or target.is_tokens
+        written = self.taught(latent, target, memory, draw) if is_taught else self(latent, target.lengths, memory)
+        return loss.mean(written, target)
+
+    def losses(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss) -> Tensor:
+        """See Decoder.losses; symbols are told given the true ones before."""
+        is_taught = target.is_tokens
+        written = self.taught(latent, target, memory, None) if is_taught else self(latent, target.lengths, memory)
+        return loss.of_values(written.values, target.values)

@@ -52,13 +52,14 @@ class Loss:
             )
         if self.kind != "bce":
             return
-        is_outside = (sequences.values < 0) | (sequences.values > 1)
-        if np.any(is_outside):
-            row, channel = (int(k) for k in np.argwhere(is_outside)[0])
-            raise InvalidSequence(
-                f"loss 'bce' needs values from 0 to 1, got {sequences.values[row, channel]} in channel {channel}; "
-                "rescale the data or use loss='mse'"
-            )
+        for i, values in enumerate(sequences):
+            is_outside = (values < 0) | (values > 1)
+            if is_outside.any():
+                step, channel = (int(k) for k in np.argwhere(is_outside)[0])
+                raise InvalidSequence(
+                    f"loss 'bce' needs values from 0 to 1, got {values[step, channel]} in sequence {i}, step {step}, "
+                    f"channel {channel}; rescale the data or use loss='mse'"
+                )
 
     def mean(self, prediction: Ragged, target: Ragged) -> torch.Tensor:
         """The loss of a batch, differentiable in the prediction. Both: back to back, tensors (n_steps, n_channels).

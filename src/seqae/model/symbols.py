@@ -88,7 +88,7 @@ class SymbolDecoder(Decoder):
         symbols = self._likeliest(self._hidden(latent, self._in_order(target), draw))
         return self._in_order(symbols)
 
-    def loss(self, latent: Tensor, target: Ragged, loss: Loss, draw: Draw | None) -> Tensor:
+    def loss(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw | None) -> Tensor:
         """Mean cross-entropy given the true symbols before, reduced as `loss` says. Returns a scalar."""
         wanted = self._in_order(target)
         hidden = self._hidden(latent, wanted, draw)
@@ -98,7 +98,7 @@ class SymbolDecoder(Decoder):
             losses = self._losses(hidden.values, wanted.values.long())
         return loss.mean_of_steps(losses, wanted.lengths)
 
-    def losses(self, latent: Tensor, target: Ragged) -> Tensor:
+    def losses(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss) -> Tensor:
         """Cross-entropy of each step given the true symbols before, (n_steps, 1).
 
         Symbol n_symbols is one that was never seen: it counts as the one that is least likely at its step.
