@@ -33,9 +33,13 @@ def test_reduction_weighs_steps_or_sequences() -> None:
 
 
 def test_bce_needs_values_from_0_to_1_and_is_not_scaled() -> None:
-    values = np.array([[0.5], [2.0]], np.float32)
-    with pytest.raises(InvalidSequence, match=r"needs values from 0 to 1, got 2\.0 in channel 0"):
-        Loss("bce").check_target(Ragged.back_to_back(values, np.array([2])))
+    values = np.array([[9.0, 9], [0.5, 0], [1, 1], [0, 2], [3, 0]], np.float32)  # row 0 is of no sequence
+    sequences = Ragged(values, np.array([1, 2]), np.array([1, 2]))
+    with pytest.raises(InvalidSequence, match=r"from 0 to 1, got 2\.0 in sequence 1, step 1, channel 1"):
+        Loss("bce").check_target(sequences)
+    Loss("bce").check_target(Ragged(values, np.array([1, 2]), np.array([1, 1])))
+    observed = np.array([[True, True], [True, True], [True, True], [True, False], [True, True]])
+    Loss("bce").check_target(Ragged(values, sequences.starts, sequences.lengths, observed))
     assert not Loss("bce").takes_scaled
     assert float(Loss("bce").to_data(torch.zeros(1))) == 0.5
 

@@ -52,14 +52,8 @@ class Loss:
             )
         if self.kind != "bce":
             return
-        for i, values in enumerate(sequences):
-            is_outside = (values < 0) | (values > 1)
-            if is_outside.any():
-                step, channel = (int(k) for k in np.argwhere(is_outside)[0])
-                raise InvalidSequence(
-                    f"loss 'bce' needs values from 0 to 1, got {values[step, channel]} in sequence {i}, step {step}, "
-                    f"channel {channel}; rescale the data or use loss='mse'"
-                )
+        if np.any(_is_outside(sequences.values)):  # perhaps in rows of no sequence, which do not matter
+            _check_probabilities(sequences)
 
     def mean(self, prediction: Ragged, target: Ragged) -> torch.Tensor:
         """The loss of a batch, differentiable in the prediction. Both: back to back, tensors (n_steps, n_channels).
@@ -85,6 +79,25 @@ class Loss:
     def to_data(self, prediction: torch.Tensor) -> torch.Tensor:
         """What the model says about the data, before any scaling is undone: probabilities for logits."""
         return prediction.sigmoid() if self.kind == "bce" else prediction
+
+
+def _is_outside(values: np.ndarray) -> np.ndarray:
+    return (values < 0) | (values > 1)
+
+
+def _check_probabilities(sequences: Ragged) -> None:
+    """Raise InvalidSequence for the first observed value that is not from 0 to 1."""
+    for i in range(len(sequences)):
+        rows = slice(int(sequences.starts[i]), int(sequences.starts[i] + sequences.lengths[i]))
+        is_outside = _is_outside(sequences.values[rows])
+        if sequences.observed is not None:
+            is_outside &= sequences.observed[rows]
+        if is_outside.any():
+            step, channel = (int(k) for k in np.argwhere(is_outside)[0])
+            raise InvalidSequence(
+                f"loss 'bce' needs values from 0 to 1, got {sequences.values[rows][step, channel]} in sequence {i}, "
+                f"step {step}, channel {channel}; rescale the data or use loss='mse'"
+            )
 
 
 def as_loss(loss: str | Loss) -> Loss:
