@@ -67,6 +67,8 @@ CHANGES: dict[str, tuple[Architecture, dict[str, Any]]] = {
 
 def estimator(architecture: str | Architecture, **settings: Any) -> SequenceAutoencoder:
     own = {"latent_size": 6, "hidden_size": 4, "max_epochs": 2, "random_state": 0, "verbose": False}
+    for size in as_architecture(architecture).own_sizes:
+        own.pop(size, None)
     return SequenceAutoencoder(architecture, **{**own, **settings})
 
 
@@ -164,6 +166,31 @@ def test_contradictions_are_refused_in_one_line(fields_of: dict[str, Any]) -> No
 def test_sizes_that_contradict_are_refused(architecture: Architecture, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
         estimator(architecture).fit(make_waves(5, seed=0))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    [
+        ("stacked", {"hidden_size": 64}),
+        ("stacked", {"n_layers": 1}),
+        ("seq2seq", {"n_layers": 4}),
+        (Architecture(encoder_sizes=(4,)), {"hidden_size": 4}),
+        (Architecture(chain=CHAIN), {"n_layers": 1}),
+    ],
+)
+def test_a_size_that_the_architecture_ignores_is_refused(architecture: Any, settings: dict[str, int]) -> None:
+    (name,) = settings
+    with pytest.raises(InvalidParameter, match=f"{name}={settings[name]} has no effect") as caught:
+        SequenceAutoencoder(architecture, latent_size=6, **settings).fit(make_waves(5, seed=0))
+    assert "\n" not in str(caught.value)
+
+
+def test_sizes_default_to_64_units_and_one_layer() -> None:
+    plain, explicit = (
+        SequenceAutoencoder(max_epochs=1, random_state=0, verbose=False, **sizes).fit(make_waves(5, seed=0))
+        for sizes in ({}, {"hidden_size": 64, "n_layers": 1})
+    )
+    np.testing.assert_array_equal(plain.transform(make_waves(3, seed=1)), explicit.transform(make_waves(3, seed=1)))
 
 
 def test_data_that_does_not_fit_is_refused() -> None:

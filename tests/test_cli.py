@@ -244,7 +244,8 @@ def test_info_tells_model_training_and_versions(folder: Path) -> None:
     text = " ".join(seqae("info", folder / "walks.seqae").split())
     for part in (
         "repeat",
-        "1 of 4 lstm units",
+        "encoder 1 layer of 4 lstm units, forward and backward in time",
+        "decoder 1 layer of 4 lstm units",
         "3 values",
         "2 (x, y)",
         "mse: validation",

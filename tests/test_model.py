@@ -45,7 +45,7 @@ def test_repeat_is_its_equations(cell: str, n_layers: int) -> None:
 
 
 def test_the_seed_alone_decides_the_parameters() -> None:
-    models = [build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=4, n_layers=1) for _ in range(3)]
+    models = [build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=4) for _ in range(3)]
     for model, seed in zip(models, (1, 1, 2), strict=True):
         model.initialise(seed)
     flat = [torch.cat([p.detach().ravel() for p in model.parameters()]) for model in models]
@@ -59,7 +59,7 @@ def test_the_thread_count_does_not_change_the_parameters() -> None:
     try:
         for n_threads in (1, 2, 3):
             torch.set_num_threads(n_threads)
-            model = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=96, n_layers=1)
+            model = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=96)
             model.initialise(0)
             flat.append(torch.cat([p.detach().ravel() for p in model.parameters()]))
     finally:
@@ -75,7 +75,7 @@ def test_recurrent_weights_start_orthogonal() -> None:
 
 
 def test_the_forget_gate_starts_open() -> None:
-    model = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=4, n_layers=1)
+    model = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=4)
     model.initialise(0)
     bias = model.decoder.layers[0].bias_ih
     assert bias.tolist() == [0] * 4 + [1] * 4 + [0] * 8

@@ -49,6 +49,8 @@ def data(name: str, *, seed: int = 0, n: int = 12) -> tuple[Any, dict[str, Any]]
 def fitted(name: str, **settings: Any) -> tuple[SequenceAutoencoder, Any]:
     X, own = data(name)
     defaults = {"latent_size": 8, "hidden_size": 6, "max_epochs": 2, "random_state": 0, "verbose": False}
+    for size in PRESETS[name].own_sizes:
+        defaults.pop(size, None)
     return SequenceAutoencoder(name, **{**defaults, **own, **settings}).fit(X), X
 
 
@@ -141,7 +143,8 @@ def test_a_batch_costs_what_its_sequences_cost(name: str, per: Any) -> None:
     """Without draws: training loss of a batch, value and gradient, from the losses of its sequences alone."""
     plan = PRESETS[name]
     plan = replace(plan, feedback="teacher") if plan.feedback == "scheduled" else plan
-    model = build(plan, "lstm", n_channels=2, latent_size=4, hidden_size=3, n_layers=1).double()
+    sizes = {} if "hidden_size" in plan.own_sizes else {"hidden_size": 3}
+    model = build(plan, "lstm", n_channels=2, latent_size=4, **sizes).double()
     model.initialise(0)
     model.fit_lengths(np.array([3, 9]))
     batch, loss = to_tensors(make_ragged([4, 9, 2], 2)), seqae.Loss("mse", per=per)
@@ -178,8 +181,8 @@ def arrays(module: torch.nn.Module) -> list[np.ndarray]:
 @pytest.mark.parametrize("is_reversed", [False, True])
 def test_a_decoder_of_states_is_its_equations(cell: str, is_reversed: bool) -> None:
     """Teacher-forced and free-running, two layers, step by step in NumPy."""
-    plan = replace(PRESETS["encdec_ad"], is_reversed=is_reversed, n_layers=2)
-    model = build(plan, cell, n_channels=2, latent_size=4, hidden_size=3, n_layers=1).double()
+    plan = replace(PRESETS["encdec_ad"], is_reversed=is_reversed)
+    model = build(plan, cell, n_channels=2, latent_size=4, hidden_size=3, n_layers=2).double()
     model.initialise(0)
     torch.nn.init.normal_(model.decoder.start)
     sequences = to_tensors(make_ragged([5, 1, 8], 2))
@@ -220,7 +223,6 @@ def test_the_folded_decoder_is_the_one_step_by_step(n_channels: int) -> None:
         n_channels=n_channels,
         latent_size=4,
         hidden_size=7,
-        n_layers=1,
     )
     model.initialise(0)
     layer, readout = model.decoder.layers[0], model.decoder.head.readout
@@ -243,7 +245,7 @@ def test_the_folded_decoder_is_the_one_step_by_step(n_channels: int) -> None:
 
 
 def test_attention_is_its_equation() -> None:
-    model = build("outputs", "lstm", n_channels=2, latent_size=4, hidden_size=3, n_layers=1).double()
+    model = build("outputs", "lstm", n_channels=2, latent_size=4, hidden_size=3).double()
     model.initialise(0)
     sequences = to_tensors(make_ragged([5, 2], 2))
     code, result = model.encoder.encode(sequences), model(sequences)
@@ -261,7 +263,7 @@ def test_attention_is_its_equation() -> None:
 
 def test_strided_convolutions_are_their_equations() -> None:
     plan = Architecture(strides=(3,), is_bidirectional=False)
-    model = build(plan, "lstm", n_channels=2, latent_size=4, hidden_size=5, n_layers=1).double()
+    model = build(plan, "lstm", n_channels=2, latent_size=4, hidden_size=5).double()
     model.initialise(0)
     sequences = to_tensors(make_ragged([7, 1, 3], 2))
     latent, result = model.encoder(sequences), model(sequences)
@@ -282,7 +284,7 @@ def test_strided_convolutions_are_their_equations() -> None:
 
 def test_convolutions_within_steps_are_torchs() -> None:
     plan = Architecture(matrix_shape=(5, 4))
-    model = build(plan, "lstm", n_channels=20, latent_size=4, hidden_size=5, n_layers=1).double()
+    model = build(plan, "lstm", n_channels=20, latent_size=4, hidden_size=5).double()
     model.initialise(0)
     steps = torch.randn(6, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     reader = model.encoder.reader.matrix
@@ -300,7 +302,7 @@ def test_convolutions_within_steps_are_torchs() -> None:
 
 
 def test_the_divergence_is_that_of_torch() -> None:
-    model = build("variational", "lstm", n_channels=2, latent_size=4, hidden_size=3, n_layers=1)
+    model = build("variational", "lstm", n_channels=2, latent_size=4, hidden_size=3)
     model.initialise(0)
     from seqae.model.latent import divergence
 
@@ -318,7 +320,6 @@ def test_sampled_softmax_estimates_the_exact_loss() -> None:
         n_channels=1,
         latent_size=4,
         hidden_size=8,
-        n_layers=1,
         n_symbols=200,
     )
     model.initialise(0)
@@ -356,7 +357,8 @@ def test_no_path_loops_over_time_in_python(name: str, cell: str) -> None:
     is_tokens, counts = name == "tokens", []
     loss = seqae.Loss("cross_entropy" if is_tokens else "mse")
     for n_steps in (4, 4, 200):  # once more than needed: what is imported or kept at first use comes before
-        sizes = {"latent_size": n_steps if "reshape" in name else 8, "hidden_size": 2, "n_layers": 1}
+        sizes = {"latent_size": n_steps if "reshape" in name else 8, "hidden_size": 2}
+        sizes = {key: size for key, size in sizes.items() if key not in PRESETS[name].own_sizes}
         shape = {"n_channels": 1, "n_steps": n_steps, "n_symbols": 9 if is_tokens else None}
         model = build(name, cell, **sizes, **shape)
         model.initialise(0)
@@ -422,7 +424,7 @@ def test_lengths_are_told_and_vectors_joined() -> None:
 def test_vectors_tell_lengths_of_what_they_encode() -> None:
     """z = P h + u n': the rest is as without u, and n' is counted in what training encodes."""
     plan = Architecture(predicted_steps=4)
-    model = build(plan, "lstm", n_channels=2, latent_size=3, hidden_size=4, n_layers=1).double()
+    model = build(plan, "lstm", n_channels=2, latent_size=3, hidden_size=4).double()
     model.initialise(0)
     code, head = model.encoder.length_code, model.require_length_head()
     batch = to_tensors(make_ragged([9, 5, 300], 2))
@@ -437,7 +439,7 @@ def test_vectors_tell_lengths_of_what_they_encode() -> None:
     torch.testing.assert_close(loss, ((guessed - torch.from_numpy((batch.lengths - 10) / 2)) ** 2).mean())
     model.fit_lengths(np.array([100, 101]))  # nearly equal: a unit is a tenth of the mean
     assert head.statistics.tolist() == pytest.approx([98.5, 9.85, 101])
-    alone = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=4, n_layers=1)
+    alone = build("repeat", "lstm", n_channels=2, latent_size=3, hidden_size=4)
     alone.initialise(0)
     alone.fit_lengths(np.array([7, 7]))
     assert alone.require_length_head().loss(torch.zeros(1, 3), np.array([7])) is None

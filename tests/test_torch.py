@@ -35,7 +35,7 @@ def test_a_state_dict_loads_as_it_is(kind: str, is_bidirectional: bool) -> None:
 def test_decoders_and_weights_without_biases() -> None:
     torch.manual_seed(0)
     theirs = torch.nn.LSTM(4, 5, bias=False, batch_first=True)
-    model = build("repeat", "lstm", n_channels=3, latent_size=4, hidden_size=5, n_layers=1)
+    model = build("repeat", "lstm", n_channels=3, latent_size=4, hidden_size=5)
     model.initialise(0)
     load_state_dict(model.decoder, theirs.state_dict())
     z = torch.randn(2, 4)
@@ -46,7 +46,7 @@ def test_decoders_and_weights_without_biases() -> None:
 
 
 def test_what_does_not_fit_is_named_and_changes_nothing() -> None:
-    model = build("repeat", "lstm", n_channels=3, latent_size=4, hidden_size=5, n_layers=1)
+    model = build("repeat", "lstm", n_channels=3, latent_size=4, hidden_size=5)
     model.initialise(0)
     before = state_dict_of(model.encoder)
     with pytest.raises(InvalidParameter, match="weight_hh_l0_reverse"):
@@ -72,7 +72,7 @@ def test_parts_of_a_model_load_by_their_prefix(batch_first: bool) -> None:
     torch.manual_seed(0)
     theirs = Tutorial(batch_first=batch_first)
     plan = Architecture(encoder_sizes=(8, 4), decoder_sizes=(5,), is_bidirectional=False, has_projection=False)
-    model = build(plan, "lstm", n_channels=3, latent_size=4, hidden_size=1, n_layers=1)
+    model = build(plan, "lstm", n_channels=3, latent_size=4)
     load_state_dict(model.encoder, theirs.state_dict(), prefix=["rnn1", "rnn2"])
     load_state_dict(model.decoder, theirs.state_dict(), prefix="decoder.")
     x = torch.randn(2, 6, 3)
@@ -92,7 +92,7 @@ def test_the_only_prefix_is_found() -> None:
     theirs = torch.nn.ModuleDict({"encoder": torch.nn.ModuleDict({"gru": torch.nn.GRU(3, 5)})})
     theirs["head"] = torch.nn.Linear(5, 3)
     plan = Architecture(is_bidirectional=False, has_projection=False)
-    model = build(plan, "gru", n_channels=3, latent_size=5, hidden_size=5, n_layers=1)
+    model = build(plan, "gru", n_channels=3, latent_size=5, hidden_size=5)
     load_state_dict(model.encoder, theirs.double().state_dict())
     own = {f"encoder.gru.{name}": weights.double() for name, weights in state_dict_of(model.encoder).items()}
     assert all(torch.equal(own[name], weights) for name, weights in theirs.state_dict().items() if "gru" in name)
@@ -113,7 +113,7 @@ def test_both_directions_of_several_layers_without_biases(kind: str) -> None:
 
 
 def test_what_no_layer_of_ours_computes_is_named() -> None:
-    model = build(Architecture(is_bidirectional=False), "lstm", n_channels=3, latent_size=4, hidden_size=5, n_layers=1)
+    model = build(Architecture(is_bidirectional=False), "lstm", n_channels=3, latent_size=4, hidden_size=5)
     with pytest.raises(InvalidParameter, match=r"weight_hr_l0 is of an nn.LSTM with proj_size"):
         load_state_dict(model.encoder, torch.nn.LSTM(3, 5, proj_size=2).state_dict())
     with pytest.raises(InvalidParameter, match=r"\(20, 3\), got \(15, 3\)"):

@@ -11,7 +11,7 @@ import numpy as np
 from .baselines import MeanSequence, ResampledPCA
 from .errors import InvalidParameter, InvalidSequence
 from .estimator import SequenceAutoencoder
-from .model.presets import PRESETS, Architecture
+from .model.presets import PRESETS, Architecture, as_architecture
 from .parameters import check_count, check_fraction, check_seed
 from .reading import take
 from .sequences.ragged import Ragged
@@ -76,7 +76,8 @@ def compare(
 
     y: (n_sequences,) labels, for the accuracy of a linear probe on the vectors. architectures: names of presets,
     or any Architecture by a name of your own. settings: of SequenceAutoencoder, the same for all; the budget is
-    max_epochs. on_fit is called with each name and seed before the work.
+    max_epochs. hidden_size and n_layers do not go to architectures that decide them themselves. on_fit is called with
+    each name and seed before the work.
 
     The recommendation is by the one-standard-error rule (Breiman et al. 1984): of all rows whose error is within one
     standard error of the smallest, the one with the fewest learnt numbers, baselines included.
@@ -144,9 +145,10 @@ def _row(
     name: str, architecture: str | Architecture, split: _Split, seeds: list[int], settings: Mapping[str, Any]
 ) -> ComparedRow:
     errors, accuracies, n_parameters, seconds = [], [], 0, []
+    own_sizes = as_architecture(architecture).own_sizes
+    given = {"verbose": False} | {key: value for key, value in settings.items() if key not in own_sizes}
     try:
         for seed in seeds:
-            given = {"verbose": False, **settings}
             ae = SequenceAutoencoder(architecture, random_state=seed, **given).fit(split.training)
             errors.append(_errors(split, ae.reconstruct(split.held_out)))
             n_parameters = sum(parameter.numel() for parameter in ae.model_.parameters())

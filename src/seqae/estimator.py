@@ -42,7 +42,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Parameters:
     architecture: a name in seqae.model.presets.PRESETS, or an Architecture for finer choices.
     latent_size: values of a vector.
-    hidden_size, n_layers: units of a recurrent layer, and layers on each side.
+    hidden_size, n_layers: units of a recurrent layer, and layers on each side. None is what the architecture says, else
+        64 and 1. One that the architecture has no use for raises InvalidParameter.
     cell: "lstm" or "gru".
     loss: "mse", "mae", "huber", "bce" (values in 0..1), "cross_entropy" (tokens), or a Loss to choose
         also how it is reduced.
@@ -68,8 +69,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         architecture: str | Architecture = "repeat",
         *,
         latent_size: int = 32,
-        hidden_size: int = 64,
-        n_layers: int = 1,
+        hidden_size: int | None = None,
+        n_layers: int | None = None,
         cell: Literal["lstm", "gru"] = "lstm",
         loss: str | Loss = "mse",
         scale: bool = True,
@@ -153,8 +154,9 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _checked_parameters(self) -> dict[str, Any]:
         """The parameters that describe the model."""
         check_choice("cell", self.cell, ("lstm", "gru"))
-        for name in ("latent_size", "hidden_size", "n_layers"):
-            check_count(name, getattr(self, name))
+        check_count("latent_size", self.latent_size)
+        check_optional_count("hidden_size", self.hidden_size)
+        check_optional_count("n_layers", self.n_layers)
         return self.get_params(deep=False)
 
     def _callbacks(self) -> tuple[Any, ...]:

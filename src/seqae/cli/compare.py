@@ -33,7 +33,9 @@ def compare(
     ] = None,
     n_seeds: Annotated[int, typer.Option(metavar="N", help="Models of each, from different seeds.")] = 3,
     latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.")] = 32,
-    hidden_size: Annotated[int, typer.Option(metavar="N", help="Units of a recurrent layer.")] = 64,
+    hidden_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Units of a recurrent layer, where the architecture does not say.")
+    ] = None,
     max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs for each model.")] = 100,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the split and the first model.")] = 0,
 ) -> None:

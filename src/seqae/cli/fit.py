@@ -31,9 +31,17 @@ def fit(
     ] = "repeat",
     latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = 32,
     hidden_size: Annotated[
-        int, typer.Option(metavar="N", help="Units of a recurrent layer.", rich_help_panel=MODEL)
-    ] = 64,
-    n_layers: Annotated[int, typer.Option(metavar="N", help="Layers on each side.", rich_help_panel=MODEL)] = 1,
+        int | None,
+        typer.Option(
+            metavar="N", help="Units of a recurrent layer; 64 if the architecture does not say.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    n_layers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Layers on each side; 1 if the architecture does not say.", rich_help_panel=MODEL
+        ),
+    ] = None,
     cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = "lstm",
     predicted_steps: Annotated[
         int | None,

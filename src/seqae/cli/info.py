@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..detection.detector import AnomalyDetector
     from ..estimator import SequenceAutoencoder
+    from ..model.interface import Part
 
 
 def info(model: options.Model) -> None:
@@ -56,18 +57,33 @@ def _detector(detector: AnomalyDetector) -> dict[str, str]:
 def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
     n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
     plan = estimator.architecture
-    layers = f"{estimator.n_layers} of {estimator.hidden_size} {estimator.cell} units"
-    if not isinstance(plan, str) and plan.chain is not None:
-        layers = f"{len(plan.chain)}, as the architecture names them"
+    model = estimator.model_
+    decoders = {"decoder": model.decoder, "predictor": model.predictor, "preceder": model.preceder}
+    parts = {"encoder": model.encoder} | {name: part for name, part in decoders.items() if part is not None}
     return {
         "architecture": plan if isinstance(plan, str) else repr(plan),
-        "layers": layers,
+        **{name: _layers(part) for name, part in parts.items()},
         "vector": counted(estimator.latent_size, "value"),
         "parameters": f"{n_parameters:,}",
         **steps(estimator),
         **({"scaled": "yes, each channel" if estimator.scale else "no"} if estimator.shape_.n_symbols is None else {}),
         **_training(estimator),
     }
+
+
+def _layers(part: Part) -> str:
+    """The recurrent layers of an encoder or decoder: "2 layers of 16 and 8 lstm units"."""
+    layers = part.recurrent_layers
+    if not layers:
+        return "no recurrent layers"
+    sizes = [str(directions[0].weight_hh.shape[1]) for directions in layers]
+    units = sizes[0] if len(set(sizes)) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
+    cells = " and ".join(dict.fromkeys(layer.cell.kind for directions in layers for layer in directions))
+    n_both = sum(len(directions) == 2 for directions in layers)
+    both = "" if n_both == 0 else ", forward and backward in time"
+    if 0 < n_both < len(layers):
+        both = f", {n_both} of them forward and backward"
+    return f"{counted(len(layers), 'layer')} of {units} {cells} units{both}"
 
 
 def _training(estimator: SequenceAutoencoder) -> dict[str, str]:

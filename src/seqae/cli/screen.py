@@ -20,7 +20,7 @@ def console() -> Console:
 
 def say(text: str) -> None:
     """Print a line as it is: never wrapped, so that paths and commands can be copied."""
-    console().print(text, markup=False, soft_wrap=True)
+    console().print(printable(text), markup=False, soft_wrap=True)
 
 
 def facts(rows: Mapping[str, str]) -> None:
@@ -29,7 +29,12 @@ def facts(rows: Mapping[str, str]) -> None:
 
     width = max(len(name) for name in rows) + 2
     for name, text in rows.items():
-        console().print(Text.assemble((name.ljust(width), "cyan"), text), soft_wrap=True)
+        console().print(Text.assemble((name.ljust(width), "cyan"), printable(text)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text with control characters written out, so that a name in a file cannot steer the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def counted(count: int, noun: str) -> str:

@@ -107,8 +107,6 @@ def _estimator(chain: KerasChain, archive: KerasArchive, start: np.ndarray | Non
             "lstm",
             n_channels=shape.n_channels,
             latent_size=chain.latent_size,
-            hidden_size=1,
-            n_layers=1,
             n_steps=shape.n_steps,
             n_symbols=shape.n_symbols,
         )

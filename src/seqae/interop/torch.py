@@ -9,12 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidParameter
-from ..model.decoder import RecurrentDecoder
-from ..model.encoder import RecurrentEncoder
 from ..model.interface import Decoder, Encoder
 from ..model.layer import RecurrentLayer
-from ..model.stack import directions_of
-from ..model.symbols import SymbolDecoder
 
 _PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAME = re.compile(
@@ -101,12 +97,8 @@ def _prefixes(found: Mapping[str, object], prefix: str | Sequence[str] | None) -
 
 def _named_layers(module: Encoder | Decoder) -> Iterator[tuple[str, RecurrentLayer]]:
     """Each layer with what torch adds to its parameters' names: l0, l0_reverse, l1, ..."""
-    if isinstance(module, RecurrentEncoder):
-        for k, directions in enumerate(directions_of(module.layers)):
-            for layer in directions:
-                yield f"l{k}" + ("_reverse" if layer.reverse else ""), layer
-    elif isinstance(module, RecurrentDecoder | SymbolDecoder):
-        for k, layer in enumerate(module.layers):
-            yield f"l{k}", layer  # pyright: ignore[reportReturnType]
-    else:
+    if not module.recurrent_layers:
         raise InvalidParameter("weights of torch.nn layers go into an encoder_ or decoder_ of recurrent layers")
+    for k, directions in enumerate(module.recurrent_layers):
+        for layer in directions:
+            yield f"l{k}" + ("_reverse" if layer.reverse else ""), layer

@@ -233,6 +233,13 @@ class Architecture:
         return self.embedding_size is not None or (bool(self.chain) and self.chain[0].kind == "embedding")
 
     @property
+    def own_sizes(self) -> tuple[str, ...]:
+        """Which of the estimator's hidden_size and n_layers it decides itself."""
+        if self.encoder_sizes is not None or self.encoder_multiples is not None or self.chain is not None:
+            return ("hidden_size", "n_layers")
+        return () if self.n_layers is None else ("n_layers",)
+
+    @property
     def n_held_back(self) -> int:
         """Steps of each sequence that training predicts from the others."""
         return self.predicted_steps + self.preceding_steps

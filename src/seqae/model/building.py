@@ -21,6 +21,9 @@ from .presets import Architecture, as_architecture
 from .symbols import Embedding, SymbolDecoder
 from .tying import tie
 
+HIDDEN_SIZE, N_LAYERS = 64, 1
+"""Where neither the architecture nor the estimator says."""
+
 
 @dataclass(frozen=True, slots=True)
 class DataShape:
@@ -40,18 +43,20 @@ def build(
     *,
     n_channels: int,
     latent_size: int,
-    hidden_size: int,
-    n_layers: int,
+    hidden_size: int | None = None,
+    n_layers: int | None = None,
     n_steps: int | None = None,
     n_symbols: int | None = None,
 ) -> Autoencoder:
     """The module that an architecture describes, its parameters all zero.
 
-    n_steps, n_symbols: see DataShape. Raises InvalidParameter where sizes contradict each other.
+    hidden_size, n_layers: None is what the architecture says, else 64 and 1. n_steps, n_symbols: see DataShape.
+    Raises InvalidParameter where sizes contradict each other, or where the architecture ignores one that is given.
     """
     plan = as_architecture(architecture)
     recurrent = Cell(cell, plan.activation)  # pyright: ignore[reportArgumentType]
     shape = DataShape(n_channels, n_steps, n_symbols)
+    _check_unused(plan, hidden_size=hidden_size, n_layers=n_layers)
     if plan.chain is not None:
         return _build_chain(plan, plan.chain, shape, latent_size)
     encoder_sizes = _encoder_sizes(plan, latent_size, hidden_size, n_layers)
@@ -86,10 +91,21 @@ def _build_chain(plan: Architecture, chain: tuple[ChainLayer, ...], shape: DataS
     return Autoencoder(plan, encoder, decoder, length_head=LengthHead(latent_size) if plan.length_weight else None)
 
 
-def _encoder_sizes(plan: Architecture, latent_size: int, hidden_size: int, n_layers: int) -> tuple[int, ...]:
+def _encoder_sizes(
+    plan: Architecture, latent_size: int, hidden_size: int | None, n_layers: int | None
+) -> tuple[int, ...]:
     if plan.encoder_multiples is not None:
         return tuple(multiple * latent_size for multiple in plan.encoder_multiples)
-    return plan.encoder_sizes or (hidden_size,) * (plan.n_layers or n_layers)
+    return plan.encoder_sizes or (hidden_size or HIDDEN_SIZE,) * (plan.n_layers or n_layers or N_LAYERS)
+
+
+def _check_unused(plan: Architecture, **sizes: int | None) -> None:
+    """Raise InvalidParameter for a size that is given although the architecture decides it itself."""
+    for name in plan.own_sizes:
+        if sizes[name] is not None:
+            raise InvalidParameter(
+                f"{name}={sizes[name]} has no effect: this architecture decides it itself; leave {name} out"
+            )
 
 
 def _decoder_sizes(plan: Architecture, shape: DataShape, encoder_sizes: Sequence[int]) -> tuple[int, ...]:

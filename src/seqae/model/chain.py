@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InvalidParameter
 from ..recurrence import Constant, State
@@ -15,6 +15,7 @@ from ..sequences.ragged import Ragged
 from .architecture import ChainLayer
 from .draw import Draw
 from .interface import Code, Encoder, ValueDecoder
+from .layer import RecurrentLayer
 from .links import Flow, RecurrentLink, links, spread
 
 
@@ -66,6 +67,11 @@ class ChainEncoder(Encoder):
         modules: list[RecurrentLink] = [self.links[source] for source in sources]  # pyright: ignore[reportAssignmentType]
         self.handover = Handover(tuple(sources), tuple(module.state_sizes for module in modules), {})
 
+    @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return recurrent_layers_of(self.links)
+
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
         """See Encoder.encode."""
         flow: Flow = sequences
@@ -80,6 +86,11 @@ class ChainEncoder(Encoder):
         if not isinstance(flow, Tensor):
             raise InvalidParameter("the chain's encoder must end in one vector per sequence")
         return Code(flow)
+
+
+def recurrent_layers_of(modules: nn.ModuleList) -> list[list[RecurrentLayer]]:
+    """Those among the links."""
+    return [link.layers for link in modules if isinstance(link, RecurrentLink)]
 
 
 class ChainDecoder(ValueDecoder):
@@ -103,6 +114,11 @@ class ChainDecoder(ValueDecoder):
     def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
         """See Decoder.forward."""
         return self._through(latent, lengths, None)
+
+    @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return recurrent_layers_of(self.links)
 
     def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
         """See Decoder.taught."""

@@ -123,6 +123,11 @@ class RecurrentDecoder(ValueDecoder):
         return Readout(torch.eye(self.n_channels).to(like), like.new_zeros(self.n_channels))
 
     @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return [[layer] for layer in self._stack]
+
+    @property
     def _stack(self) -> list[RecurrentLayer]:
         return list(self.layers)  # pyright: ignore[reportReturnType]
 

@@ -14,7 +14,7 @@ from .architecture import Architecture
 from .draw import Draw
 from .interface import Code, Encoder
 from .latent import LengthCode
-from .layer import LinearMap
+from .layer import LinearMap, RecurrentLayer
 from .rows import with_values
 from .stack import bidirectional_layers, directions_of, final_states, outputs_and_states
 
@@ -49,12 +49,17 @@ class RecurrentEncoder(Encoder):
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
         """See Encoder.encode."""
         inputs = sequences if self.reader is None else self.reader(sequences)
-        stack, dropout = directions_of(self.layers), self._architecture.dropout
+        stack, dropout = self.recurrent_layers, self._architecture.dropout
         if self._architecture.summary == "pooled":
             outputs, _ = outputs_and_states(stack, inputs, dropout, draw)
             return self._pooled(outputs, sequences.lengths)
         states = final_states(stack, inputs, dropout, draw)
         return self._code(_join(states, self._architecture.summary, len(stack[-1])), sequences.lengths)
+
+    @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return directions_of(self.layers)
 
     def _code(self, summary: Tensor, lengths: np.ndarray) -> Code:
         latent = self._project(summary, lengths)

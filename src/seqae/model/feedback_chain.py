@@ -12,10 +12,11 @@ from ..errors import InvalidParameter
 from ..recurrence import Readout, State, recur_feedback, recur_symbols
 from ..sequences.ragged import Ragged, back_to_back
 from .architecture import ChainLayer
-from .chain import Handover, through
+from .chain import Handover, recurrent_layers_of, through
 from .draw import Draw
 from .folding import run_folded
 from .interface import ValueDecoder
+from .layer import RecurrentLayer
 from .links import DenseLink, EmbeddingLink, RecurrentLink, links
 from .rows import shifted, shifted_symbols
 
@@ -65,6 +66,11 @@ class FeedbackChainDecoder(ValueDecoder):
     def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
         """See Decoder.taught."""
         return self(latent, target.lengths) if self._feedback == "own" else self._reading(latent, target, draw)
+
+    @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return recurrent_layers_of(self.links)
 
     def _reading(self, latent: Tensor, steps: Ragged, draw: Draw | None) -> Ragged:
         """What the layers make of the step before each of `steps`."""

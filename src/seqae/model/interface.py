@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..sequences.ragged import Ragged
 from ..sequences.tensors import to_tensors
 from .draw import Draw
+from .layer import RecurrentLayer
 from .losses import Loss
 
 
@@ -27,7 +28,16 @@ class Code:
     memory: Ragged | None = None
 
 
-class Encoder(nn.Module, ABC):
+class Part(nn.Module, ABC):
+    """An encoder or a decoder."""
+
+    @property
+    @abstractmethod
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """Its recurrent layers, first to last, the one or two directions of each."""
+
+
+class Encoder(Part):
     """Sequences to latent vectors."""
 
     @abstractmethod
@@ -39,7 +49,7 @@ class Encoder(nn.Module, ABC):
         return self.encode(to_tensors(sequences) if isinstance(sequences.values, np.ndarray) else sequences).latent
 
 
-class Decoder(nn.Module, ABC):
+class Decoder(Part):
     """Latent vectors to sequences of any length.
 
     n_channels: values of a step; 1 for tokens. writes_tokens: whether the steps are tokens.

@@ -165,5 +165,10 @@ class SymbolDecoder(Decoder):
         return values.split(max(1, CHUNK_LOGITS // self.n_symbols))
 
     @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return [[layer] for layer in self._stack]
+
+    @property
     def _stack(self) -> list[RecurrentLayer]:
         return list(self.layers)  # pyright: ignore[reportReturnType]
