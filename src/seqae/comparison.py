@@ -146,7 +146,7 @@ def _row(
 ) -> ComparedRow:
     errors, accuracies, n_parameters, seconds = [], [], 0, []
     own_sizes = as_architecture(architecture).own_sizes
-    given = {"verbose": False} | {key: value for key, value in settings.items() if key not in own_sizes}
+    given: dict[str, Any] = {"verbose": False} | {key: value for key, value in settings.items() if key not in own_sizes}
     try:
         for seed in seeds:
             ae = SequenceAutoencoder(architecture, random_state=seed, **given).fit(split.training)
