@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 MODEL, TRAINING = "The model", "The training"
 
+HiddenSize = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Units of a layer; 64 if the architecture does not say.", rich_help_panel=MODEL),
+]
+NLayers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Layers on each side; 1 if the architecture does not say.", rich_help_panel=MODEL),
+]
+
 
 def fit(
     data: DataFile,
@@ -30,18 +39,8 @@ def fit(
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.", rich_help_panel=MODEL)
     ] = "repeat",
     latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = 32,
-    hidden_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Units of a recurrent layer; 64 if the architecture does not say.", rich_help_panel=MODEL
-        ),
-    ] = None,
-    n_layers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Layers on each side; 1 if the architecture does not say.", rich_help_panel=MODEL
-        ),
-    ] = None,
+    hidden_size: HiddenSize = None,
+    n_layers: NLayers = None,
     cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = "lstm",
     predicted_steps: Annotated[
         int | None,
