@@ -119,10 +119,12 @@ def _named(architectures: Any) -> dict[str, str | Architecture]:
     else:
         named = {item if isinstance(item, str) else f"#{k}": item for k, item in enumerate(architectures)}
     if not named:
-        raise InvalidParameter("architectures must name at least one")
+        raise InvalidParameter("architectures must name at least one", parameter="architectures")
     for architecture in named.values():
         if isinstance(architecture, str) and architecture not in PRESETS:
-            raise InvalidParameter(f"architectures must be among {', '.join(PRESETS)}, got {architecture!r}")
+            raise InvalidParameter(
+                f"architectures must be among {', '.join(PRESETS)}, got {architecture!r}", parameter="architectures"
+            )
     return named
 
 
@@ -133,7 +135,9 @@ def _labels(y: Any) -> np.ndarray | None:
 def _split(sequences: Ragged, labels: np.ndarray | None, fraction: float, seed: int) -> _Split:
     n = len(sequences)
     if labels is not None and labels.shape != (n,):
-        raise InvalidParameter(f"y must have one label for each of the {n} sequences, got shape {labels.shape}")
+        raise InvalidParameter(
+            f"y must have one label for each of the {n} sequences, got shape {labels.shape}", parameter="y"
+        )
     if n < 8:
         raise InvalidSequence(f"compare needs at least 8 sequences to hold some out, got {n}")
     training, held_out = hold_out(n, fraction, (seed, 1), fewest=2, fewest_left=4)
@@ -215,7 +219,7 @@ def _probe(training: np.ndarray, held_out: np.ndarray, labels: tuple[np.ndarray,
     from sklearn.preprocessing import StandardScaler
 
     if len(np.unique(labels[0])) < 2:
-        raise InvalidParameter("y must have at least two labels among the training sequences")
+        raise InvalidParameter("y must have at least two labels among the training sequences", parameter="y")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(training, labels[0])
     return float(probe.score(held_out, labels[1]))
 

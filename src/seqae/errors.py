@@ -13,7 +13,14 @@ SeqaeError
 
 
 class SeqaeError(Exception):
-    """The root: `except SeqaeError` catches whatever seqae says about bad input."""
+    """The root: `except SeqaeError` catches whatever seqae says about bad input.
+
+    parameter: the argument that the error is about, by its name in Python; None if it is about none, or about several.
+    """
+
+    def __init__(self, message: str = "", *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 class InvalidSequence(SeqaeError, ValueError):

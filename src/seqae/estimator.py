@@ -199,7 +199,9 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Raises InvalidParameter if the model is not variational: its vectors then follow no known distribution.
         """
         if not self._fitted().architecture.is_variational:
-            raise InvalidParameter("sample() needs a variational model; use architecture='variational'")
+            raise InvalidParameter(
+                "sample() needs a variational model; use architecture='variational'", parameter="architecture"
+            )
         rng = as_random_state(random_state)
         return self.inverse_transform(rng.standard_normal((check_count("n", n), self.latent_size)))
 
@@ -329,13 +331,17 @@ def _device(device: str) -> torch.device:
     try:
         wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     except (RuntimeError, TypeError) as error:
-        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}") from error
+        raise InvalidParameter(
+            f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device"
+        ) from error
     if wanted.type not in ("cpu", "cuda"):
-        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device")
     if wanted.type == "cpu":
         return torch.device("cpu")
     if (wanted.index or 0) >= torch.cuda.device_count():
-        raise InvalidParameter(f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices")
+        raise InvalidParameter(
+            f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices", parameter="device"
+        )
     return torch.device("cuda", wanted.index or 0)
 
 

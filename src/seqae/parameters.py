@@ -16,7 +16,7 @@ MAX_SEED = 2**32 - 1
 def check_count(name: str, value: Any, *, least: int = 1) -> int:
     """A whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InvalidParameter(f"{name} must be a whole number of at least {least}, got {value!r}")
+        raise InvalidParameter(f"{name} must be a whole number of at least {least}, got {value!r}", parameter=name)
     return int(value)
 
 
@@ -28,14 +28,14 @@ def check_optional_count(name: str, value: Any) -> int | None:
 def check_positive(name: str, value: Any) -> float:
     """A finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
-        raise InvalidParameter(f"{name} must be a number above 0, got {value!r}")
+        raise InvalidParameter(f"{name} must be a number above 0, got {value!r}", parameter=name)
     return float(value)
 
 
 def check_fraction(name: str, value: Any) -> float:
     """A number from 0 up to, but not including, 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
-        raise InvalidParameter(f"{name} must be a number from 0 to below 1, got {value!r}")
+        raise InvalidParameter(f"{name} must be a number from 0 to below 1, got {value!r}", parameter=name)
     return float(value)
 
 
@@ -47,19 +47,22 @@ def as_random_state(value: Any) -> np.random.RandomState:
         return check_random_state(value)
     except ValueError as error:
         raise InvalidParameter(
-            f"random_state must be a whole number from 0 to {MAX_SEED}, or a RandomState, got {value!r}"
+            f"random_state must be a whole number from 0 to {MAX_SEED}, or a RandomState, got {value!r}",
+            parameter="random_state",
         ) from error
 
 
 def check_seed(value: Any) -> int:
     """A random_state that is a seed."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= MAX_SEED:
-        raise InvalidParameter(f"random_state must be a whole number from 0 to {MAX_SEED}, got {value!r}")
+        raise InvalidParameter(
+            f"random_state must be a whole number from 0 to {MAX_SEED}, got {value!r}", parameter="random_state"
+        )
     return int(value)
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     """One of the choices."""
     if value not in choices:
-        raise InvalidParameter(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise InvalidParameter(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}", parameter=name)
     return value

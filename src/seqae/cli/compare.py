@@ -37,7 +37,7 @@ def compare(
         int | None, typer.Option(metavar="N", help="Units of a recurrent layer, where the architecture does not say.")
     ] = None,
     max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs for each model.")] = 100,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the split and the first model.")] = 0,
+    random_state: Annotated[int, typer.Option("--seed", metavar="N", help="Of the split and the first model.")] = 0,
 ) -> None:
     """Fit each architecture on the same sequences, and judge it on the same held-out ones.
 
@@ -51,7 +51,7 @@ def compare(
     source, labels = _labelled(data.read(), label)
     names = DEFAULT if architectures is None else tuple(name.strip() for name in architectures.split(","))
     settings: dict[str, Any] = {"latent_size": latent_size, "hidden_size": hidden_size, "max_epochs": max_epochs}
-    result = run(source, labels, architectures=names, n_seeds=n_seeds, random_state=seed, **settings)
+    result = run(source, labels, architectures=names, n_seeds=n_seeds, random_state=random_state, **settings)
     _show(result)
     if output is not None:
         from ..storage.tables import write_table

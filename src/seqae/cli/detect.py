@@ -55,7 +55,9 @@ class Learning:
             metavar="A,B,...", help="Of the channels, those whose errors count; all are read.", rich_help_panel=LEARNING
         ),
     ] = None
-    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)] = 0
+    random_state: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)
+    ] = 0
 
 
 def detect(
@@ -161,7 +163,7 @@ def _fitted(file: DataFile, model: Path | None, learning: Learning, threshold: s
         score=names[0] if len(names) == 1 else names,
         threshold=_number(threshold),
         scored_channels=None if learning.scored_channels is None else _split(learning.scored_channels),
-        random_state=learning.seed,
+        random_state=learning.random_state,
     ).fit(normal)
 
 

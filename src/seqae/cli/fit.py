@@ -72,7 +72,9 @@ def fit(
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.", rich_help_panel=TRAINING)
     ] = "auto",
-    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)] = 0,
+    random_state: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
+    ] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Kept after each epoch; to resume.", rich_help_panel=TRAINING),
@@ -110,7 +112,7 @@ def fit(
         validation_fraction=validation_fraction,
         patience=patience or None,
         device=device,
-        random_state=seed,
+        random_state=random_state,
     ).fit(source)
     model.save(output)
     if not quiet:

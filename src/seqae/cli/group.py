@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 from ..errors import SeqaeError
 from ..version import __version__
 
 BAD_INPUT, INTERRUPTED = 2, 130
-AS_OPTIONS = {
-    "missing='mask'": "--missing mask",
-    "wide=True": "--wide",
-    "symbols are for architecture='tokens' or symbols='auto'": "symbols are for fit --architecture tokens and detect "
-    "--symbols",
-    "None for whole sequences": "--window none for whole sequences",
-    "window= for one long series": "--window for one long series",
-    "channels=[...]": "--channels A,B,...",
-    "channels=": "--channels",
-    "id=": "--id",
-    "time=": "--time",
-    "scale=True": "--scale",
-    "loss='mse'": "--loss mse",
-    "random_state": "--seed",
-    "scored_channels": "--scored-channels",
-    "latent_size": "--latent-size",
-    "hidden_size": "--hidden-size",
-    "n_layers": "--n-layers",
-    "n_seeds": "--n-seeds",
-    "n_steps must": "--steps must",
-    "predicted_steps": "--predicted-steps",
-    "max_epochs": "--max-epochs",
-    "batch_size": "--batch-size",
-    "learning_rate": "--learning-rate",
-    "validation_fraction": "--validation-fraction",
-}
-"""What messages call by its Python name, as the command line calls it; longer names first."""
 
 
 class Group(TyperGroup):
@@ -49,11 +23,20 @@ class Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except SeqaeError as error:
-            fail(_with_options(str(error)))
+            fail(as_options(str(error), error.parameter, self.options_of(ctx.invoked_subcommand)))
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
             fail("interrupted; nothing was written")
             raise typer.Exit(INTERRUPTED) from error
+
+    def options_of(self, running: str | None) -> dict[str, tuple[str, TyperOption]]:
+        """By the parameter that it sets, each option and the command that takes it: "" for the running one."""
+        found: dict[str, tuple[str, TyperOption]] = {}
+        for command in sorted(self.commands, key=lambda name: name != running):
+            for option in self.commands[command].params:
+                if isinstance(option, TyperOption) and option.name:
+                    found.setdefault(option.name, ("" if command == running else command, option))
+        return found
 
 
 def fail(message: str) -> None:
@@ -62,10 +45,33 @@ def fail(message: str) -> None:
     typer.echo(" ".join(message.split()), err=True)
 
 
-def _with_options(message: str) -> str:
-    """The message with Python's arguments as options."""
-    names = "|".join(re.escape(name) for name in AS_OPTIONS)
-    return re.sub(rf"(?<![\w'-])({names})(?![\w'\"])", lambda match: AS_OPTIONS[match[0]], message)
+def as_options(message: str, parameter: str | None, options: Mapping[str, tuple[str, TyperOption]]) -> str:
+    """A message in which Python's arguments are spelt as options.
+
+    These are `parameter`, wherever it stands, and every name=value, such as missing='mask': --missing mask.
+    options: see Group.options_of(); one that the running command does not take is named with its command.
+    """
+
+    def spelt(match: re.Match[str]) -> str:
+        name, value = match["name"], match["value"]
+        if value is None and name != parameter:
+            return match[0]
+        command, option = options[name]
+        spelling = _spelt(option, (value or "").strip("'"))
+        return f"{command} {spelling}".strip()
+
+    names = "|".join(map(re.escape, options))
+    return re.sub(
+        rf"(?<![\w.'-])(?P<name>{names})\b(?:=(?P<value>'[^']*'|\[[^]]*\]|(?:[\w.]*\w)?))?(?!['\w])", spelt, message
+    )
+
+
+def _spelt(option: TyperOption, value: str) -> str:
+    """value: as Python writes it, without quotes; nothing where a message speaks of the argument itself."""
+    if option.is_flag:
+        return (option.secondary_opts or option.opts)[0] if value == "False" else option.opts[0]
+    shown = {"None": "none", "[...]": option.metavar or ""}.get(value, value)
+    return f"{option.opts[0]} {shown}".strip()
 
 
 def _print_version(is_wanted: bool) -> None:

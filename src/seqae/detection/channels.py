@@ -86,12 +86,18 @@ def as_channels(wanted: Any, names: Sequence[str], *, are_tokens: bool) -> np.nd
     if wanted is None:
         return None
     if are_tokens:
-        raise InvalidParameter("scored_channels chooses among channels, but tokens are one; leave it out")
+        raise InvalidParameter(
+            "scored_channels chooses among channels, but tokens are one; leave it out", parameter="scored_channels"
+        )
     if isinstance(wanted, str) or not isinstance(wanted, Sequence | np.ndarray) or not len(wanted):
-        raise InvalidParameter(f"scored_channels must be a list of channel names or numbers, got {wanted!r}")
+        raise InvalidParameter(
+            f"scored_channels must be a list of channel names or numbers, got {wanted!r}", parameter="scored_channels"
+        )
     numbers = [_number(channel, names) for channel in wanted]
     if len(set(numbers)) < len(numbers):
-        raise InvalidParameter(f"scored_channels must name each channel once, got {wanted!r}")
+        raise InvalidParameter(
+            f"scored_channels must name each channel once, got {wanted!r}", parameter="scored_channels"
+        )
     return np.array(numbers, np.int64)
 
 
@@ -100,7 +106,10 @@ def suited_parts(names: tuple[str, ...], score: Any) -> tuple[str, ...]:
     if "latent" not in names:
         return names
     if score != "auto":
-        raise InvalidParameter("score 'latent' is of all channels at once; choose others, or leave scored_channels out")
+        raise InvalidParameter(
+            "score 'latent' is of all channels at once; choose others, or leave scored_channels out",
+            parameter="scored_channels",
+        )
     return tuple(name for name in names if name != "latent")
 
 
@@ -111,5 +120,6 @@ def _number(channel: Any, names: Sequence[str]) -> int:
         return int(channel)
     shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
     raise InvalidParameter(
-        f"scored_channels names {channel!r}, but the channels are {shown}, or 0 to {len(names) - 1} by number"
+        f"scored_channels names {channel!r}, but the channels are {shown}, or 0 to {len(names) - 1} by number",
+        parameter="scored_channels",
     )

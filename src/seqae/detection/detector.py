@@ -206,7 +206,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         fraction = check_fraction("held_out_fraction", self.held_out_fraction)
         if not fraction:
             raise InvalidParameter(
-                "held_out_fraction must be above 0 and below 1: the threshold needs data that training never saw"
+                "held_out_fraction must be above 0 and below 1: the threshold needs data that training never saw",
+                parameter="held_out_fraction",
             )
         return check_count("stride", self.stride), fraction
 

@@ -234,7 +234,9 @@ def as_names(score: Any) -> tuple[str, ...]:
     """The parts of a score that was given as a name or a sequence of names."""
     names = (score,) if isinstance(score, str) else score
     if not isinstance(names, tuple | list) or not names or len(set(names)) != len(names):
-        raise InvalidParameter(f"score must be 'auto', a name, or a tuple of different names, got {score!r}")
+        raise InvalidParameter(
+            f"score must be 'auto', a name, or a tuple of different names, got {score!r}", parameter="score"
+        )
     return tuple(check_choice("score", name, tuple(KINDS)) for name in names)
 
 

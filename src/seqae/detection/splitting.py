@@ -70,7 +70,7 @@ def split_series(series: Series, fraction: float, seed: int, window: int) -> Spl
     if not len(usable):
         raise InvalidSequence(
             f"window={window} is too long for series of at most {longest} steps: a window to train on, a gap and a "
-            f"held-out one need {3 * window}; choose a shorter one, or None for whole sequences"
+            f"held-out one need {3 * window}; choose a shorter one, or window=None for whole sequences"
         )
     starts, lengths = ragged.starts[usable], n_training[usable]
     ends = starts + ragged.lengths[usable]

@@ -71,7 +71,8 @@ class Autoencoder(nn.Module):
         if self.predictor is None:
             raise InvalidParameter(
                 "this architecture does not continue sequences; use architecture='composite', or any with "
-                "predicted_steps of at least 1"
+                "predicted_steps of at least 1",
+                parameter="predicted_steps",
             )
         return self.predictor
 
@@ -88,7 +89,8 @@ class Autoencoder(nn.Module):
         if self.architecture.n_held_back == 0:
             raise InvalidParameter(
                 "this architecture predicts no steps; use architecture='composite', or any with predicted_steps or "
-                "preceding_steps of at least 1"
+                "preceding_steps of at least 1",
+                parameter="predicted_steps",
             )
 
     def fit_lengths(self, lengths: np.ndarray) -> None:

@@ -124,7 +124,8 @@ def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequ
     if not plan.has_projection and summary_size != latent_size:
         raise InvalidParameter(
             f"without a projection the encoder's final state is the latent vector: it has {summary_size} values, "
-            f"but latent_size is {latent_size}; make them equal or use has_projection=True"
+            f"but latent_size is {latent_size}; make them equal or use has_projection=True",
+            parameter="latent_size",
         )
     _check_kind(plan.embedding_size is not None, shape)
     if plan.latent_as == "steps":
@@ -135,7 +136,8 @@ def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequ
         if latent_size % shape.n_steps:
             raise InvalidParameter(
                 f"latent_size is reshaped to {shape.n_steps} steps, so it must be a multiple of {shape.n_steps}, "
-                f"got {latent_size}"
+                f"got {latent_size}",
+                parameter="latent_size",
             )
     width = shape.n_channels * (shape.n_steps or 1) if plan.readout == "final" else shape.n_channels
     if plan.readout != "dense" and plan.decoder_sizes is not None and plan.decoder_sizes[-1] != width:

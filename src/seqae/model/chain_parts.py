@@ -30,7 +30,8 @@ def chain_parts(
     size = encoder.handover.latent_size if sources else encoder.output_size
     if size != latent_size:
         raise InvalidParameter(
-            f"the chain's vector has {size} values, but latent_size is {latent_size}; make them equal"
+            f"the chain's vector has {size} values, but latent_size is {latent_size}; make them equal",
+            parameter="latent_size",
         )
     takers = {k: sources.index(layer.starts_from) for k, layer in enumerate(behind) if layer.starts_from is not None}
     handover = Handover(sources, encoder.handover.sizes, takers)

@@ -35,7 +35,8 @@ class Conditioning(nn.Module):
         if filled and self.state_map is None and state_size != latent_size:
             raise InvalidParameter(
                 f"without a projection the vector is the decoder's first state: that has {state_size} values, but "
-                f"latent_size is {latent_size}; make them equal or use has_projection=True"
+                f"latent_size is {latent_size}; make them equal or use has_projection=True",
+                parameter="latent_size",
             )
 
     def states(self, latent: Tensor) -> list[State] | None:

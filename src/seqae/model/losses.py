@@ -34,7 +34,7 @@ class Loss:
     def __post_init__(self) -> None:
         kinds = (*VALUE_LOSSES, "cross_entropy")
         if self.kind not in kinds:
-            raise InvalidParameter(f"loss must be one of {', '.join(kinds)}, got {self.kind!r}")
+            raise InvalidParameter(f"loss must be one of {', '.join(kinds)}, got {self.kind!r}", parameter="loss")
         if self.per not in ("step", "sequence"):
             raise InvalidParameter(f"Loss.per must be 'step' or 'sequence', got {self.per!r}")
 
@@ -48,7 +48,8 @@ class Loss:
         if sequences.is_tokens != (self.kind == "cross_entropy"):
             raise InvalidParameter(
                 f"X holds {'tokens' if sequences.is_tokens else 'vectors'}, but loss is {self.kind!r}; "
-                "tokens need loss='cross_entropy', vectors any other"
+                "tokens need loss='cross_entropy', vectors any other",
+                parameter="loss",
             )
         if self.kind != "bce":
             return

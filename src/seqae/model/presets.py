@@ -82,6 +82,7 @@ def as_architecture(architecture: str | Architecture) -> Architecture:
         return architecture
     if architecture not in PRESETS:
         raise InvalidParameter(
-            f"architecture must be an Architecture or one of {', '.join(PRESETS)}, got {architecture!r}"
+            f"architecture must be an Architecture or one of {', '.join(PRESETS)}, got {architecture!r}",
+            parameter="architecture",
         )
     return PRESETS[architecture]

@@ -139,7 +139,9 @@ class _Trainer:
                 max_norm=settings.max_norm,
             )
             if not (math.isfinite(value) and math.isfinite(norm)):
-                raise TrainingDiverged(_diverged(number, value, norm, settings.learning_rate))
+                raise TrainingDiverged(
+                    _diverged(number, value, norm, settings.learning_rate), parameter="learning_rate"
+                )
             n_batch_steps = len(batch.values)  # they lie back to back
             total += value * n_batch_steps
             n_steps += n_batch_steps
