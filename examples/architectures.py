@@ -30,10 +30,9 @@ def data_for(name: str, sequences: Ragged) -> Ragged:
 
 
 def explained(name: str, train: Ragged, test: Ragged, max_epochs: int) -> tuple[SequenceAutoencoder, str]:
-    loss = "cross_entropy" if name == "tokens" else "mse"
-    ae = SequenceAutoencoder(
-        name, latent_size=LATENT_SIZE, loss=loss, max_epochs=max_epochs, random_state=0, verbose=False
-    ).fit(train)
+    ae = SequenceAutoencoder(name, latent_size=LATENT_SIZE, max_epochs=max_epochs, random_state=0, verbose=False).fit(
+        train
+    )
     if name == "tokens":
         return ae, f"{ae.accuracy(test):9.1%} of the symbols"
     return ae, f"{explained_variance(test, ae.reconstruct(test), fit_scaling(train)):9.1%} of the variance"

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from seqae import Loss, Ragged
+import seqae
+from seqae import Loss, Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.model.losses import as_loss
 from seqae.sequences.tensors import to_tensors
 
-from .conftest import make_ragged
+from .conftest import make_ragged, make_waves
 from .naive import value_loss
 
 
@@ -51,5 +55,23 @@ def test_unknown_names_are_refused(kind: str, per: str) -> None:
 
 
 def test_a_name_is_a_loss_per_step() -> None:
-    assert as_loss("mae") == Loss("mae", "step")
-    assert as_loss(loss := Loss("mse", "sequence")) is loss
+    assert as_loss("mae", of_tokens=False) == Loss("mae", "step")
+    assert as_loss(loss := Loss("mse", "sequence"), of_tokens=False) is loss
+
+
+def test_auto_is_what_suits_the_data() -> None:
+    assert as_loss("auto", of_tokens=True) == Loss("cross_entropy")
+    assert as_loss("auto", of_tokens=False) == Loss("mse")
+
+
+def test_the_estimators_loss_is_chosen_and_saved(tmp_path: Path) -> None:
+    tiny: dict[str, Any] = {"latent_size": 2, "hidden_size": 3, "max_epochs": 1, "verbose": False, "random_state": 0}
+    tokens = Ragged.from_tokens([np.arange(4), np.arange(3), np.arange(6)])
+    of_tokens = SequenceAutoencoder("tokens", **tiny).fit(tokens)
+    given = SequenceAutoencoder("tokens", loss="cross_entropy", **tiny).fit(tokens)
+    assert of_tokens.get_params()["loss"] == "auto"
+    assert of_tokens.loss_ == Loss("cross_entropy")
+    np.testing.assert_array_equal(of_tokens.transform(tokens), given.transform(tokens))
+    of_tokens.save(tmp_path / "m.seqae")
+    assert seqae.load(tmp_path / "m.seqae").loss_ == Loss("cross_entropy")
+    assert SequenceAutoencoder(**tiny).fit(make_waves(4, seed=0)).loss_ == Loss("mse")

@@ -17,7 +17,15 @@ from .model.building import DataShape
 from .model.interface import Decoder, Encoder
 from .model.losses import Loss, as_loss
 from .model.presets import Architecture, as_architecture
-from .parameters import as_random_state, check_choice, check_count, check_fraction, check_optional_count, check_positive
+from .parameters import (
+    DEFAULTS,
+    as_random_state,
+    check_choice,
+    check_count,
+    check_fraction,
+    check_optional_count,
+    check_positive,
+)
 from .reading import Schema, take
 from .reading.latent import take_latent, take_lengths
 from .reading.vocabulary import as_symbols
@@ -46,7 +54,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         64 and 1. One that the architecture has no use for raises InvalidParameter.
     cell: "lstm" or "gru".
     loss: "mse", "mae", "huber", "bce" (values in 0..1), "cross_entropy" (tokens), or a Loss to choose
-        also how it is reduced.
+        also how it is reduced; "auto" is cross_entropy for tokens, mse for all else.
     scale: whether each channel is centred and scaled first.
     max_epochs, batch_size, learning_rate: of training; batch_size counts sequences.
     validation_fraction: the part of the sequences that is held out to decide which epoch was best; 0 holds out none.
@@ -66,20 +74,20 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def __init__(
         self,
-        architecture: str | Architecture = "repeat",
+        architecture: str | Architecture = DEFAULTS.architecture,
         *,
-        latent_size: int = 32,
-        hidden_size: int | None = None,
-        n_layers: int | None = None,
-        cell: Literal["lstm", "gru"] = "lstm",
-        loss: str | Loss = "mse",
+        latent_size: int = DEFAULTS.latent_size,
+        hidden_size: int | None = DEFAULTS.hidden_size,
+        n_layers: int | None = DEFAULTS.n_layers,
+        cell: Literal["lstm", "gru"] = DEFAULTS.cell,
+        loss: str | Loss = DEFAULTS.loss,
         scale: bool = True,
-        max_epochs: int = 100,
-        batch_size: int = 64,
-        learning_rate: float = 5e-3,
-        validation_fraction: float = 0.1,
-        patience: int | None = 20,
-        device: str = "auto",
+        max_epochs: int = DEFAULTS.max_epochs,
+        batch_size: int = DEFAULTS.batch_size,
+        learning_rate: float = DEFAULTS.learning_rate,
+        validation_fraction: float = DEFAULTS.validation_fraction,
+        patience: int | None = DEFAULTS.patience,
+        device: str = DEFAULTS.device,
         random_state: int | np.random.RandomState | None = None,
         callbacks: Sequence[Any] = (),
         verbose: bool | Literal["auto"] = "auto",
@@ -108,11 +116,12 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         validation: sequences that decide which epoch was best; None holds out validation_fraction of X instead.
         """
-        loss, settings = as_loss(self.loss), self._settings()
+        takes_symbols = as_architecture(self.architecture).takes_symbols
+        loss, settings = as_loss(self.loss, of_tokens=takes_symbols), self._settings()
         fraction = check_fraction("validation_fraction", self.validation_fraction)
         is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
         device = _device(self.device)
-        source = take(X, takes_symbols=as_architecture(self.architecture).takes_symbols)
+        source = take(X, takes_symbols=takes_symbols)
         shape = _shape_of(source.ragged)
         model = build_for(self._checked_parameters(), shape)
         loss.check_target(source.ragged)
@@ -178,7 +187,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         decoder = self.decoder_
         latent = take_latent(Z, self.latent_size)
         counts = self.lengths_of(latent) if lengths is None else take_lengths(lengths, len(latent))
-        return self._unscaled(decode(decoder, as_loss(self.loss), latent, counts))
+        return self._unscaled(decode(decoder, self.loss_, latent, counts))
 
     def lengths_of(self, Z: Any) -> np.ndarray:
         """How long the sequence of each vector was, as the length head tells. Returns (n_sequences,) int64."""
@@ -216,7 +225,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def reconstruct(self, X: Any) -> Ragged:
         """Each sequence through its vector and back, in the units of the data; the lengths of X."""
-        return self._unscaled(reconstruct(self._fitted(), as_loss(self.loss), self._loader(X)))
+        return self._unscaled(reconstruct(self._fitted(), self.loss_, self._loader(X)))
 
     def reconstruction_error(
         self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
@@ -227,13 +236,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         channel, for "value" one with the channels of X. NaN where nothing was observed.
         """
         loader = self._loader(X)
-        return reduced(losses_of(self._fitted(), as_loss(self.loss), loader), loader.lengths, self.n_channels_, per)
+        return reduced(losses_of(self._fitted(), self.loss_, loader), loader.lengths, self.n_channels_, per)
 
     def predict_steps(self, X: Any, n_steps: int) -> Ragged:
         """The n_steps steps that follow each sequence, in the units of the data; needs predicted_steps."""
         loader = self._loader(X)
         n_steps = check_count("n_steps", n_steps)
-        return self._unscaled(predict(self._fitted(), as_loss(self.loss), loader, n_steps))
+        return self._unscaled(predict(self._fitted(), self.loss_, loader, n_steps))
 
     def prediction_error(
         self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
@@ -246,7 +255,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model.require_held_back()
         model.check_lengths(loader.lengths)
         lengths = np.full(len(loader), model.architecture.n_held_back, np.int64)
-        return reduced(prediction_losses_of(model, as_loss(self.loss), loader), lengths, self.n_channels_, per)
+        return reduced(prediction_losses_of(model, self.loss_, loader), lengths, self.n_channels_, per)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the mean loss of each sequence: higher is more normal. Returns (n_sequences,) float64."""
@@ -265,6 +274,12 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def decoder_(self) -> Decoder:
         """The module from vectors to scaled sequences."""
         return self._fitted().reconstructor
+
+    @property
+    def loss_(self) -> Loss:
+        """The loss that fit() minimised: what "auto" stands for with these data."""
+        self._fitted()
+        return as_loss(self.loss, of_tokens=self.shape_.n_symbols is not None)
 
     @property
     def schema_(self) -> Schema:

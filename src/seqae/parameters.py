@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .errors import InvalidParameter
 
 MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds in Python and on the command line where nothing is said; what they mean: see SequenceAutoencoder."""
+
+    architecture: str = "repeat"
+    latent_size: int = 32
+    hidden_size: int | None = None
+    n_layers: int | None = None
+    cell: Literal["lstm", "gru"] = "lstm"
+    loss: str = "auto"
+    max_epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 5e-3
+    validation_fraction: float = 0.1
+    patience: int = 20
+    device: str = "auto"
+
+
+DEFAULTS = Defaults()
 
 
 def check_count(name: str, value: Any, *, least: int = 1) -> int:

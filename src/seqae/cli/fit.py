@@ -9,24 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..model.presets import PRESETS, as_architecture
+from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_model_target
 from .screen import duration, facts, lengths, listed
+from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
     from ..reading import Source
-
-MODEL, TRAINING = "The model", "The training"
-
-HiddenSize = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Units of a layer; 64 if the architecture does not say.", rich_help_panel=MODEL),
-]
-NLayers = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Layers on each side; 1 if the architecture does not say.", rich_help_panel=MODEL),
-]
 
 
 def fit(
@@ -34,44 +25,19 @@ def fit(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.", show_default=False)
     ],
+    *,
     split: options.SplitText = options.Split.auto,
     architecture: Annotated[
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.", rich_help_panel=MODEL)
-    ] = "repeat",
-    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = 32,
-    hidden_size: HiddenSize = None,
-    n_layers: NLayers = None,
-    cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = "lstm",
+    ] = DEFAULTS.architecture,
+    model: ModelOptions,
     predicted_steps: Annotated[
         int | None,
         typer.Option(
             metavar="N", help="Also learn to continue by N steps, for forecast; composite by 1.", rich_help_panel=MODEL
         ),
     ] = None,
-    loss: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="mse, mae, huber, bce; auto is mse, or cross_entropy of symbols.",
-            rich_help_panel=MODEL,
-        ),
-    ] = "auto",
-    scale: Annotated[bool, typer.Option(help="Centre and scale each channel first.", rich_help_panel=MODEL)] = True,
-    max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=TRAINING)] = 100,
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Sequences of a batch.", rich_help_panel=TRAINING)] = 64,
-    learning_rate: Annotated[
-        float, typer.Option(metavar="X", help="The highest of the schedule.", rich_help_panel=TRAINING)
-    ] = 5e-3,
-    validation_fraction: Annotated[
-        float, typer.Option(metavar="X", help="Part held out to find the best epoch.", rich_help_panel=TRAINING)
-    ] = 0.1,
-    patience: Annotated[
-        int,
-        typer.Option(metavar="N", help="Epochs without progress to stop after, or 0.", rich_help_panel=TRAINING),
-    ] = 20,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.", rich_help_panel=TRAINING)
-    ] = "auto",
+    training: TrainingOptions,
     random_state: Annotated[
         int, typer.Option("--seed", metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
     ] = 0,
@@ -93,30 +59,13 @@ def fit(
         check_model_target(checkpoint, data.path)
         check_differs(checkpoint, output)
     plan = as_architecture(architecture)
-    takes_symbols = plan.takes_symbols
-    symbols = split.value if takes_symbols else None
-    source = replace(data, symbols=symbols).read()
-    model = _estimator(
-        checkpoint,
-        quiet,
-        architecture=architecture if predicted_steps is None else replace(plan, predicted_steps=predicted_steps),
-        latent_size=latent_size,
-        hidden_size=hidden_size,
-        n_layers=n_layers,
-        cell=cell,
-        loss=("cross_entropy" if takes_symbols else "mse") if loss == "auto" else loss,
-        scale=scale,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        validation_fraction=validation_fraction,
-        patience=patience or None,
-        device=device,
-        random_state=random_state,
-    ).fit(source)
-    model.save(output)
+    source = replace(data, symbols=split.value if plan.takes_symbols else None).read()
+    named = architecture if predicted_steps is None else replace(plan, predicted_steps=predicted_steps)
+    given = parameters_of(model, training) | {"architecture": named, "random_state": random_state}
+    estimator = _estimator(checkpoint, quiet, **given).fit(source)
+    estimator.save(output)
     if not quiet:
-        facts(summary(model, source) | {"saved": str(output)})
+        facts(summary(estimator, source) | {"saved": str(output)})
 
 
 def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) -> SequenceAutoencoder:

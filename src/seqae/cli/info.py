@@ -90,9 +90,9 @@ def _training(estimator: SequenceAutoencoder) -> dict[str, str]:
     """How the training went; nothing is known of an imported model's."""
     history = estimator.history_
     if not history.epochs:
-        return {"loss": str(estimator.loss), "training": "elsewhere: the model was imported"}
+        return {"loss": estimator.loss_.kind, "training": "elsewhere: the model was imported"}
     return {
-        "loss": f"{estimator.loss}: {losses(estimator)}",
+        "loss": f"{estimator.loss_.kind}: {losses(estimator)}",
         "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
         "history": curve([epoch.monitored_loss for epoch in history.epochs]),
         "time": duration(history.seconds),

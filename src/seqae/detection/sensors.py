@@ -10,7 +10,6 @@ import torch
 
 from ..estimator import SequenceAutoencoder
 from ..model.interface import Code, Decoder
-from ..model.losses import as_loss
 from ..recurrence import kernel_first
 from ..sequences.ragged import Ragged
 from .channels import ScoredErrors, ScoredValues
@@ -85,7 +84,7 @@ class AutoencoderSensor:
 
     def _errors(self, decoder: Decoder, code: Code, target: Ragged) -> np.ndarray:
         """Of each value: its absolute error, or its loss where that is not an error's. (n_steps, n_channels)."""
-        loss = as_loss(self.autoencoder.loss)
+        loss = self.autoencoder.loss_
         if decoder.writes_tokens:
             return decoder.losses(code.latent, target, code.memory, loss).cpu().numpy()
         rebuilt = decoder(code.latent, target.lengths, code.memory).values

@@ -101,6 +101,8 @@ def _check_probabilities(sequences: Ragged) -> None:
             )
 
 
-def as_loss(loss: str | Loss) -> Loss:
-    """The Loss of that name, reduced per step; a Loss is returned as it is."""
+def as_loss(loss: str | Loss, *, of_tokens: bool) -> Loss:
+    """The Loss of that name, reduced per step; "auto" suits tokens or vectors; a Loss is returned as it is."""
+    if loss == "auto":
+        return Loss("cross_entropy" if of_tokens else "mse")
     return loss if isinstance(loss, Loss) else Loss(loss)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,70 @@
+"""Options of a model and of its training, for every command that trains; defaults are those of Python."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ..parameters import DEFAULTS
+
+MODEL, TRAINING = "The model", "The training"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """What to train, as parameters of SequenceAutoencoder."""
+
+    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = (
+        DEFAULTS.latent_size
+    )
+    hidden_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Units of a layer; 64 if the architecture does not say.", rich_help_panel=MODEL),
+    ] = DEFAULTS.hidden_size
+    n_layers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Layers on each side; 1 if the architecture does not say.", rich_help_panel=MODEL
+        ),
+    ] = DEFAULTS.n_layers
+    cell: Annotated[str, typer.Option(metavar="NAME", help="lstm or gru.", rich_help_panel=MODEL)] = DEFAULTS.cell
+    loss: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="mse, mae, huber, bce; auto is mse, or cross_entropy of symbols.",
+            rich_help_panel=MODEL,
+        ),
+    ] = DEFAULTS.loss
+    scale: Annotated[bool, typer.Option(help="Centre and scale each channel first.", rich_help_panel=MODEL)] = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How to train it, as parameters of SequenceAutoencoder; patience 0 is its None."""
+
+    max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=TRAINING)] = (
+        DEFAULTS.max_epochs
+    )
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Sequences of a batch.", rich_help_panel=TRAINING)] = (
+        DEFAULTS.batch_size
+    )
+    learning_rate: Annotated[
+        float, typer.Option(metavar="X", help="The highest of the schedule.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.learning_rate
+    validation_fraction: Annotated[
+        float, typer.Option(metavar="X", help="Part held out to find the best epoch.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.validation_fraction
+    patience: Annotated[
+        int, typer.Option(metavar="N", help="Epochs without progress to stop after, or 0.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.patience
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.", rich_help_panel=TRAINING)
+    ] = DEFAULTS.device
+
+
+def parameters_of(model: ModelOptions, training: TrainingOptions) -> dict[str, Any]:
+    """The parameters of SequenceAutoencoder that the options say."""
+    return {**asdict(model), **asdict(training), "patience": training.patience or None}
