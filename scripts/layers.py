@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from . import source
 from .source import ROOT, Module
 
 PAGE = ROOT / "ARCHITECTURE.md"
@@ -41,8 +42,10 @@ def unplaced(found: dict[str, Module], edges: dict[str, set[str]]) -> list[str]:
 
 
 def invented(found: dict[str, Module]) -> list[str]:
-    """Modules that the table names and that do not exist."""
-    return sorted(set(table()) - set(found))
+    """Modules that the table names, and files that the page names anywhere, that do not exist."""
+    files = re.findall(r"`((?:\w+/)*\w+(?:\.inl)?\.(?:py|h|cpp|md))`", PAGE.read_text())
+    missing = {file for file in files if not any((folder / file).exists() for folder in (source.PACKAGE, source.ROOT))}
+    return sorted((set(table()) - set(found)) | missing)
 
 
 def upward(edges: dict[str, set[str]]) -> list[str]:

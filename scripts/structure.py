@@ -32,7 +32,7 @@ LIMITS = {
     "circles of imports": Limit(2, goal=0),
     "imports that point up": Limit(3, goal=0),
     "modules without a place in ARCHITECTURE.md": Limit(0, goal=0),
-    "modules in ARCHITECTURE.md that do not exist": Limit(0, goal=0),
+    "files in ARCHITECTURE.md that do not exist": Limit(0, goal=0),
     "tests of own types in detection": Limit(48, goal=0),
     "tests of own types elsewhere": Limit(50, goal=3),
     "tests of own types without a reason beside them": Limit(100, goal=0),
@@ -79,7 +79,7 @@ def figures_of_imports() -> list[Figure]:
         Figure("circles of imports", len(circles), circles),
         _counted("imports that point up", layers.upward(edges)),
         _counted("modules without a place in ARCHITECTURE.md", layers.unplaced(found, edges)),
-        _counted("modules in ARCHITECTURE.md that do not exist", layers.invented(found)),
+        _counted("files in ARCHITECTURE.md that do not exist", layers.invented(found)),
     ]
 
 
