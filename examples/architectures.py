@@ -1,9 +1,10 @@
-"""One data set through every architecture: what each is, how well it gives the data back, and what it costs.
+"""One data set through every architecture: what each is, how much of the data it reconstructs, and its size.
 
     python examples/architectures.py [EPOCHS]
 
 The data are 270 utterances of nine speakers (Japanese Vowels, in the package); 370 others are held out. Architectures
-for sequences of one length get the first seven steps, which every utterance has; tokens are its steps' loudest channel.
+for sequences of one length get the first seven steps, which every utterance has; a token is the number of a step's
+largest channel. docs/architectures.md holds what is printed.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main(max_epochs: int = 40) -> None:
     for name in PRESETS:
         ae, told = explained(name, data_for(name, train), data_for(name, test), max_epochs)
         n_parameters = sum(parameter.numel() for parameter in ae.model_.parameters())
-        print(f"{name:20}{told}{n_parameters:12,} parameters{ae.history_.seconds:8.1f} s")
+        print(f"{name:20}{told}{n_parameters:12,} parameters")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: Path = ROOT / "README.md") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_first_screen_has_demo_test_and_ten_lines_of_python() -> None:
@@ -71,7 +71,19 @@ def test_the_error_is_what_the_command_line_says(tmp_path: Path, monkeypatch: py
 def test_examples_run(path: Path) -> None:
     result = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=300)
     assert (result.returncode, result.stderr) == (0, "")
+    page = ROOT / "docs" / f"{path.stem}.md"
+    if page.exists():
+        assert_alike(result.stdout, next(block for block in blocks("text", page) if "mean sequence" in block))
     assert result.stdout
+
+
+def assert_alike(printed: str, page: str) -> None:
+    """The same lines, but for a point of every percentage: other processors round otherwise."""
+    number = r"(\d+\.\d)%"
+    assert re.sub(rf" *{number}", "%", printed) == re.sub(rf" *{number}", "%", page)
+    np.testing.assert_allclose(
+        [float(x) for x in re.findall(number, printed)], [float(x) for x in re.findall(number, page)], atol=1.0
+    )
 
 
 def test_links_lead_somewhere() -> None:
