@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+
+from .threads import one_thread
+
+LEAST_VARIANCE = 1e-9  # along a direction, relative to the first one
+FEW = 4  # where at most one in four eigenvectors is wanted, computing only those is faster
 
 
+@one_thread
 def symmetric_eigen(matrix: np.ndarray, n_largest: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The largest eigenvalues of a symmetric matrix, in descending order, and their eigenvectors.
 
@@ -14,10 +19,30 @@ def symmetric_eigen(matrix: np.ndarray, n_largest: int | None = None) -> tuple[n
     matrix: (n, n), of which the lower triangle is read. n_largest: all where None.
     Returns (k,) and (n, k) float64, an eigenvector in each column.
     """
-    with threadpool_limits(limits=1, user_api="blas"):
-        values, vectors = np.linalg.eigh(np.asarray(matrix, np.float64))
-    kept = slice(None, None, -1) if n_largest is None else slice(None, -n_largest - 1, -1)
-    values, vectors = values[kept], vectors[:, kept]
+    matrix = np.asarray(matrix, np.float64)
+    wanted = len(matrix) if n_largest is None else min(n_largest, len(matrix))
+    values, vectors = _few(matrix, wanted) if 0 < FEW * wanted <= len(matrix) else np.linalg.eigh(matrix)
+    values, vectors = values[::-1][:wanted], vectors[:, ::-1][:, :wanted]
     peaks = np.argmax(np.abs(vectors), axis=0)
-    signs = np.where(vectors[peaks, np.arange(len(values))] < 0, -1.0, 1.0)
+    signs = np.where(vectors[peaks, np.arange(wanted)] < 0, -1.0, 1.0)
     return np.ascontiguousarray(values), np.ascontiguousarray(vectors * signs)
+
+
+def _few(matrix: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest eigenvalues alone, ascending."""
+    from scipy.linalg import eigh
+
+    return eigh(matrix, subset_by_index=(len(matrix) - wanted, len(matrix) - 1), check_finite=False)
+
+
+@one_thread
+def leading_directions(rows: np.ndarray, n_largest: int) -> np.ndarray:
+    """The directions along which rows vary most about zero, those along which they do not vary left out.
+
+    By the smaller of the two Gram matrices. rows: (n, q). Returns (q, k), orthonormal columns, k at most n_largest.
+    """
+    n, q = rows.shape
+    values, vectors = symmetric_eigen(rows @ rows.T if n < q else rows.T @ rows, n_largest)
+    is_kept = values > LEAST_VARIANCE * max(float(values[0]), float(np.finfo(np.float64).tiny))
+    vectors = vectors[:, is_kept]
+    return rows.T @ (vectors / np.sqrt(values[is_kept])) if n < q else vectors

@@ -1,0 +1,91 @@
+"""What describes a sequence: convolution shares and statistics at its own length, compressed without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..recurrence.sequencewise import statistics
+from ..sequences.ragged import Ragged
+from .chunks import Sequences, chunks, evenly
+from .eigen import leading_directions
+from .rows import affine
+from .shares import N_FEATURES, Shares, fit_shares
+from .threads import one_thread
+
+SAMPLE = 1024
+STATISTICS_SHARE = 0.2  # of the variance of all features
+LEAST_DEVIATION = 1e-6  # of a feature; one that varies less is left out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Description:
+    """The first principal components of all features, each of deviation 1 but for the weight of the statistics.
+
+    plain: shares of the sequence; standardised: of the sequence with each channel at mean 0 and deviation 1.
+    weight: (n_values, n_features) and offset: (n_values,), from features to values, float32.
+    """
+
+    plain: Shares
+    standardised: Shares
+    weight: np.ndarray
+    offset: np.ndarray
+
+    @property
+    def n_values(self) -> int:
+        """Values that describe a sequence."""
+        return len(self.weight)
+
+    def of(self, sequences: Ragged) -> np.ndarray:
+        """The values of each sequence, by itself. sequences: scaled, NumPy. Returns (n, n_values) float32."""
+        return affine(features_of(sequences, self.plain, self.standardised), self.weight, self.offset)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All of it, by name."""
+        parts = {"plain": self.plain, "standardised": self.standardised}
+        shares = {f"{part}.{name}": array for part, own in parts.items() for name, array in own.to_arrays().items()}
+        return {"weight": self.weight, "offset": self.offset, **shares}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Description:
+        """What to_arrays() was called on."""
+        plain, standardised = (
+            Shares.from_arrays({name.removeprefix(part): a for name, a in arrays.items() if name.startswith(part)})
+            for part in ("plain.", "standardised.")
+        )
+        return cls(plain, standardised, arrays["weight"], arrays["offset"])
+
+
+def features_of(sequences: Ragged, plain: Shares, standardised: Shares) -> np.ndarray:
+    """Both kinds of shares, and arcsinh of the statistics. Returns (n, n_features) float32."""
+    return np.concatenate(
+        [plain.of(sequences), standardised.of(sequences), np.arcsinh(statistics(sequences))], axis=1, dtype=np.float32
+    )
+
+
+@one_thread
+def fit_description(sequences: Sequences, n_values: int, *, seed: int) -> Description:
+    """So many values, or as many as there are directions in which the features vary.
+
+    Reads at most 1024 sequences, evenly chosen. The statistics hold a fifth of the variance, however many there are.
+    """
+    plain, standardised = (fit_shares(sequences, is_standardised=k, seed=seed) for k in (False, True))
+    sample = evenly(len(sequences), SAMPLE)
+    features = np.concatenate([features_of(some, plain, standardised) for _, some in chunks(sequences, sample)])
+    mean, deviation = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    is_used = deviation > LEAST_DEVIATION
+    scale = np.where(is_used, _weights(features.shape[1], is_used) / np.where(is_used, deviation, 1), 0)
+    directions = leading_directions((features - mean) * scale, n_values)
+    weight = directions.T * scale
+    return Description(plain, standardised, weight.astype(np.float32), (-weight @ mean).astype(np.float32))
+
+
+def _weights(n_features: int, is_used: np.ndarray) -> np.ndarray:
+    """1 for shares; for statistics, what gives them their share of the variance. Returns (n_features,)."""
+    weights = np.ones(n_features)
+    n_shares = 2 * N_FEATURES
+    counts = is_used[:n_shares].sum(), max(int(is_used[n_shares:].sum()), 1)
+    weights[n_shares:] = np.sqrt(STATISTICS_SHARE / (1 - STATISTICS_SHARE) * max(counts[0], 1) / counts[1])
+    return weights
