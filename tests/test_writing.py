@@ -119,7 +119,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     write_table(target, {"x": [1]})
 
     def fill_the_disk(table, path):
-        path.write_bytes(b"PAR1 and then no more")
+        path.write(b"PAR1 and then no more")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pq, "write_table", fill_the_disk)
@@ -131,7 +131,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
 
 def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(table, path):
-        path.write_bytes(b"x")
+        path.write(b"x")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pa.csv, "write_csv", interrupt)

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ..errors import ModelFileError
 from ..version import __version__
-from .files import unfinished
-
-if TYPE_CHECKING:
-    import numpy as np
+from .files import reason_of, written_whole
+from .vetting import as_mapping, decoded, shown, vet_arrays
 
 FORMAT_VERSION = 1
+MOST_CONTAINERS, CONTAINER_CHARACTERS = 1000, 16  # an empty list takes 2 bytes in the file, and 64 in memory
 _HEADER_KEY = "seqae"
 
 
@@ -36,28 +37,37 @@ class ModelFile:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a file says of itself, beside its configuration."""
+
+    kind: str
+    format: int
+    versions: Mapping[str, str]
+
+
 def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
     """Write to a temporary name beside path, then rename: the file is whole or it is not there.
 
-    Raises ModelFileError if the folder does not exist or cannot be written.
+    Raises ModelFileError if it cannot be written.
     """
     from safetensors.numpy import save
 
     text = json.dumps({"kind": model.kind, "format": FORMAT_VERSION, "versions": _versions(), "config": model.config})
     metadata = {_HEADER_KEY: text, "sha256": _digest(text, model.tensors)}
     data = save(dict(model.tensors), metadata)
-    target = Path(path)
     try:
-        with unfinished(target) as temporary:
-            temporary.write_bytes(data)
+        with written_whole(path) as file:
+            file.write(data)
     except OSError as error:
-        raise ModelFileError(f"{target} cannot be written: {error.strerror}; choose a folder that exists") from error
+        raise ModelFileError(f"{os.fspath(path)} cannot be written: {reason_of(error)}") from error
 
 
 def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     """The file's content, checked to the last bit.
 
-    Raises ModelFileError for a file that is missing, truncated, changed, of another kind, or from a newer version.
+    Raises ModelFileError for a file that is missing, truncated, changed, of another kind, or from a newer version, and
+    for an array that is not finite.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -71,8 +81,8 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
         raise ModelFileError(f"{target} cannot be opened: {error.strerror or error}") from error
     except ModelFileError:
         raise
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelFileError(f"{target} is damaged: {_one_line(error)}; save the model again") from error
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
+        raise ModelFileError(f"{target} is damaged: {shown(str(error), 200)}; save the model again") from error
     return _checked(target, metadata, tensors)
 
 
@@ -82,17 +92,26 @@ def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np
     text = metadata[_HEADER_KEY]
     if metadata.get("sha256") != _digest(text, tensors):
         raise ModelFileError(f"{target} is damaged: its checksum does not match; save the model again")
-    try:
-        header = json.loads(text)
-        kind, file_format, config = header["kind"], header["format"], header["config"]
-        versions = dict(header["versions"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{target} is damaged: its header cannot be read; save the model again") from error
-    if not isinstance(file_format, int) or file_format > FORMAT_VERSION:
+    header, config = _header(target, text)
+    if header.format > FORMAT_VERSION:
         raise ModelFileError(
-            f"{target} has format {file_format}, but seqae {__version__} reads up to {FORMAT_VERSION}; upgrade seqae"
+            f"{target} has format {header.format}, but seqae {__version__} reads up to {FORMAT_VERSION}; upgrade seqae"
         )
-    return ModelFile(kind, config, tensors, versions)
+    vet_arrays(tensors)
+    return ModelFile(header.kind, config, tensors, header.versions)
+
+
+def _header(target: Path, text: str) -> tuple[_Header, Mapping[str, Any]]:
+    """What the header says of itself, and the configuration in it."""
+    n_containers = text.count("{") + text.count("[")
+    if n_containers > MOST_CONTAINERS + len(text) // CONTAINER_CHARACTERS:
+        raise ModelFileError(f"{target} is damaged: its header holds {n_containers} lists and objects")
+    try:
+        header = dict(as_mapping(json.loads(text), "the header"))
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{target} is damaged: its header cannot be read; save the model again") from error
+    config = as_mapping(header.pop("config", None), "the configuration")
+    return decoded(_Header, header, "the header"), config
 
 
 def _check_is_safetensors(target: Path) -> None:
@@ -116,14 +135,10 @@ def _digest(text: str, tensors: Mapping[str, np.ndarray]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name}|{tensor.dtype}|{tensor.shape}|".encode())
-        digest.update(tensor.tobytes())
+        digest.update(np.ascontiguousarray(tensor).data)
     return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:
     own = {"python": platform.python_version(), "seqae": __version__}
     return own | {name: version(name) for name in ("torch", "numpy")}
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

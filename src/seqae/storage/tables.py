@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import to_numpy
 from ..sequences.ragged import Ragged
-from .files import unfinished
+from . import files
+from .files import is_standard_output, reason_of, written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,16 +27,14 @@ SUFFIXES = (".parquet", ".csv")
 def check_target(path: str | os.PathLike[str]) -> Path:
     """The path of a result, if one can be written there: call it before the work whose result it is.
 
-    Raises InvalidParameter for another extension than .parquet and .csv, and for a folder that does not exist.
+    - and /dev/stdout are standard output, and take CSV.
+
+    Raises InvalidParameter for another extension than .parquet and .csv, and where no file can be written.
     """
     target = Path(path).expanduser()
-    if target.suffix.lower() not in SUFFIXES:
+    if not is_standard_output(path) and target.suffix.lower() not in SUFFIXES:
         raise InvalidParameter(f"cannot write {target}: its extension must be {' or '.join(SUFFIXES)}")
-    if target.is_dir():
-        raise InvalidParameter(f"cannot write {target}: it is a folder; name a file in it")
-    if not target.parent.is_dir():
-        raise InvalidParameter(f"cannot write {target}: there is no folder {target.parent}; make it first")
-    return target
+    return files.check_target(path)
 
 
 def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> None:
@@ -47,14 +46,15 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
     """
     import pyarrow as pa
 
-    target = check_target(path)
+    check_target(path)
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
     try:
-        with unfinished(target) as temporary:
-            _write(table, temporary, target.suffix.lower())
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise InvalidParameter(f"cannot write {target}: {reason}") from error
+        with written_whole(path) as file:
+            _write(table, file, os.path.splitext(path)[1].lower())
+    except OSError as error:
+        raise InvalidParameter(f"cannot write {os.fspath(path)}: {reason_of(error)}") from error
+    except pa.ArrowException as error:
+        raise InvalidParameter(f"cannot write {os.fspath(path)}: {' '.join(str(error).split())}") from error
 
 
 def write_vectors(
@@ -89,15 +89,15 @@ def write_steps(
     write_table(path, columns | dict(zip(names, columns_of(ragged, vocabulary), strict=True)))
 
 
-def _write(table: pa.Table, path: Path, suffix: str) -> None:
+def _write(table: pa.Table, file: IO[bytes], suffix: str) -> None:
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        pq.write_table(table, path)
+        pq.write_table(table, file)
     else:
         from pyarrow import csv
 
-        csv.write_csv(table, path)
+        csv.write_csv(table, file)
 
 
 def _check_alike(source: Source, ragged: Ragged) -> None:
