@@ -262,7 +262,8 @@ def test_runs_as_a_process_without_a_word_on_stderr(folder: Path, tmp_path: Path
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_interrupt_saves_the_best_so_far(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_saves_the_best_so_far(folder: Path, tmp_path: Path, sent: signal.Signals, code: int) -> None:
     model, checkpoint = tmp_path / "m.seqae", tmp_path / "run.ckpt"
     options = ["--max-epochs", "100000", "--patience", "0", "--checkpoint", checkpoint, "-o", model]
     command = [sys.executable, "-m", "seqae", "fit", folder / "walks.csv", *COLUMNS, *options]
@@ -272,9 +273,10 @@ def test_interrupt_saves_the_best_so_far(folder: Path, tmp_path: Path) -> None:
     until = time.monotonic() + 60
     while not checkpoint.exists() and time.monotonic() < until:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (0, "")
+    assert process.returncode == code
+    assert stderr.splitlines()[-1].startswith("error: training was interrupted; the best model of its whole epochs is")
     assert "interrupted" in stdout
     assert load(model).history_.stopped_by == "interrupt"
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 
-from seqae import Checkpoint, Ragged, SequenceAutoencoder
+from seqae import Callback, Checkpoint, Ragged, SequenceAutoencoder, StopTraining
 from seqae.errors import InvalidParameter, TrainingDiverged
 from seqae.training.flat import FlatParameters
-from seqae.training.history import Epoch
-from seqae.training.loop import StopTraining
-from seqae.training.progress import ProgressBar
+from seqae.training.history import Epoch, History
 
 from .conftest import make_waves
 
@@ -100,11 +98,111 @@ def test_without_validation_and_patience_all_epochs_count(waves: list[np.ndarray
     assert ae.history_.epochs[0].validation_loss is None
 
 
-def test_keyboard_interrupt_keeps_the_best_so_far(waves: list[np.ndarray]) -> None:
-    ae = SequenceAutoencoder(**SMALL, callbacks=[At(3, KeyboardInterrupt())]).fit(waves)
+class InBatch:
+    """Raises an error after so many batches."""
+
+    def __init__(self, n_batches: int, error: BaseException) -> None:
+        self.n_left, self.error = n_batches, error
+
+    def on_batch_end(self) -> None:
+        self.n_left -= 1
+        if self.n_left == 0:
+            raise self.error
+
+
+@pytest.mark.parametrize("interrupt", ["raise", "keep"])
+def test_keyboard_interrupt_keeps_the_best_so_far(waves: list[np.ndarray], interrupt: Literal["raise", "keep"]) -> None:
+    ae = SequenceAutoencoder(**SMALL, callbacks=[At(3, KeyboardInterrupt())])
+    if interrupt == "raise":
+        with pytest.raises(KeyboardInterrupt, match="holds the best model so far"):
+            ae.fit(waves)
+    else:
+        ae.fit(waves, interrupt=interrupt)
     assert ae.history_.stopped_by == "interrupt"
     assert len(ae.history_.epochs) == 3
     assert ae.transform(waves).shape == (40, 3)
+
+
+def test_a_loop_over_fits_ends_with_the_first_interrupt(waves: list[np.ndarray]) -> None:
+    begun = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 (the loop is what is tested)
+        for seed in range(3):
+            begun.append(seed)
+            SequenceAutoencoder(**SMALL | {"random_state": seed}, callbacks=[At(2, KeyboardInterrupt())]).fit(waves)
+    assert begun == [0]
+
+
+@pytest.mark.parametrize("whole", [{}, {"validation_fraction": 0, "patience": None}])
+def test_an_interrupt_within_an_epoch_keeps_whole_epochs_only(waves: list[np.ndarray], whole: dict[str, Any]) -> None:
+    n_batches = 5  # of 36 or 40 sequences, 8 at a time
+    settings = SMALL | {"learning_rate": 1e-3} | whole  # so slow that each epoch is the best
+    cut = SequenceAutoencoder(**settings, callbacks=[InBatch(2 * n_batches + 2, KeyboardInterrupt())])
+    cut.fit(waves, interrupt="keep")
+    stopped = SequenceAutoencoder(**settings, callbacks=[At(2, StopTraining())]).fit(waves)
+    assert (len(cut.history_.epochs), cut.history_.best_epoch) == (2, 2)
+    np.testing.assert_array_equal(weights_of(cut), weights_of(stopped))
+
+
+def test_an_interrupt_before_the_first_epoch_ends_leaves_nothing(waves: list[np.ndarray]) -> None:
+    ae = SequenceAutoencoder(**SMALL, callbacks=[InBatch(2, KeyboardInterrupt())])
+    with pytest.raises(KeyboardInterrupt):
+        ae.fit(waves, interrupt="keep")
+    assert not ae.__sklearn_is_fitted__()
+
+
+class Misspelt(Callback):
+    def on_epoch_ends(self) -> None:
+        """Is never called."""
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "message"),
+    [
+        (
+            [print],
+            r"callbacks must be objects with any of the methods on_train_start, .*, got <built-in function print>",
+        ),
+        ([At], "got <class"),
+        ([Misspelt()], r"Misspelt\.on_epoch_ends would never be called; did you mean on_epoch_end\?"),
+        (print, "callbacks must be a list, got <built-in"),
+    ],
+)
+def test_what_is_no_callback_is_refused(waves: list[np.ndarray], callbacks: Any, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message) as error:
+        SequenceAutoencoder(**SMALL, callbacks=callbacks).fit(waves)
+    assert error.value.parameter == "callbacks"
+
+
+class Counting(Callback):
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def on_train_start(self, n_epochs: int, n_batches: int, n_done: int) -> None:
+        self.calls.append((n_epochs, n_batches, n_done))
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        self.calls.append((epoch.number,))
+
+    def on_train_end(self) -> None:
+        self.calls.append(())
+
+
+def test_a_callback_is_told_what_it_asks_for(waves: list[np.ndarray]) -> None:
+    counting = Counting()
+    SequenceAutoencoder(**SMALL | {"max_epochs": 2}, callbacks=[counting]).fit(waves)
+    assert counting.calls == [(2, 5, 0), (1,), (2,), ()]
+
+
+def test_the_history_is_a_table(waves: list[np.ndarray]) -> None:
+    history = SequenceAutoencoder(**SMALL).fit(waves).history_
+    frame = history.to_frame().to_pydict()
+    assert frame["epoch"] == [1, 2, 3, 4, 5, 6]
+    assert frame["training_loss"] == [epoch.training_loss for epoch in history.epochs]
+    assert frame["validation_loss"] == [epoch.validation_loss for epoch in history.epochs]
+    assert frame["is_best"] == [n == history.best_epoch for n in frame["epoch"]]
+    assert set(frame["stopped_by"]) == {"max_epochs"}
+    alone = History((Epoch(1, 0.5, None, 0.1, 1.0),), 1, "interrupt").to_frame().to_pydict()
+    assert (alone["validation_loss"], alone["stopped_by"]) == ([None], ["interrupt"])
 
 
 def test_divergence_is_named(waves: list[np.ndarray]) -> None:
@@ -217,27 +315,6 @@ def test_flat_parameters_share_memory_then_let_go() -> None:
     assert module.weight.grad is None
     flat.values.zero_()
     assert torch.equal(module.bias, 2 * before[1])
-
-
-def test_progress_is_silent_where_there_is_no_terminal(
-    waves: list[np.ndarray], capfd: pytest.CaptureFixture[str]
-) -> None:
-    SequenceAutoencoder(**SMALL | {"verbose": "auto"}).fit(waves)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_progress_shows_epochs_and_losses() -> None:
-    from rich.console import Console
-
-    console = Console(force_terminal=True, width=100, record=True)
-    bar = ProgressBar(console)
-    bar.on_train_start(10, 5, 2)
-    bar.on_batch_end()
-    bar.on_epoch_end(Epoch(3, 0.5, 0.25, 0.1, 1.0))
-    bar.on_train_end()
-    text = console.export_text()
-    assert "3/10" in text
-    assert "0.2500" in text
 
 
 def test_a_last_batch_of_one_sequence_trains() -> None:

@@ -22,15 +22,20 @@ if TYPE_CHECKING:
     from .sequences.ragged import Ragged
     from .storage.loading import load
     from .training.checkpoint import Checkpoint
+    from .training.history import Callback, Epoch, History, StopTraining
 
 __all__ = [
     "AnomalyDetector",
     "Architecture",
+    "Callback",
     "Checkpoint",
     "EncDecAD",
+    "Epoch",
+    "History",
     "Loss",
     "Ragged",
     "SequenceAutoencoder",
+    "StopTraining",
     "Stream",
     "active_kernel",
     "compare",
@@ -44,11 +49,15 @@ __all__ = [
 _HOMES = {
     "AnomalyDetector": "detection.detector",
     "Architecture": "model.presets",
+    "Callback": "training.history",
     "Checkpoint": "training.checkpoint",
     "EncDecAD": "detection.encdec_ad",
+    "Epoch": "training.history",
+    "History": "training.history",
     "Loss": "model.losses",
     "Ragged": "sequences.ragged",
     "SequenceAutoencoder": "estimator",
+    "StopTraining": "training.history",
     "Stream": "detection.stream",
     "active_kernel": "recurrence",
     "compare": "comparison",

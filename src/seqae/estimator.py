@@ -35,7 +35,8 @@ from .sequences.splitting import hold_out
 from .storage.autoencoder import KIND, Fitted, build_for, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
 from .training.batching import BatchLoader
-from .training.history import History
+from .training.checkpoint import Checkpoint, told_apart
+from .training.history import Callback, History
 from .training.loop import Settings, train
 from .training.progress import ProgressBar
 
@@ -61,8 +62,9 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     patience: epochs without a better validation loss before training stops; None never stops early.
     device: "auto" takes a CUDA device where there is one; else what torch calls it: "cpu", "cuda", "cuda:1".
     random_state: an int makes the run reproducible to the bit.
-    callbacks: see seqae.training.train; a Checkpoint makes the run resumable.
-    verbose: "auto" shows a progress bar on a terminal, False is quiet.
+    callbacks: told how training goes, see Callback; a Checkpoint makes the run resumable.
+    verbose: "auto" and True show a progress bar on a terminal and, elsewhere, a line every few seconds, both on stderr;
+        False is quiet.
 
     Learnt by fit: model_ with encoder_ and decoder_ (modules that share weights, and take scaled sequences), scaling_,
     history_, n_channels_, channel_names_, vocabulary_ (the text of each token, None where tokens are numbers),
@@ -89,7 +91,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         patience: int | None = DEFAULTS.patience,
         device: str = DEFAULTS.device,
         random_state: int | np.random.RandomState | None = None,
-        callbacks: Sequence[Any] = (),
+        callbacks: Sequence[Callback | Checkpoint] = (),
         verbose: bool | Literal["auto"] = "auto",
     ) -> None:
         self.architecture = architecture
@@ -111,14 +113,20 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     # -- learning --------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, *, validation: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, validation: Any = None, interrupt: Literal["raise", "keep"] = "raise"
+    ) -> Self:
         """Learn from the sequences of X; y is ignored. Raises TrainingDiverged if the loss stops being finite.
 
         validation: sequences that decide which epoch was best; None holds out validation_fraction of X instead.
+        interrupt: what follows on Ctrl-C. The best model of whole epochs so far is kept, and history_.stopped_by is
+            "interrupt"; then "raise" raises KeyboardInterrupt, so that loops over fits end too, and "keep" returns.
         """
         takes_symbols = as_architecture(self.architecture).takes_symbols
         loss, settings = as_loss(self.loss, of_tokens=takes_symbols), self._settings()
         fraction = check_fraction("validation_fraction", self.validation_fraction)
+        check_choice("interrupt", interrupt, ("raise", "keep"))
+        callbacks, checkpoints = self._callbacks()
         is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
         device = _device(self.device)
         source = take(X, takes_symbols=takes_symbols)
@@ -140,10 +148,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             BatchLoader(training, scaling, device),
             None if held_out is None else BatchLoader(held_out, scaling, device),
             settings,
-            callbacks=self._callbacks(),
+            callbacks=callbacks,
+            checkpoints=checkpoints,
         )
         parameters = self.get_params(deep=False)
         self._learn(Fitted(parameters, model, shape, scaling, history, source.channel_names, source.vocabulary))
+        if history.stopped_by == "interrupt" and interrupt == "raise":
+            raise KeyboardInterrupt("training was interrupted; the estimator holds the best model so far")
         return self
 
     def _learn(self, fitted: Fitted) -> None:
@@ -168,9 +179,10 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         check_optional_count("n_layers", self.n_layers)
         return self.get_params(deep=False)
 
-    def _callbacks(self) -> tuple[Any, ...]:
+    def _callbacks(self) -> tuple[tuple[Callback, ...], tuple[Checkpoint, ...]]:
         check_choice("verbose", self.verbose, (True, False, "auto"))
-        return (*self.callbacks, ProgressBar()) if self.verbose else tuple(self.callbacks)
+        callbacks, checkpoints = told_apart(self.callbacks)
+        return ((*callbacks, ProgressBar()) if self.verbose else callbacks), checkpoints
 
     # -- using -----------------------------------------------------------------------------------------------------
 

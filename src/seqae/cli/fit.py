@@ -52,7 +52,7 @@ def fit(
     With --architecture tokens the steps are symbols, text or whole numbers: a column of a table, a JSON line's values,
     or the words or characters of each line of a .txt file.
 
-    Ctrl-C ends the training and saves the best model so far.
+    Ctrl-C and SIGTERM end the training and save the best model so far; the exit code is then 130 or 143.
     """
     check_model_target(output, data.path)
     if checkpoint is not None:
@@ -62,10 +62,12 @@ def fit(
     source = replace(data, symbols=split.value if plan.takes_symbols else None).read()
     named = architecture if predicted_steps is None else replace(plan, predicted_steps=predicted_steps)
     given = parameters_of(model, training) | {"architecture": named, "random_state": random_state}
-    estimator = _estimator(checkpoint, quiet, **given).fit(source)
+    estimator = _estimator(checkpoint, quiet, **given).fit(source, interrupt="keep")
     estimator.save(output)
     if not quiet:
         facts(summary(estimator, source) | {"saved": str(output)})
+    if estimator.history_.stopped_by == "interrupt":
+        raise KeyboardInterrupt(f"training was interrupted; the best model of its whole epochs is saved: {output}")
 
 
 def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) -> SequenceAutoencoder:

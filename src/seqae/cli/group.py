@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -12,22 +13,35 @@ from typer.core import TyperGroup, TyperOption
 from ..errors import SeqaeError
 from ..version import __version__
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT = 2
 
 
 class Group(TyperGroup):
-    """Commands whose errors are one line on stderr: exit code 2 for what a user can mend, 130 for Ctrl-C."""
+    """Commands whose errors are one line on stderr.
+
+    Exit codes: 2 for what a user can mend, 130 for Ctrl-C, 143 for SIGTERM. Both interrupt a command alike; one that
+    saved what it had says so in its KeyboardInterrupt.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; its result, or the exit that its error means."""
+        received = [signal.SIGINT]
+
+        def stop(number: int, frame: object) -> None:
+            received.append(signal.Signals(number))
+            raise KeyboardInterrupt
+
+        previous = signal.signal(signal.SIGTERM, stop)
         try:
             return super().invoke(ctx)
         except SeqaeError as error:
             fail(as_options(str(error), error.parameter, self.options_of(ctx.invoked_subcommand)))
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
-            fail("interrupted; nothing was written")
-            raise typer.Exit(INTERRUPTED) from error
+            fail(str(error) or "interrupted; nothing was written")
+            raise typer.Exit(128 + received[-1]) from error
+        finally:
+            signal.signal(signal.SIGTERM, previous)
 
     def options_of(self, running: str | None) -> dict[str, tuple[str, TyperOption]]:
         """By the parameter that it sets, each option and the command that takes it: "" for the running one."""

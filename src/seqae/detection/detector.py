@@ -17,6 +17,7 @@ from ..parameters import as_random_state, check_choice, check_count, check_fract
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged
 from ..storage.model_file import ModelFile, write_model_file
+from ..training.progress import tracked
 from .channels import as_channels, of_channels, suited_parts
 from .finding import find_intervals
 from .fingerprints import Fingerprints, fingerprints_of
@@ -24,7 +25,6 @@ from .fitting import Fitted, default_autoencoder, fit_autoencoder, fit_scorer, f
 from .judging import Judge, learn_judge, suited_threshold
 from .labels import anomalous_sequences, anomalous_steps
 from .marks import Marker, above
-from .progress import tracked
 from .result import Detection
 from .scorer import Scorer, Series
 from .scores import as_names, choose_parts

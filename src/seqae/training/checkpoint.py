@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..errors import InvalidParameter
 from ..recurrence import AdamState
 from ..storage.model_file import ModelFile, read_model_file, write_model_file
-from .history import Epoch
+from .history import Callback, Epoch, check_hooks
 
 KIND = "checkpoint"
 
@@ -37,7 +37,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
 
-    def save(self, run: Run, identity: dict[str, Any]) -> None:
+    def save(self, run: Run, identity: dict[str, object]) -> None:
         """identity: what must be the same for the run to be resumed."""
         tensors = {
             "parameters": run.parameters,
@@ -54,7 +54,7 @@ class Checkpoint:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
         write_model_file(self.path, ModelFile(KIND, config, arrays))
 
-    def resume(self, run: Run, identity: dict[str, Any]) -> None:
+    def resume(self, run: Run, identity: dict[str, object]) -> None:
         """Bring run to where the file left it; without a file, leave it at its start."""
         if not self.path.exists():
             return
@@ -73,3 +73,21 @@ class Checkpoint:
         run.moments.n_updates = file.config["n_updates"]
         run.epochs = [Epoch(**epoch) for epoch in file.config["epochs"]]
         run.best_epoch = file.config["best_epoch"]
+
+
+def told_apart(callbacks: Iterable[Callback | Checkpoint]) -> tuple[tuple[Callback, ...], tuple[Checkpoint, ...]]:
+    """The callbacks that are told how training goes, and the checkpoints, which keep its state.
+
+    Raises InvalidParameter for what is neither.
+    """
+    if not isinstance(callbacks, Iterable):
+        raise InvalidParameter(f"callbacks must be a list, got {callbacks!r}", parameter="callbacks")
+    others: list[Callback] = []
+    checkpoints: list[Checkpoint] = []
+    for callback in callbacks:
+        if isinstance(callback, Checkpoint):  # it reads and writes the whole run, which no other callback may see
+            checkpoints.append(callback)
+        else:
+            check_hooks(callback)
+            others.append(callback)
+    return tuple(others), tuple(checkpoints)

@@ -1,9 +1,15 @@
-"""What happened in training, as values."""
+"""What happened in training, as values, and who is told while it happens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from ..errors import InvalidParameter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 StopReason = Literal["max_epochs", "patience", "interrupt", "callback"]
 
@@ -29,7 +35,10 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All epochs, in order; best_epoch is the number of the one whose weights were kept."""
+    """All epochs, in order; best_epoch is the number of the one whose weights were kept.
+
+    stopped_by: "max_epochs" where all were run; "patience"; "interrupt" for Ctrl-C; "callback" for StopTraining.
+    """
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
@@ -44,3 +53,58 @@ class History:
     def seconds(self) -> float:
         """Wall-clock time of all epochs together."""
         return sum(epoch.seconds for epoch in self.epochs)
+
+    def to_frame(self) -> pa.Table:
+        """One row per epoch, as a pyarrow Table: `.to_pandas()` or polars.from_arrow() go on."""
+        import pyarrow as pa
+
+        columns = {
+            "epoch": pa.array([epoch.number for epoch in self.epochs], pa.int64()),
+            "training_loss": pa.array([epoch.training_loss for epoch in self.epochs], pa.float64()),
+            "validation_loss": pa.array([epoch.validation_loss for epoch in self.epochs], pa.float64()),
+            "learning_rate": pa.array([epoch.learning_rate for epoch in self.epochs], pa.float64()),
+            "seconds": pa.array([epoch.seconds for epoch in self.epochs], pa.float64()),
+            "is_best": pa.array([epoch.number == self.best_epoch for epoch in self.epochs], pa.bool_()),
+            "stopped_by": pa.array([self.stopped_by] * len(self.epochs), pa.string()),
+        }
+        return pa.table(columns)
+
+
+class StopTraining(Exception):
+    """A callback raises this to end training after the current epoch; the best weights are kept."""
+
+
+class Callback(Protocol):
+    """What is told how training goes. A class of your own has any of these methods, or derives from this one."""
+
+    def on_train_start(self, n_epochs: int, n_batches: int, n_done: int) -> None:
+        """n_epochs: at most; n_batches: of each; n_done: epochs that a resumed run has behind it."""
+
+    def on_batch_end(self) -> None:
+        """After each update."""
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        """After each epoch and its validation. It may raise StopTraining."""
+
+    def on_train_end(self) -> None:
+        """At the end, however it came; the best weights are in place."""
+
+
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+def check_hooks(callback: object) -> None:
+    """Raise InvalidParameter unless it has some of the hooks, and nothing that looks like one but is none."""
+    found = [name for name in dir(callback) if name.startswith("on_")]
+    unknown = [name for name in found if name not in HOOKS]
+    if unknown:
+        meant = get_close_matches(unknown[0], HOOKS, n=1, cutoff=0.0)[0]
+        raise InvalidParameter(
+            f"callbacks: {type(callback).__name__}.{unknown[0]} would never be called; did you mean {meant}?",
+            parameter="callbacks",
+        )
+    if not found or isinstance(callback, type):
+        raise InvalidParameter(
+            f"callbacks must be objects with any of the methods {', '.join(HOOKS)}, got {callback!r}",
+            parameter="callbacks",
+        )

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 
@@ -20,7 +19,7 @@ from .batching import BatchLoader, ordered_batches, shuffled_batches
 from .checkpoint import Checkpoint, Run
 from .descent import Descent
 from .flat import FlatParameters
-from .history import Epoch, History, StopReason
+from .history import Callback, Epoch, History, StopReason, StopTraining
 
 WARM_UP = 0.02
 FINAL_RATE = 0.01
@@ -42,10 +41,6 @@ class Settings:
     max_norm: float = 1.0
 
 
-class StopTraining(Exception):
-    """A callback raises this to end training after the current epoch; the best weights are kept."""
-
-
 def train(
     model: Autoencoder,
     loss: Loss,
@@ -53,19 +48,20 @@ def train(
     validation: BatchLoader | None,
     settings: Settings,
     *,
-    callbacks: Sequence[Any] = (),
+    callbacks: Sequence[Callback] = (),
+    checkpoints: Sequence[Checkpoint] = (),
 ) -> History:
     """Train model in place and leave it with the best weights, or with the last ones if nothing is monitored.
 
     The monitored loss is the validation loss; without validation sequences it is the training loss, and is looked at
-    only if there is a patience. callbacks: objects with any of on_train_start(n_epochs, n_batches, n_done),
-    on_batch_end(), on_epoch_end(epoch), on_train_end(); a Checkpoint makes the run resumable. Ctrl-C ends
-    training and keeps the best so far.
+    only if there is a patience. checkpoints: files from which the run resumes. A KeyboardInterrupt ends
+    training: the model has the best weights of whole epochs so far, and the history tells of the interrupt.
 
     Raises TrainingDiverged if the loss or its gradient is not finite; the model then has the best weights so far.
+    Raises KeyboardInterrupt if it comes before the first epoch has ended.
     """
     with FlatParameters(model) as flat, kernel_first(), torch.enable_grad():
-        return _Trainer(model, loss, training, validation, settings, callbacks, flat).run()
+        return _Trainer(model, loss, training, validation, settings, callbacks, checkpoints, flat).run()
 
 
 class _Trainer:
@@ -78,14 +74,14 @@ class _Trainer:
         training: BatchLoader,
         validation: BatchLoader | None,
         settings: Settings,
-        callbacks: Sequence[Any],
+        callbacks: Sequence[Callback],
+        checkpoints: Sequence[Checkpoint],
         flat: FlatParameters,
     ) -> None:
         self._model, self._loss, self._settings, self._flat = model, loss, settings, flat
         self._descent = Descent(model, loss, flat)
         self._training, self._validation = training, validation
-        self._callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
-        self._checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+        self._callbacks, self._checkpoints = callbacks, checkpoints
         self._keeps_best = validation is not None or settings.patience is not None
         moments = AdamState(torch.zeros_like(flat.values), torch.zeros_like(flat.values))
         self._state = Run(flat.values, flat.values.clone(), moments, [])
@@ -99,11 +95,11 @@ class _Trainer:
         try:
             return self._epochs(identity)
         finally:
-            if self._keeps_best and self._state.best_epoch:
+            if self._state.best_epoch:
                 self._flat.values.copy_(self._state.best)
             self._call("on_train_end")
 
-    def _epochs(self, identity: dict[str, Any]) -> History:
+    def _epochs(self, identity: dict[str, object]) -> History:
         reason: StopReason = "patience" if self._is_out_of_patience() else "max_epochs"
         try:
             while len(self._state.epochs) < self._settings.max_epochs and reason == "max_epochs":
@@ -117,7 +113,7 @@ class _Trainer:
         except StopTraining:
             reason = "callback"
         except KeyboardInterrupt:
-            if not self._state.epochs:
+            if not self._state.best_epoch:
                 raise
             reason = "interrupt"
         return History(tuple(self._state.epochs), self._state.best_epoch, reason)
@@ -161,13 +157,13 @@ class _Trainer:
         return total / n_steps
 
     def _record(self, epoch: Epoch) -> None:
+        """Add the epoch; its weights are the best so far if it is, or if nothing is monitored: a whole epoch's."""
         state = self._state
         state.epochs.append(epoch)
-        if not self._keeps_best:
-            state.best_epoch = epoch.number
-        elif not state.best_epoch or epoch.monitored_loss < state.epochs[state.best_epoch - 1].monitored_loss:
-            state.best_epoch = epoch.number
+        best_loss = math.inf if not state.best_epoch else state.epochs[state.best_epoch - 1].monitored_loss
+        if not self._keeps_best or not state.best_epoch or epoch.monitored_loss < best_loss:
             state.best.copy_(state.parameters)
+            state.best_epoch = epoch.number
 
     def _is_out_of_patience(self) -> bool:
         patience = self._settings.patience
@@ -189,7 +185,7 @@ class _Trainer:
         cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * done))
         return self._settings.learning_rate * warm_up * cosine
 
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self) -> dict[str, object]:
         """What decides the weights beside the state: settings, loss, the start, and all data as the model sees it."""
         start = hashlib.blake2b(repr(self._model.architecture).encode())
         start.update(self._flat.values.detach().cpu().numpy().tobytes())
@@ -198,14 +194,14 @@ class _Trainer:
             _add_data(start, self._validation)
         return {**asdict(self._settings), **asdict(self._loss), "data and initial weights": start.hexdigest()}
 
-    def _call(self, hook: str, *arguments: Any) -> None:
+    def _call(self, hook: str, *arguments: object) -> None:
         for callback in self._callbacks:
             method = getattr(callback, hook, None)
             if method is not None:
                 method(*arguments)
 
 
-def _add_data(digest: Any, loader: BatchLoader) -> None:
+def _add_data(digest: hashlib.blake2b, loader: BatchLoader) -> None:
     digest.update(loader.lengths.tobytes())
     for indices in ordered_batches(loader.lengths):
         batch = loader.load(indices)

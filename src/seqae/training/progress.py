@@ -1,55 +1,133 @@
-"""A progress bar on the terminal: epochs, time left, losses."""
+"""How far a long job is: a bar on a terminal, elsewhere a line every few seconds; both on stderr."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .history import Epoch
 
+SECONDS_BETWEEN_LINES = 5.0
+FEWEST_UNITS = 5000
+"""Less than so many sequences or windows is done before a bar could be read."""
 
-class ProgressBar:
-    """A training callback that draws on stderr, and stays silent where that is not a terminal."""
 
-    def __init__(self, console: Console | None = None) -> None:
+class Meter:
+    """Shows `done` of `total` units of work, with a text on either side of the bar.
+
+    title: what stands before the bar, such as "epoch 3/10"; note: behind it. now: a clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        *,
+        done: int = 0,
+        console: Console | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = Console(stderr=True) if console is None else console
-        self._progress: Progress | None = None
+        self._title, self._note, self._total, self._done, self._now = title, "", total, done, now
+        self._first, self._started, self._last_line = done, now(), now()
+        self._bar = self._started_bar() if self._console.is_terminal else None
 
-    def on_train_start(self, n_epochs: int, n_batches: int, n_done: int) -> None:
-        """n_done: epochs that a resumed run has behind it."""
-        if not self._console.is_terminal:
-            return
-        self._progress = Progress(
-            TextColumn("[bold]epoch {task.fields[epoch]}"),
+    def advance(self, n_units: int = 1) -> None:
+        """So many units further."""
+        self._done += n_units
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done)
+        elif self._now() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = self._now()
+            self._console.print(self._line(), markup=False, highlight=False, soft_wrap=True)
+
+    def tell(self, title: str, note: str) -> None:
+        """What stands on either side of the bar from now on."""
+        self._title, self._note = title, note
+        if self._bar is not None:
+            self._bar.update(self._task, title=title, note=note)
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _started_bar(self) -> Progress:
+        bar = Progress(
+            TextColumn("[bold]{task.fields[title]}"),
             BarColumn(),
-            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
             TextColumn("left"),
             console=self._console,
             transient=True,
         )
-        self._task = self._progress.add_task(
-            "train", total=n_epochs * n_batches, completed=n_done * n_batches, epoch=f"{n_done}/{n_epochs}", losses=""
-        )
-        self._n_epochs = n_epochs
-        self._progress.start()
+        self._task = bar.add_task("", total=self._total, completed=self._done, title=self._title, note=self._note)
+        bar.start()
+        return bar
+
+    def _line(self) -> str:
+        parts = [self._title, f"{self._done / self._total:.0%}", self._note]
+        n_done = self._done - self._first
+        if n_done > 0:
+            left = (self._now() - self._started) / n_done * (self._total - self._done)
+            parts.append(f"{left:,.0f} s left")
+        return ", ".join(part for part in parts if part)
+
+
+class ProgressBar:
+    """A training callback that shows epochs, losses and the time that is left."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console
+        self._meter: Meter | None = None
+
+    def on_train_start(self, n_epochs: int, n_batches: int, n_done: int) -> None:
+        """n_done: epochs that a resumed run has behind it."""
+        self._n_epochs, done = n_epochs, n_done * n_batches
+        self._meter = Meter(f"epoch {n_done}/{n_epochs}", n_epochs * n_batches, done=done, console=self._console)
 
     def on_batch_end(self) -> None:
         """One batch further."""
-        if self._progress is not None:
-            self._progress.advance(self._task)
+        if self._meter is not None:
+            self._meter.advance()
 
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Show the epoch's losses."""
-        if self._progress is None:
-            return
         losses = f"loss {epoch.training_loss:.4f}"
         if epoch.validation_loss is not None:
-            losses += f"  validation {epoch.validation_loss:.4f}"
-        self._progress.update(self._task, epoch=f"{epoch.number}/{self._n_epochs}", losses=losses)
+            losses += f", validation {epoch.validation_loss:.4f}"
+        if self._meter is not None:
+            self._meter.tell(f"epoch {epoch.number}/{self._n_epochs}", losses)
 
     def on_train_end(self) -> None:
         """Leave the terminal as it was."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        if self._meter is not None:
+            self._meter.stop()
+            self._meter = None
+
+
+@contextmanager
+def tracked(
+    verbose: bool | Literal["auto"], count: Callable[[], int], title: str = "scoring"
+) -> Iterator[Callable[[int], None]]:
+    """What to call with the number of units just done; shown if verbose and there are many.
+
+    count: how many units there are in all.
+    """
+    total = count() if verbose else 0
+    if total < FEWEST_UNITS:
+        yield lambda n: None
+        return
+    meter = Meter(title, total)
+    try:
+        yield meter.advance
+    finally:
+        meter.stop()
