@@ -41,11 +41,6 @@ TileTape<T> lay_out(Arena<T>& arena, const Problem<T>& p, const Tile& tile, bool
     return tape;
 }
 
-template <class T>
-void fill_zero(T* values, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) values[i] = 0;
-}
-
 // The state before the first step, of all layers.
 template <class Cell, class T>
 void begin_layers(const Problem<T>& p, const Packed<T>& packed, const TileTape<T>& tape, const Lanes<T>& lanes,

@@ -21,6 +21,11 @@ struct Count {
 
 inline std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
+template <class T>
+void fill_zero(T* values, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) values[i] = 0;
+}
+
 inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
 constexpr int most_rows = 4 * block_units;  // that are computed together: 4 or 8, times two vectors

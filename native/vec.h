@@ -3,7 +3,8 @@
 //
 //   load store broadcast | + - * / | fma(a, b, c) = a * b + c, rounded once | min max: the second argument where NaN
 //   round: to nearest even | scale(x, n) = x * 2^n for integral |n| <= 126 (1022) | select(mask, a, b)
-//   first(n): the mask of lanes 0..n-1 | sum: of all lanes, in a fixed order
+//   first(n): the mask of lanes 0..n-1 | sum: of all lanes, in a fixed order | is_greater(a, b), of floats: false where NaN
+//   Tally: counts the lanes of masks of floats
 #define SEQAE_INLINE inline __attribute__((always_inline))
 
 template <class T>
@@ -33,7 +34,14 @@ struct Vec<float> {
     friend SEQAE_INLINE Vec scale(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)}; }
     friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm512_mask_blend_ps(m, b.v, a.v)}; }
     friend SEQAE_INLINE Mask is_positive(Vec a) { return _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_GT_OQ); }
+    friend SEQAE_INLINE Mask is_greater(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
     friend SEQAE_INLINE float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
+};
+
+struct Tally {
+    int n = 0;
+    SEQAE_INLINE void add(Vec<float>::Mask m) { n += __builtin_popcount(m); }
+    SEQAE_INLINE int total() const { return n; }
 };
 
 template <>
@@ -112,11 +120,18 @@ struct Vec<float> {
     }
     friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm256_blendv_ps(b.v, a.v, m)}; }
     friend SEQAE_INLINE Mask is_positive(Vec a) { return _mm256_cmp_ps(a.v, _mm256_setzero_ps(), _CMP_GT_OQ); }
+    friend SEQAE_INLINE Mask is_greater(Vec a, Vec b) { return _mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ); }
     friend SEQAE_INLINE float sum(Vec a) {
         __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
         s = _mm_add_ps(s, _mm_movehl_ps(s, s));
         return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
     }
+};
+
+struct Tally {
+    int n = 0;
+    SEQAE_INLINE void add(Vec<float>::Mask m) { n += __builtin_popcount(_mm256_movemask_ps(m)); }
+    SEQAE_INLINE int total() const { return n; }
 };
 
 template <>
@@ -182,7 +197,14 @@ struct Vec<float> {
     }
     friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {vbslq_f32(m, a.v, b.v)}; }
     friend SEQAE_INLINE Mask is_positive(Vec a) { return vcgtq_f32(a.v, vdupq_n_f32(0)); }
+    friend SEQAE_INLINE Mask is_greater(Vec a, Vec b) { return vcgtq_f32(a.v, b.v); }
     friend SEQAE_INLINE float sum(Vec a) { return vaddvq_f32(a.v); }
+};
+
+struct Tally {
+    uint32x4_t n = vdupq_n_u32(0);
+    SEQAE_INLINE void add(Vec<float>::Mask m) { n = vsubq_u32(n, m); }
+    SEQAE_INLINE int total() const { return int(vaddvq_u32(n)); }
 };
 
 template <>
@@ -259,11 +281,18 @@ struct Vec {
     }
     friend SEQAE_INLINE Vec select(Mask m, Vec a, Vec b) { return {m ? a.v : b.v}; }
     friend SEQAE_INLINE Mask is_positive(Vec a) { return a.v > Lanes{}; }
+    friend SEQAE_INLINE Mask is_greater(Vec a, Vec b) { return a.v > b.v; }
     friend SEQAE_INLINE T sum(Vec a) {
         T total = a.v[0];
         for (int i = 1; i < width; ++i) total += a.v[i];
         return total;
     }
+};
+
+struct Tally {
+    Vec<float>::Mask n{};
+    SEQAE_INLINE void add(Vec<float>::Mask m) { n -= m; }
+    SEQAE_INLINE int total() const { return n[0] + n[1] + n[2] + n[3]; }
 };
 #endif
 
