@@ -1,10 +1,11 @@
-// The module seqae._native: what recurrence/native.py, and nothing else, calls.
+// The module seqae._native: what seqae.recurrence, and nothing else, calls.
 #include <nanobind/nanobind.h>
 
 #include <cmath>
 #include <utility>
 
 #include "recurrence_call.h"
+#include "sequencewise_call.h"
 
 namespace seqae {
 namespace {
@@ -202,4 +203,5 @@ NB_MODULE(_native, m) {
           nb::arg("target"), nb::arg("observed").none(), nb::arg("lengths").none(), nb::arg("mean"),
           nb::arg("gradient"), nb::arg("n_threads"));
     m.def("adam_step", &adam_step);
+    add_sequencewise(m);
 }

@@ -8,9 +8,10 @@
 
 namespace seqae {
 
-#define SEQAE_DECLARE(name)                   \
-    extern const Operations<float> name##_float; \
-    extern const Operations<double> name##_double;
+#define SEQAE_DECLARE(name)                       \
+    extern const Operations<float> name##_float;   \
+    extern const Operations<double> name##_double; \
+    extern const SequencewiseOperations name##_sequencewise;
 SEQAE_DECLARE(avx512)
 SEQAE_DECLARE(avx2)
 SEQAE_DECLARE(neon)
@@ -23,7 +24,7 @@ struct Candidate {
     bool (*runs_here)();
 };
 
-#define SEQAE_KERNEL_OF(name) {#name, &name##_float, &name##_double}
+#define SEQAE_KERNEL_OF(name) {#name, &name##_float, &name##_double, &name##_sequencewise}
 
 // __builtin_cpu_supports also asks whether the operating system saves the registers
 const Candidate candidates[] = {

@@ -19,10 +19,13 @@ struct Operations {
     double (*adam_step)(const AdamProblem<T>&, int n_threads);
 };
 
+struct SequencewiseOperations;  // in sequencewise.h
+
 struct Kernel {
     const char* name;
     const Operations<float>* of_float;
     const Operations<double>* of_double;
+    const SequencewiseOperations* sequencewise;
 
     template <class T>
     const Operations<T>& of() const {

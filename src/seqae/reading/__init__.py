@@ -1,4 +1,4 @@
-"""Read sequences from arrays, data frames and files."""
+"""Sequences from anything a user has: arrays, data frames and files."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ class Convolutions:
         n_dilations = len(self.dilations)
         for name in ("dilations", "n_biases"):
             counts = np.ascontiguousarray(getattr(self, name), np.int64)
-            if counts.shape != (n_dilations,) or (counts < 1).any() or (counts >= 1 << 31).any():
-                raise InvalidParameter(f"{name} must be {n_dilations} whole numbers from 1 to 2**31 - 1, got {counts}")
+            if counts.shape != (n_dilations,) or (counts < 1).any() or (counts >= 1 << 24).any():
+                raise InvalidParameter(f"{name} must be {n_dilations} whole numbers from 1 to 2**24 - 1, got {counts}")
             object.__setattr__(self, name, counts)
         channels = np.ascontiguousarray(self.channels, bool)
         if channels.ndim != 3 or channels.shape[:2] != (n_dilations, N_KERNELS) or not channels.any(axis=2).all():

@@ -117,7 +117,11 @@ def convolution_quantiles(sequences: Ragged, convolutions: Convolutions, probabi
     _check_features("probabilities", probabilities, convolutions)
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise InvalidParameter("probabilities must lie in 0..1")
-    return _implementation().convolution_quantiles(sequences, convolutions, probabilities, MOST_OUTPUTS)
+    n = min(sequences.n_steps, MOST_OUTPUTS)
+    if n == 0:
+        return np.zeros(convolutions.n_features, np.float32)
+    steps = np.arange(n) * sequences.n_steps // n
+    return _implementation().convolution_quantiles(sequences, convolutions, probabilities, steps)
 
 
 def statistics(sequences: Ragged) -> np.ndarray:
@@ -144,7 +148,8 @@ def _checked(sequences: Ragged, convolutions: Convolutions | None = None) -> Rag
             f"sequences must have {convolutions.n_channels} channels, as the convolutions do, got {values.shape[1]}"
         )
     observed = None if sequences.observed is None else np.ascontiguousarray(sequences.observed, bool)
-    return Ragged.view(values, sequences.starts, sequences.lengths, observed)
+    starts, lengths = (np.ascontiguousarray(part, np.int64) for part in (sequences.starts, sequences.lengths))
+    return Ragged.view(values, starts, lengths, observed)
 
 
 def _checked_lengths(lengths: np.ndarray) -> np.ndarray:

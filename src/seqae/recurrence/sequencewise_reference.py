@@ -67,17 +67,14 @@ def convolution_shares(sequences: Ragged, convolutions: Convolutions, biases: np
 
 
 def convolution_quantiles(
-    sequences: Ragged, convolutions: Convolutions, probabilities: np.ndarray, most_outputs: int
+    sequences: Ragged, convolutions: Convolutions, probabilities: np.ndarray, steps: np.ndarray
 ) -> np.ndarray:
-    """See seqae.recurrence.sequencewise.convolution_quantiles."""
+    """See seqae.recurrence.sequencewise.convolution_quantiles. steps: (n,) int64, whose outputs count."""
     quantiles = np.zeros(convolutions.n_features, np.float32)
-    n_steps = int(sequences.lengths.sum())
-    n = min(n_steps, most_outputs)
-    if n:
-        steps = np.arange(n) * n_steps // n
-        for first, n_biases, output in _outputs(sequences, convolutions):
-            places = (probabilities[first : first + n_biases] * (n - 1)).astype(np.int64)
-            quantiles[first : first + n_biases] = np.sort(output[steps])[places]
+    for first, n_biases, output in _outputs(sequences, convolutions):
+        places = (probabilities[first : first + n_biases] * (len(steps) - 1)).astype(np.int64)
+        ordered = np.sort(output[steps])
+        quantiles[first : first + n_biases] = ordered[places] + np.float32(0)  # one sign of zero
     return quantiles
 
 
@@ -159,7 +156,8 @@ def _filled(values: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
 
 def _moments(values: np.ndarray) -> tuple[np.float64, np.float64]:
     """Mean and deviation of (n,) float32, n > 0, with sums in the order of the values."""
-    mean = np.cumsum(values, dtype=np.float64)[-1] / len(values)
+    values = values.astype(np.float64)
+    mean = np.cumsum(values)[-1] / len(values)
     spread = np.cumsum((values - mean) ** 2)[-1]
     return mean, np.sqrt(spread / len(values))
 

@@ -1,0 +1,3 @@
+#define SEQAE_NEON
+#define SEQAE_KERNEL neon
+#include "sequencewise.inl.h"

@@ -1,0 +1,3 @@
+#define SEQAE_SCALAR
+#define SEQAE_KERNEL scalar
+#include "sequencewise.inl.h"
