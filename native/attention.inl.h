@@ -1,5 +1,5 @@
 // Attention of each query over the memory of its own sequence: c = sum over j of softmax_j(scale q . m_j) m_j.
-// A sequence is computed alone, in an order that its own lengths decide; the backward pass computes the weights again.
+// Each sequence is computed alone, in an order given by its lengths only; the backward pass recomputes the weights.
 
 // One sequence at a time, a block of queries at a time; rows are padded with zeros to whole vectors.
 template <class T>
@@ -135,7 +135,7 @@ private:
         }
     }
 
-    // of m_j: its weight's part of each context, and its score's part of each query; rows that are not there are 0
+    // of m_j: its weight's part of each context, and its score's part of each query; missing rows are 0
     void add_to_memory() {
         for (int k = 0; k < size_; k += width) {
             V of_contexts[n_rows], queries[n_rows];
@@ -157,7 +157,7 @@ private:
 
     const AttentionProblem<T>& p_;
     const std::int64_t size_;
-    std::int64_t n_ = 0, padded_ = 0;  // memories of the sequence at hand, and with padding
+    std::int64_t n_ = 0, padded_ = 0;  // memories of the sequence, and with padding
     T *memory_, *transposed_, *weights_, *of_scores_, *queries_, *of_contexts_, *gradients_;
 };
 

@@ -1,4 +1,4 @@
-// A tile from its last step to its first, and the sums of weight gradients.
+// The backward pass of a tile, from its last step to its first, and the sums of weight gradients.
 
 // The weight gradients of some tiles, rows padded so that whole vectors can be added.
 template <class T>
@@ -42,7 +42,7 @@ int chunk_steps(const Problem<T>& p, int n_lanes) {
     return n < 4 ? 4 : n < most_chunk_steps ? int(n) : most_chunk_steps;
 }
 
-// What a tile needs on its way back besides its tape.
+// What the backward pass of a tile needs besides its tape.
 template <class T>
 struct BackwardSpace {
     Carry<T> carries[most_layers];
@@ -145,7 +145,7 @@ private:
                                                     packed_.layers[0].n_unit_rows, n_lanes_, n_running);
     }
 
-    // vectors that did not run in the step after, but do in this one, have no gradients there yet
+    // vectors that run in this step but not in the one after have no gradients there yet
     void clear_idle(T* next_gates, int k, int n_next, int n_running) {
         constexpr int width = Vec<T>::width;
         const std::int64_t from = round_up(n_next, width), to = round_up(n_running, width);
@@ -164,7 +164,7 @@ private:
             const int H = p_.layers[k].hidden_size;
             const StepRows<T> gradients{gates(k, first), tape_.record_stride[k]};
             const bool has_sums = space_.carries[k].sums != nullptr;
-            // of an input read once only the bias, at every step; all of a constant input's comes at the end
+            // of an input that is read once: the bias only, at every step; a constant input's is added at the end
             if (k > 0 || p_.source != Source::constant)
                 Back::template add_weight_gradient<typename Cell::X>(steps, gradients, H, below, n_lanes_, to.input,
                                                                      H * to.input_stride, to.input_stride,

@@ -1,4 +1,4 @@
-// U x N vectors that are computed in step, so that the latency of one's operations passes with those of the others.
+// U x N vectors that are computed in an interleaved order, which hides the latency of their operations.
 
 template <class T, int U, int N>
 struct Bundle {

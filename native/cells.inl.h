@@ -1,4 +1,4 @@
-// What one step of an LSTM or GRU does to a vector once its gates are summed, and the way back.
+// One step of an LSTM or GRU for a vector, after the sums of its gates: forward and backward.
 // Both keep four sums per unit ("slots"): i f g o of an LSTM; r, z and the input's and the state's part of n of a GRU.
 
 // Which slots the rows of a matrix go to: slot of each of its gates, in torch's order.
@@ -20,7 +20,7 @@ struct SingleRows {
 template <class B>
 struct Spot {
     using T = typename B::Value;
-    const T* before;  // h of the step before, of the first unit (wide) or vector of units (narrow) at hand
+    const T* before;  // h of the step before, of the current unit (wide) or vector of units (narrow)
     T* after;         // h of this step
     T* gates;         // slot 0 of this step
     std::int64_t part, slot, row, gate_row;  // distances from one part, slot, unit, unit's gates to the next
@@ -87,7 +87,7 @@ struct Lstm {
         load_gates(gates, s);
         const auto& [i, f, g, o] = gates;
         const B one = B::broadcast(1);
-        const B h = B::load(s.after, s.row), a = h / o;  // which takes less time than to keep a
+        const B h = B::load(s.after, s.row), a = h / o;  // which takes less time than to store a
         const B dc_after = B::load(carry.state + s.part, s.row);
         const B dc = fma(dh * o, A::derivative(a), dc_after);
         B dc_before = dc * f;

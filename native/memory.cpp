@@ -31,7 +31,7 @@ struct Pool {
 
 Pool& pool() {
     static Pool* const shared = new Pool;  // never destroyed: tapes may outlive static objects
-    // a child of a fork gets the pool as it was between two uses, not in the middle of one by another thread
+    // a child of a fork gets the pool between two uses, not during one by another thread
     static const int at_fork = pthread_atfork([] { shared->mutex.lock(); }, [] { shared->mutex.unlock(); },
                                               [] { shared->mutex.unlock(); });
     (void)at_fork;
@@ -43,7 +43,7 @@ std::size_t round_up(std::size_t n_bytes) {
     return (n_bytes + unit - 1) / unit * unit;
 }
 
-// The block used last, hence the one most in cache, of those that hold capacity and are not mostly waste.
+// The most recently used block, which is most in cache, of those that are large enough and not much too large.
 Idle take(std::size_t capacity) {
     Pool& shared = pool();
     const std::lock_guard lock(shared.mutex);
@@ -56,7 +56,7 @@ Idle take(std::size_t capacity) {
     return taken;
 }
 
-// Keeps a block; those that have been idle longest make room for it.
+// Stores a block; the longest idle ones are freed to make room.
 void give(Idle block) {
     Pool& shared = pool();
     const std::lock_guard lock(shared.mutex);

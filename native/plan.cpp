@@ -10,7 +10,7 @@
 namespace seqae {
 namespace {
 
-// A vector of lanes costs its longest sequence's steps; narrow costs about four lanes' worth per sequence.
+// A vector of lanes costs the steps of its longest sequence; the narrow layout costs about four lanes per sequence.
 bool is_narrow_better(const std::vector<std::int64_t>& sorted, std::size_t first, int width) {
     const std::size_t end = std::min(sorted.size(), first + width);
     const auto n_steps = std::accumulate(sorted.begin() + first, sorted.begin() + end, std::int64_t{0});
@@ -23,7 +23,7 @@ bool is_double_better(const std::vector<std::int64_t>& sorted, std::size_t first
     return 8 * sorted[first + width] >= 7 * sorted[first];
 }
 
-// Lanes of every tile by SEQAE_LAYOUT, a test's way to run one layout on all; 0 where it is not set.
+// Lanes of every tile, from SEQAE_LAYOUT, with which tests force one layout; 0 if it is not set.
 int forced_lanes(int width) {
     const char* const layout = std::getenv("SEQAE_LAYOUT");
     if (!layout || !*layout) return 0;

@@ -1,4 +1,4 @@
-// Which sequences are computed together: a function of their lengths alone, so that nothing else can change a result.
+// Which sequences are computed together. It depends on their lengths only, and so do the results.
 #pragma once
 #include <cstdint>
 #include <vector>

@@ -1,4 +1,4 @@
-// What is asked of the kernel: plain descriptions, filled by bindings.cpp, read by every instruction set's code.
+// Plain descriptions of the kernel's tasks, filled by bindings.cpp and read by each instruction set's code.
 #pragma once
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// From the gradients of tiles to those of the call, in an order that threads do not change.
+// Adds the gradients of tiles to those of the call, in an order that does not depend on threads.
 
 constexpr int most_partials = 16;  // tiles share as many sums; a function of the tiles alone, not of the threads
 

@@ -1,9 +1,9 @@
-// A stack that runs on the symbols it chooses: the likeliest one of each step is looked up for the next step's input.
-// Logits add up as any other product, so that a choice does not depend on layout, company or threads either.
+// A stack that runs on the symbols it chooses: the most likely symbol of each step is the next step's input.
+// Logits are summed like any other product, so that a choice does not depend on layout, other sequences or threads.
 
 constexpr int chunk_rows = 256;  // logits at one time, whole blocks of both layouts: memory does not grow with symbols
 
-// The first of the likeliest symbols of each lane so far.
+// The most likely symbol of each lane so far; the first one if several are equal.
 template <class T>
 struct Likeliest {
     T logit[Lanes<T>::most];

@@ -1,4 +1,4 @@
-// What the forward pass leaves for the backward pass, which writes over it.
+// What the forward pass stores for the backward pass, which overwrites it.
 #pragma once
 #include <cstdint>
 #include <vector>

@@ -16,7 +16,7 @@ namespace seqae {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto spin_time = std::chrono::microseconds(200);  // longer than what a training step does between two calls
+constexpr auto spin_time = std::chrono::microseconds(200);  // longer than the time between two calls in a training step
 
 constexpr int n_pauses = 1000;
 
@@ -28,8 +28,8 @@ inline void pause() {
 #endif
 }
 
-// The jobs of one call in one word, so that taking one and knowing the call are a single step. A helper that the system
-// kept waiting then finds nothing to do, and nobody has to wait for it.
+// The jobs of one call in one word, so that taking a job and checking its call are one atomic operation. A helper that
+// wakes late then finds nothing to do, and nobody waits for it.
 struct Ticket {
     static constexpr int job_bits = 24, most_jobs = (1 << job_bits) - 1, most_helpers = 0xffff;
     std::uint64_t word;
@@ -43,8 +43,8 @@ struct Ticket {
     bool has_job_for(int worker) const { return next() < n_jobs() && worker <= n_helpers(); }
 };
 
-// Where a helper may wake: on any core but its waker's. Left to itself, the system often wakes it there, behind a thread
-// that does not wait, while others are idle, which on virtual machines look busy; it then helps some milliseconds later.
+// A helper may wake on any core except its waker's. On virtual machines idle cores look busy, so the system often wakes
+// it behind its waker, which does not wait; it would then help some milliseconds later.
 class Berth {
 public:
     // by the helper, which is about to sleep
@@ -100,7 +100,7 @@ public:
         }
         wake_.notify_all();
         work(0);
-        // where there are more threads than cores, a helper may need the core that waits for it
+        // with more threads than cores, a helper may need the core that waits for it
         for (int i = 0; n_done_.load(std::memory_order_acquire) != n_jobs; ++i)
             if (i < n_pauses) pause();
             else
@@ -160,7 +160,7 @@ private:
 
 std::atomic<Pool*> shared{nullptr};
 
-// A fork copies the pool but not its threads: the child leaves the old one be and starts another when it needs it.
+// A fork copies the pool but not its threads: the child ignores the old pool and starts a new one when it needs it.
 Pool& pool() {
     static const int at_fork = pthread_atfork(nullptr, nullptr, [] { shared.store(nullptr); });
     (void)at_fork;
@@ -178,7 +178,7 @@ void run_jobs(int n_jobs, int n_threads, void (*job)(void*, int, int), void* con
     n_threads = std::min({n_threads, n_jobs, Ticket::most_helpers});
     if (n_threads > 1 && n_jobs <= Ticket::most_jobs) {
         Pool& threads = pool();
-        // where another Python thread is at work, the cores are busy: this caller does its jobs alone
+        // another Python thread uses the pool: this caller does its jobs alone
         if (const std::unique_lock lock(threads.in_use, std::try_to_lock); lock.owns_lock())
             return threads.run(n_jobs, n_threads, job, context);
     }

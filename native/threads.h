@@ -4,7 +4,7 @@
 namespace seqae {
 
 // Runs job(context, i, worker) for i in 0..n_jobs-1, each once, on up to n_threads threads of which the caller is one;
-// worker < n_threads tells them apart. Which thread takes which job is left to chance: no result may depend on it.
+// worker < n_threads tells them apart. The assignment of jobs to threads is arbitrary: no result may depend on it.
 void run_jobs(int n_jobs, int n_threads, void (*job)(void* context, int i, int worker), void* context);
 
 template <class F>

@@ -1,6 +1,6 @@
-// What a training step needs around the recurrence, each in one pass: scaling, loss with its gradient, Adam.
+// Operations of a training step around the recurrence, each in one pass: scaling, loss with its gradient, Adam.
 
-constexpr std::int64_t values_per_job = 1 << 14;  // fewer are done before another thread has begun
+constexpr std::int64_t values_per_job = 1 << 14;  // fewer take less time than waking another thread
 
 // f(first, last) for ranges of n items that hold n_values together, on several threads where there is enough to do
 template <class F>

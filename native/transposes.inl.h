@@ -1,4 +1,4 @@
-// Squares of values, as many rows and columns as a vector has values, turned over: from rows of steps to rows of lanes.
+// Transposes of squares of values, as wide as a vector: from rows of steps to rows of lanes.
 
 // to[column][row] = from[row][column] of as many rows and columns as a vector has values; strides: from one to the next
 template <class T>

@@ -1,4 +1,4 @@
-// Gradients of weights: sums over steps and lanes of what reaches a gate times what its weight was multiplied with.
+// Gradients of weights: sums over steps and lanes of the gate's gradient times the weight's input.
 
 // Steps whose weight gradients are summed together, first to last.
 struct Steps {

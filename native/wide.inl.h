@@ -1,6 +1,6 @@
 // The wide layout: a lane is a sequence. Rows of n_lanes values: [unit][lane] for states, [unit][slot][lane] for gates.
 // Each sum is of one weight, broadcast, times a vector of lanes; k ascends, one fma each, so that a lane's bits do not
-// depend on its company.
+// depend on other lanes.
 
 // What does not depend on the cell.
 template <class T>

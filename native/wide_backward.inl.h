@@ -1,17 +1,17 @@
-// The wide layout, backward: from the gradients of the outputs to those of gates, states and inputs.
+// The backward pass of the wide layout: from the gradients of outputs to those of gates, states and inputs.
 
-// What reaches h of one step from elsewhere than the step after it.
+// The gradient of h of one step that does not come from the step after it.
 template <class T>
 struct FromAbove {
     const T* direct = nullptr;   // gradient of h itself, rows
     const T* weights = nullptr;  // packed transpose: of the readout, or of the input weights of the layer above
-    const T* rows = nullptr;     // what it multiplies: gradients of the readout, or of the gates of the layer above
+    const T* rows = nullptr;     // its factor: gradients of the readout, or of the gates of the layer above
     int n_groups = 0;            // channels, or units
     bool is_gates = false;
 };
 
-// Records lie far apart, beyond what a CPU foresees: asks for what one step earlier is read of R units, a few lines at a
-// time, since a CPU waits for no more than some tens of them.
+// Records lie too far apart for the CPU's prefetcher: prefetches the record of the step before for R units, a few lines
+// at a time, because a CPU has only some tens of outstanding loads.
 template <class T, class Cell, int R>
 class Ahead {
 public:

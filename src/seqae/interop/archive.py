@@ -1,4 +1,4 @@
-"""What stands in a .keras file: a zip archive of JSON and HDF5. Nothing in it is executed or trusted."""
+"""The content of a .keras file: a zip archive of JSON and HDF5. Nothing in it is executed or trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_BYTES = {_CONFIG: 1 << 26, _WEIGHTS: 1 << 31}
 
 @dataclass(frozen=True, slots=True)
 class KerasArchive:
-    """config: of the model, as Keras wrote it. arrays: float32 weights by their place, "layers/lstm/cell/vars/0"."""
+    """config: the model's configuration in JSON. arrays: float32 weights by path, "layers/lstm/cell/vars/0"."""
 
     path: Path
     config: Mapping[str, Any]
@@ -61,7 +61,7 @@ def _member(target: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         raise ModelFileError(f"{target}: {name} would unpack to {info.file_size} bytes, more than {MAX_BYTES[name]}")
     try:
         return archive.read(info)
-    except Exception as error:  # zlib.error and struct.error of damaged archives have no common root
+    except Exception as error:  # zlib.error and struct.error of damaged archives have no common base class
         raise ModelFileError(f"{target} is damaged: {name} cannot be unpacked ({_one_line(error)})") from error
 
 
@@ -76,13 +76,13 @@ def _arrays(target: Path, data: bytes) -> dict[str, np.ndarray]:
             _collect(file, "", arrays, len(data))
     except ModelFileError:
         raise
-    except Exception as error:  # h5py raises whatever the damage leads it to
+    except Exception as error:  # h5py raises many kinds of errors for damaged files
         raise ModelFileError(f"{target} is damaged: its weights cannot be read ({_one_line(error)})") from error
     return arrays
 
 
 def _collect(group: Any, prefix: str, arrays: dict[str, np.ndarray], n_bytes: int) -> None:
-    """Every plain float dataset below group. Links, external storage and virtual datasets may lead elsewhere."""
+    """Every plain float dataset below group. Links and external storage may lead elsewhere."""
     import h5py
 
     for name in group:

@@ -1,4 +1,4 @@
-"""Autoencoders that Keras 3 saved, as SequenceAutoencoders; Keras itself is not needed and none of its code runs."""
+"""Load autoencoders saved by Keras 3 as SequenceAutoencoders, without Keras and without running code from the file."""
 
 from __future__ import annotations
 

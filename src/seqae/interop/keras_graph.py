@@ -1,4 +1,4 @@
-"""A Keras 3 model as the calls of its layers, the models within it opened."""
+"""A Keras 3 model as calls of its layers, with nested models expanded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_CALLS, MAX_DEPTH = 20_000, 20
 
 @dataclass(frozen=True, slots=True)
 class KerasLayer:
-    """One layer. model, place: where in the file the weights of its model and its own are."""
+    """One layer. model, place: paths in the file of the weights of its model, and of its own."""
 
     kind: str
     name: str
@@ -26,7 +26,7 @@ class KerasLayer:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The number-th tensor that a call gives. call: its position among the graph's calls."""
+    """One output tensor of a call. call: its position among the graph's calls; number: among the call's outputs."""
 
     call: int
     number: int = 0
@@ -34,7 +34,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a layer. inputs: what it reads, in order; mask: where its mask comes from, if it is handed one."""
+    """One use of a layer. inputs: the tensors that it reads, in order; mask: the source of its mask, or None."""
 
     layer: KerasLayer
     inputs: tuple[Output, ...] = ()
@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What the outputs are made of; each call reads only calls before it. InputLayers are calls that read nothing."""
+    """Calls that lead to the outputs; each reads only earlier calls. InputLayers are calls without inputs."""
 
     calls: Sequence[Call]
     outputs: Sequence[Output]
@@ -61,13 +61,13 @@ def graph_of(config: Mapping[str, Any]) -> Graph:
 def _opened(
     config: Mapping[str, Any], prefix: str, inputs: Sequence[Output] | None, calls: list[Call], depth: int
 ) -> list[Output]:
-    """The outputs of a model that reads `inputs`; None: the outermost one, whose InputLayers are calls."""
+    """The outputs of a model applied to `inputs`; None: the outermost model, whose InputLayers become calls."""
     kind = config.get("class_name")
     if kind not in CONTAINERS:
         raise ModelFileError(f"the file holds a {kind!r}, not a Functional or Sequential model of known layers")
     if depth > MAX_DEPTH:
         raise ModelFileError(f"models are nested more than {MAX_DEPTH} deep")
-    _called(calls, Call(KerasLayer(kind, "", {}, prefix, prefix)))  # a use that counts, and that nothing reads
+    _called(calls, Call(KerasLayer(kind, "", {}, prefix, prefix)))  # counts as a use, but no call reads it
     layers = list(_layers(config, prefix))
     if kind == "Sequential":
         return _one_after_the_other(config, [layer for layer, _ in layers], inputs, calls, depth)
@@ -96,7 +96,7 @@ def _one_after_the_other(
 
 
 def _input_of(config: Mapping[str, Any], layers: Sequence[KerasLayer]) -> KerasLayer:
-    """The InputLayer of a Sequential model; one of the shape that it was built with where it has none."""
+    """The InputLayer of a Sequential model; if it has none, one with its build shape."""
     if layers and layers[0].kind == "InputLayer":
         return layers[0]
     if layers and layers[0].kind in CONTAINERS:
@@ -111,7 +111,7 @@ def _input_of(config: Mapping[str, Any], layers: Sequence[KerasLayer]) -> KerasL
 
 @dataclass(slots=True)
 class _Functional:
-    """A Functional model while it is opened. found: what each node gives, by (layer name, number of the use)."""
+    """A Functional model during expansion. found: outputs of each node, by (layer name, number of the use)."""
 
     config: Mapping[str, Any]
     layers: list[tuple[KerasLayer, list[Any]]]
@@ -121,7 +121,7 @@ class _Functional:
     found: dict[tuple[str, int], list[Output] | int] = field(default_factory=dict)
 
     def outputs(self) -> list[Output]:
-        """The model's outputs; each node is opened after those it reads, without recursion."""
+        """The model's outputs; each node is expanded after its inputs, without recursion."""
         by_name = {layer.name: (layer, nodes) for layer, nodes in self.layers}
         if self.inputs is not None:
             names = [name for name, _, _ in _histories(self.config["config"]["input_layers"])]
@@ -129,7 +129,7 @@ class _Functional:
                 raise ModelFileError(f"a model within the model reads {len(self.inputs)} tensors, not {len(names)}")
             self.found |= {(name, 0): [given] for name, given in zip(names, self.inputs, strict=True)}
         written = list(_histories(self.config["config"]["output_layers"]))
-        # Keras counts a Functional model's own making as its first use, but here alone
+        # in Keras, building a Functional model counts as its first use; only here
         wanted = [(name, use - (by_name[name][0].kind == "Functional"), number) for name, use, number in written]
         open_nodes = [(name, use) for name, use, _ in wanted]
         waiting: set[tuple[str, int]] = set()
@@ -190,7 +190,7 @@ def _as_model(layer: KerasLayer) -> dict[str, Any]:
 
 
 def _tensors(value: Any) -> Iterator[tuple[str, int, int]]:
-    """The symbolic tensors in a call's arguments: (layer name, number of its use, number of the tensor)."""
+    """The symbolic tensors in a call's arguments: (layer name, number of the use, number of the tensor)."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             name, use, number = value["config"]["keras_history"]

@@ -1,4 +1,4 @@
-"""Keras layers as the links of a chain, and their weights in torch's layout."""
+"""Translate Keras layers to links of a chain, and their weights to torch's layout."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ KNOWN = "Input, Masking, Embedding, LSTM, GRU, Bidirectional, RepeatVector, Time
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What passes from layer to layer: steps of `width` values, or one vector. n_steps: None if they may differ."""
+    """The data between two layers: steps of `width` values, or one vector. n_steps: None if it varies."""
 
     is_vector: bool
     n_steps: int | None
     width: int
 
     def after(self, link: ChainLayer) -> Flow:
-        """What the link makes of it."""
+        """The flow after the link."""
         if link.is_recurrent:
             return replace(self, is_vector=not link.returns_steps, width=link.output_size)
         if link.kind in ("dense", "embedding"):
@@ -40,7 +40,7 @@ class Flow:
 
 
 def links_of(layer: KerasLayer, flow: Flow) -> list[ChainLayer]:
-    """The links that do what the layer does with that flow. Raises ModelFileError naming the layer."""
+    """The links that compute the same as the layer on this flow. Raises ModelFileError naming the layer."""
     kind, config = layer.kind, layer.config
     if kind == "TimeDistributed":
         inner = config["layer"]
@@ -71,9 +71,9 @@ def links_of(layer: KerasLayer, flow: Flow) -> list[ChainLayer]:
 
 
 def parameters_of(layer: KerasLayer, link: ChainLayer, arrays: Arrays) -> dict[str, np.ndarray]:
-    """The layer's weights under the names that the chain's module gives them.
+    """The layer's weights under the names of the chain's module.
 
-    Raises ModelFileError if the file lacks one or it has another shape than the configuration says.
+    Raises ModelFileError if one is missing or has another shape than in the configuration.
     """
     if link.kind == "embedding":
         weight = _array(arrays, f"{layer.place}/vars/0", (int(layer.config["input_dim"]), link.size))
@@ -96,7 +96,7 @@ def parameters_of(layer: KerasLayer, link: ChainLayer, arrays: Arrays) -> dict[s
 def recurrent_parameters(link: ChainLayer, arrays: Arrays, place: str) -> dict[str, np.ndarray]:
     """Kernel, recurrent kernel and bias of one direction: Keras' i f c o and z r h as torch's i f g o and r z n.
 
-    An LSTM has one bias in Keras; the other stays zero, so that training moves the sum as Keras would.
+    An LSTM has one bias in Keras; the other is zero and constant, so that training updates the sum as in Keras.
     """
     n_gates = 4 if link.kind == "lstm" else 3
     rows = n_gates * link.size

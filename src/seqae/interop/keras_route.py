@@ -1,4 +1,4 @@
-"""The way of the data through a Keras graph: from the input to the output, and of states from encoder to decoder."""
+"""The path of the data through a Keras graph, from input to output, and of states from encoder to decoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _N_STATES = {"LSTM": 2, "GRU": 1}
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A layer on the way. gives_state: whether the next one reads its last hidden state rather than its outputs."""
+    """A layer on the path. gives_state: whether the next one reads its last hidden state instead of its outputs."""
 
     layer: KerasLayer
     gives_state: bool = False
@@ -24,9 +24,9 @@ class Stop:
 class Route:
     """The layers from the input to the output, in order.
 
-    source: the InputLayer that the encoder reads. starts: for places of recurrent layers, the place of the layer whose
-    last state is their first. n_encoder: how many stops are the encoder's, where the decoder reads steps of its own:
-    its own output ("own"), or what a second input gives ("teacher"); None where it reads the vector alone.
+    source: the encoder's InputLayer. starts: for each recurrent layer that starts from a state, the place of the layer
+    whose last state it is. n_encoder: number of stops of the encoder, if the decoder reads steps: its own output
+    ("own") or a second input ("teacher"); None if it reads the vector only.
     """
 
     source: KerasLayer
@@ -37,10 +37,10 @@ class Route:
 
 
 def route_of(graph: Graph) -> Route:
-    """The one way through the graph.
+    """The only path through the graph.
 
-    Raises ModelFileError, naming the layer, where the graph is neither a chain of layers nor an encoder that hands
-    the states of its recurrent layers to a decoder.
+    Raises ModelFileError, naming the layer, unless the graph is a chain of layers, or an encoder that passes the states
+    of its recurrent layers to a decoder.
     """
     if len(graph.outputs) != 1:
         names = ", ".join(repr(graph.calls[output.call].layer.name) for output in graph.outputs)
@@ -61,7 +61,7 @@ def route_of(graph: Graph) -> Route:
 
 
 def _of_two(graph: Graph, way: list[Output], givers: Mapping[int, int], feedback: Literal["teacher", "own"]) -> Route:
-    """An encoder and a decoder that have an input each. givers: for places on the decoder's way, the encoder's call."""
+    """An encoder and a decoder with an input each. givers: for places on the decoder's path, the encoder's call."""
     encoder = _way_to(graph, Output(max(givers.values())))
     places = {output.call: k for k, output in enumerate(encoder)}
     for k, giver in givers.items():
@@ -79,7 +79,7 @@ def _of_two(graph: Graph, way: list[Output], givers: Mapping[int, int], feedback
 
 
 def _way_to(graph: Graph, output: Output, end: Output | None = None) -> list[Output]:
-    """The tensors from an InputLayer, or from `end`, to the output, each made of the one before."""
+    """The tensors from an InputLayer, or from `end`, to the output; each is computed from the one before."""
     way = [output]
     while way[-1] != end and graph.calls[way[-1].call].inputs:
         call = graph.calls[way[-1].call]
@@ -103,7 +103,7 @@ def _way_to(graph: Graph, output: Output, end: Output | None = None) -> list[Out
 
 
 def _first_step(graph: Graph, top: Call) -> list[Output]:
-    """The way of the first step of a decoder that is called once for each; all others must be the same way."""
+    """The path of the first step of a decoder that is called once per step; the other steps must use the same path."""
     first = before = _way_to(graph, top.inputs[0])
     for t in range(1, len(top.inputs)):
         way = _way_to(graph, top.inputs[t], end=top.inputs[t - 1])
@@ -122,7 +122,7 @@ def _first_step(graph: Graph, top: Call) -> list[Output]:
 
 
 def _giver(graph: Graph, call: Call) -> int:
-    """The call whose last state, all of it, is the first state of a recurrent layer's call."""
+    """The call whose whole last state is the initial state of a recurrent layer's call."""
     n_states = len(call.inputs) - 1
     parts = [_sides(graph, state) for state in call.inputs[1:]]
     giver = parts[0][0].call
@@ -139,14 +139,14 @@ def _giver(graph: Graph, call: Call) -> int:
 
 
 def _sides(graph: Graph, state: Output) -> list[Output]:
-    """The tensors that are joined to one state: those of both directions, or itself."""
+    """The tensors that are concatenated to one state: of both directions, or the tensor itself."""
     call = graph.calls[state.call]
     is_joined = call.layer.kind == "Concatenate" and call.layer.config.get("axis", -1) in (1, -1)
     return list(call.inputs) if is_joined else [state]
 
 
 def _check_masks(graph: Graph, way: Sequence[Output]) -> None:
-    """Raise ModelFileError where a layer's mask is another than that of a Masking or Embedding layer before it."""
+    """Raise ModelFileError if a layer's mask is not that of the Masking or Embedding layer before it."""
     masked: set[Output] = set()
     for _, call in _calls(graph, way):
         if call.layer.kind in ("Masking", "Embedding"):
@@ -163,7 +163,7 @@ def _calls(graph: Graph, way: Sequence[Output]) -> list[tuple[int, Call]]:
 
 
 def _stops(graph: Graph, way: Sequence[Output]) -> list[Stop]:
-    """Without the InputLayer."""
+    """The stops of a path, without the InputLayer."""
     return [Stop(graph.calls[output.call].layer, output.number > 0) for output in way[1:]]
 
 
@@ -172,7 +172,7 @@ def _shifted(starts: Mapping[int, int], by: int) -> dict[int, int]:
 
 
 def _checked(route: Route) -> Route:
-    """The route, in which no layer occurs twice."""
+    """The route, after a check that no layer occurs twice."""
     seen: set[str] = set()
     for stop in route.stops:
         if stop.layer.place in seen:
