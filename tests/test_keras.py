@@ -290,7 +290,8 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     np.testing.assert_array_equal(seqae.load(model).transform(x), ours.transform(x))
     info = CliRunner().invoke(app, ["info", str(model)])
     assert "imported" in info.output
-    assert "layers        3, as the architecture names them" in info.output
+    assert "1 layer of 20 lstm units" in info.output
+    assert "1 layer of 5 lstm units" in info.output
     assert "ChainLayer(kind='lstm', size=20, returns_steps=False, n_biases=1)" in " ".join(info.output.split())
     refused = CliRunner().invoke(app, ["import", str(FIXTURES / "reshape_decoder.npz"), "-o", str(model)])
     assert refused.exit_code == 2
