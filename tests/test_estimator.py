@@ -168,7 +168,7 @@ def test_decodes_to_any_length(ae: SequenceAutoencoder) -> None:
 def test_encoder_and_decoder_are_modules_that_take_scaled_sequences(ae: SequenceAutoencoder) -> None:
     scaled = [(x - ae.scaling_.centre) / ae.scaling_.scale for x in WAVES]
     batch = Ragged.from_any(scaled)
-    batch = Ragged.view(torch.from_numpy(batch.values), batch.starts, batch.lengths)
+    batch = Ragged.view(torch.from_numpy(batch.values.astype(np.float32)), batch.starts, batch.lengths)
     with torch.no_grad():
         latent = ae.encoder_(batch)
         decoded = ae.decoder_(latent, batch.lengths)

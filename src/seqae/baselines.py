@@ -34,7 +34,7 @@ def resample(sequences: Ragged, n_steps: int) -> np.ndarray:
 def stretch(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
     """Each curve at as many evenly spaced relative times as its length says.
 
-    curves: (n_sequences, n_steps, n_channels); lengths: (n_sequences,). Returns a Ragged of float32.
+    curves: (n_sequences, n_steps, n_channels); lengths: (n_sequences,). Returns a Ragged of float64.
     """
     n_steps = curves.shape[1]
     starts = starts_of(lengths)
@@ -47,7 +47,7 @@ def stretch(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
     first = owners_of(lengths) * n_steps
     rows = curves.reshape(-1, curves.shape[2])
     values = _between(rows, first + before, first + after, places - before)
-    return Ragged.view(values.astype(np.float32), starts, np.asarray(lengths, np.int64))
+    return Ragged.view(values, starts, np.asarray(lengths, np.int64))
 
 
 def explained_variance(actual: Ragged, reconstruction: Ragged, scaling: Scaling) -> float:

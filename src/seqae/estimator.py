@@ -26,7 +26,7 @@ from .parameters import (
     check_optional_count,
     check_positive,
 )
-from .reading import Schema, take
+from .reading import Schema, Source, take
 from .reading.latent import take_latent, take_lengths
 from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged
@@ -136,7 +136,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model.check_lengths(source.ragged.lengths)
         training, held_out = _split(source.ragged, 0.0 if validation is not None else fraction, settings.seed)
         if validation is not None:
-            held_out = take(validation, Schema(source.channel_names, shape.n_symbols, source.vocabulary)).ragged
+            held_out = take(validation, _schema_of(source, shape)).ragged
             model.check_lengths(held_out.lengths)
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
@@ -297,7 +297,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def schema_(self) -> Schema:
         """What new data is held against."""
         self._fitted()
-        return Schema(self.channel_names_, self.shape_.n_symbols, self.vocabulary_)
+        keeps_float64 = self.scaling_.is_exact
+        return Schema(self.channel_names_, self.shape_.n_symbols, self.vocabulary_, keeps_float64=keeps_float64)
 
     def _fitted(self) -> Autoencoder:
         if not self.__sklearn_is_fitted__():
@@ -379,6 +380,12 @@ def _one(name: str, sequence: Any) -> Any:
     if len(sequence) != 1:
         raise InvalidParameter(f"{name} must be one sequence, got {len(sequence)}")
     return sequence
+
+
+def _schema_of(source: Source, shape: DataShape) -> Schema:
+    """What validation data must have, for a fit on source."""
+    is_exact = source.ragged.values.dtype == np.float64
+    return Schema(source.channel_names, shape.n_symbols, source.vocabulary, keeps_float64=is_exact)
 
 
 def _shape_of(sequences: Ragged) -> DataShape:

@@ -296,7 +296,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def schema_(self) -> Schema:
         """What new data is held against; symbols that fit() never saw are taken too."""
         n_symbols = ANY_SYMBOL if self._fitted().reads_tokens else None
-        return Schema(self.channel_names_, n_symbols, self.vocabulary_, takes_unknown=True)
+        return Schema(self.channel_names_, n_symbols, self.vocabulary_, takes_unknown=True, keeps_float64=True)
 
     def _take(self, X: Any) -> Source:
         return take(X, self.schema_)

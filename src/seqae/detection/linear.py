@@ -138,7 +138,7 @@ def scaled(windows: Ragged, scaling: Scaling, device: torch.device | None = None
     values = windows.values
     is_on_cpu = device is None or device.type == "cpu"
     is_plain = windows.observed is None and values.ndim == 2 and values.flags.c_contiguous and values.flags.writeable
-    if is_on_cpu and is_plain:
+    if is_on_cpu and is_plain and values.dtype == scaling.centre.dtype == np.float32:
         direct = Ragged.view(torch.from_numpy(values), windows.starts, windows.lengths)  # as the loader does, at once
         return gather(direct, as_tensor(scaling.centre), as_tensor(scaling.scale))
     return BatchLoader(windows, scaling, device or "cpu").load(np.arange(len(windows)))

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..sequences.ragged import Ragged
+from ..sequences.scaling import in_float32
 from ..sequences.tensors import to_tensors
 from .draw import Draw
 from .layer import RecurrentLayer
@@ -46,7 +47,9 @@ class Encoder(Part):
 
     def forward(self, sequences: Ragged) -> Tensor:
         """sequences: scaled, values (n_rows, n_channels) or tokens. Returns (n_sequences, latent_size)."""
-        return self.encode(to_tensors(sequences) if isinstance(sequences.values, np.ndarray) else sequences).latent
+        if isinstance(sequences.values, np.ndarray):
+            sequences = to_tensors(in_float32(sequences))
+        return self.encode(sequences).latent
 
 
 class Decoder(Part):

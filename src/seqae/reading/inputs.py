@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InvalidSequence
-from ..sequences.checks import check_values, to_numpy
+from ..sequences.checks import check_values, kept_dtype, to_numpy
 from ..sequences.ragged import Ragged
+from ..sequences.scaling import at_needed_precision, in_float32, spread_of
 from .schema import Schema, with_channels_of
 from .source import Layout, Source, source_of_arrays
 from .vocabulary import with_own_tokens, with_tokens_of
@@ -91,7 +92,7 @@ def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, l
         return replace(source, ragged=_as_int32(sequences))
     if isinstance(X, Ragged):
         check_values(sequences.values, sequences.starts, sequences.lengths, observed=sequences.observed)
-    usable = _as_float32(sequences)
+    usable = _rounded(sequences, schema)
     return source if usable is sequences else replace(source, ragged=usable)
 
 
@@ -178,8 +179,14 @@ def _as_int32(sequences: Ragged) -> Ragged:
     return Ragged.view(values.astype(np.int32, copy=False), sequences.starts, sequences.lengths)
 
 
-def _as_float32(sequences: Ragged) -> Ragged:
+def _rounded(sequences: Ragged, schema: Schema | None) -> Ragged:
+    """In float32, unless a channel is to be centred first: what fit() decided, or decides now."""
     values = to_numpy(sequences.values)
     if values.dtype == np.float32:
         return sequences
-    return Ragged.view(values.astype(np.float32), sequences.starts, sequences.lengths, sequences.observed)
+    kept = Ragged.view(
+        values.astype(kept_dtype(values.dtype), copy=False), sequences.starts, sequences.lengths, sequences.observed
+    )
+    if schema is None:
+        return at_needed_precision(kept, spread_of(kept))
+    return kept if schema.keeps_float64 else in_float32(kept)

@@ -18,12 +18,14 @@ class Schema:
     n_symbols: how many tokens there are; None for vectors.
     vocabulary: the text of each token; None where tokens are numbers.
     takes_unknown: whether text that is not in the vocabulary becomes the token after its last.
+    keeps_float64: whether a channel is centred before it is rounded to float32.
     """
 
     channel_names: tuple[str, ...]
     n_symbols: int | None = None
     vocabulary: tuple[str, ...] | None = None
     takes_unknown: bool = False
+    keeps_float64: bool = False
 
     @property
     def n_channels(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
-from ..sequences.checks import unusable, unusable_channel, unusable_rows
+from ..sequences.checks import kept_dtype, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing
 from .source import ORDINAL, VALUE, Layout, Source
@@ -37,11 +37,11 @@ def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Sou
     """The sequences of a long table whose rows are grouped already; layout.id is not looked at."""
     names = channel_columns(table, layout)
     times = None if layout.time is None else arranged_times(table[layout.time], layout.time, grouping)
-    values = matrix(table, names, np.float32, grouping)
+    values = matrix(table, names, _dtype_of(table, names), grouping)
     _check_values(values, table, names, layout, grouping)
     ragged = Ragged.view(values, grouping.starts, grouping.lengths)
     if layout.missing == "mask" and (is_nan := np.isnan(values)).any():
-        ragged = Ragged.view(np.where(is_nan, np.float32(0), values), ragged.starts, ragged.lengths, ~is_nan)
+        ragged = Ragged.view(np.where(is_nan, values.dtype.type(0), values), ragged.starts, ragged.lengths, ~is_nan)
     return Source(ragged, grouping.ids, times, names, grouping.id_name, layout.time)
 
 
@@ -95,6 +95,12 @@ def matrix(table: pa.Table, names: Iterable[str], dtype: type, grouping: Groupin
         for k, column in enumerate(columns):
             values[:, k] = column
     return values
+
+
+def _dtype_of(table: pa.Table, names: Iterable[str]) -> type:
+    """float32 if it holds every value of the columns, else float64."""
+    types = {_numeric(table[name], name).type for name in names}
+    return np.float64 if any(kept_dtype(kind.to_pandas_dtype()) is np.float64 for kind in types) else np.float32
 
 
 def without_index(table: pa.Table, layout: Layout) -> pa.Table:

@@ -15,6 +15,11 @@ MAX_MAGNITUDE = 1e18  # squared errors of larger float32 values are no longer fi
 CHECKED_ROWS = 1 << 12  # so many stay in cache while they are looked at
 
 
+def kept_dtype(dtype: np.dtype) -> type[np.float32] | type[np.float64]:
+    """The type that values of a real dtype are kept in: float32 if it holds every one of them, else float64."""
+    return np.float32 if np.can_cast(dtype, np.float32, "safe") else np.float64
+
+
 def to_numpy(array: Any) -> np.ndarray:
     """A NumPy array of whatever is array-like, a tensor on any device included; never a copy of a plain NumPy array.
 

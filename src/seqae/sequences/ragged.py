@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
-from .checks import as_counts, as_numbers, as_tokens, check_values, join, to_numpy
+from .checks import as_counts, as_numbers, as_tokens, check_values, join, kept_dtype, to_numpy
 from .steps import owners_of, starts_of, step_numbers_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Ragged:
     """Sequences of any length; sequence i is `values[starts[i]:starts[i]+lengths[i]]`. Sequences may overlap.
 
     values: (n_steps, n_channels) float32, or (n_steps,) int32 for tokens; a NumPy array, a memory map, or a tensor.
+        float64 keeps its digits until a model centres it.
     starts, lengths: (n_sequences,) int64, in steps.
     observed: bool, shaped like values; False is missing. None means that everything was observed.
 
@@ -70,7 +71,7 @@ class Ragged:
 
         X: a Ragged; a list (or object array) of (n_i, n_channels) arrays, or of (n_i,) arrays with one channel;
             or one (n_sequences, n_steps, n_channels) array. NumPy arrays, nested lists and tensors are all taken;
-            a C-ordered float32 array is not copied, a memory map included.
+            a C-ordered array of floats is not copied, a memory map included. What float32 does not hold is float64.
         missing: "error" refuses NaN; "mask" takes NaN as not observed.
 
         Raises InvalidSequence naming sequence, step and channel; InvalidParameter for another `missing`.
@@ -126,7 +127,7 @@ class Ragged:
 
     @classmethod
     def checked(cls, values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, missing: str) -> Ragged:
-        """A Ragged of raw numbers: each value of each sequence is looked at, then all become float32.
+        """A Ragged of raw numbers: each value of each sequence is looked at, then all become float32 or float64.
 
         values: (n_rows, n_channels) in any real dtype; starts: ascending, and sequences that do not overlap.
         missing: as in from_any. Raises as from_any does.
@@ -134,11 +135,11 @@ class Ragged:
         _check_choice("missing", missing, ("error", "mask"))
         check_values(values, starts, lengths, allow_nan=missing == "mask")
         with np.errstate(over="ignore", invalid="ignore"):  # padding may be too large for float32
-            values = np.ascontiguousarray(values, np.float32)
+            values = np.ascontiguousarray(values, kept_dtype(values.dtype))
         is_nan = np.isnan(values) if missing == "mask" else np.False_
         if not is_nan.any():
             return cls(values, starts, lengths)
-        return cls(np.where(is_nan, np.float32(0), values), starts, lengths, ~is_nan)
+        return cls(np.where(is_nan, values.dtype.type(0), values), starts, lengths, ~is_nan)
 
     # -- looking at it ---------------------------------------------------------------------------------------------
 

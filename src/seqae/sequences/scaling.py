@@ -1,4 +1,9 @@
-"""Per-channel centre and scale, fitted in one pass over the data and saved with the model."""
+"""Per-channel centre and scale, fitted in one pass over the data and saved with the model.
+
+Values stay in the precision in which they came until they are centred: a channel whose spread is small beside its
+mean, such as a time stamp or a counter, would lose its digits in float32. Its scaling is float64, and that of ordinary
+data float32.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +15,64 @@ import numpy as np
 from .ragged import Ragged
 
 CHUNK_STEPS = 1 << 16
+ENOUGH = 2.0**13
+"""So many steps of float32 within a standard deviation keep every digit that a model can use."""
+TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """Scaled values are (values - centre) / scale. centre, scale: (n_channels,) float32, in units of the channels."""
+    """Scaled values are (values - centre) / scale.
+
+    centre, scale: (n_channels,), in units of the channels; float32, or float64 where values are centred in float64.
+    """
 
     centre: np.ndarray
     scale: np.ndarray
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether values are centred in float64."""
+        return self.centre.dtype == np.float64
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        """Scaled values, float32. values: (..., n_channels) in the units of the data."""
+        values = np.asarray(values, self.centre.dtype)
+        return np.asarray((values - self.centre) / self.scale, np.float32)
+
     def undo(self, values: np.ndarray) -> np.ndarray:
-        """Values in the units of the data. values: (..., n_channels) scaled."""
+        """Values in the units of the data, of the dtype of the scaling. values: (..., n_channels) scaled."""
         return values * self.scale + self.centre
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """How the observed values of each channel lie. All (n_channels,) float64; zeros where nothing was observed.
+
+    epsilon: the relative step of the type in which the values came.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    epsilon: float
+
+    @property
+    def is_constant(self) -> np.ndarray:
+        """Channels that do not vary, up to the rounding of the type in which they came. (n_channels,) bool."""
+        if self.epsilon > np.finfo(np.float64).eps:
+            return self.deviation <= 4 * self.epsilon * np.abs(self.mean)
+        return self.high - self.low <= 4 * self.epsilon * np.maximum(np.abs(self.low), np.abs(self.high))
+
+    @property
+    def needs_float64(self) -> np.ndarray:
+        """Channels that would lose digits if they were rounded to float32 before they are centred. (n_channels,)."""
+        if self.epsilon > np.finfo(np.float64).eps:
+            return np.zeros(len(self.mean), bool)
+        step = np.spacing(np.abs(self.mean).astype(np.float32)).astype(np.float64)
+        is_coarse = self.deviation < ENOUGH * np.maximum(step, 2 * TINY / ENOUGH)
+        return is_coarse & ~self.is_constant
 
 
 def identity_scaling(n_channels: int) -> Scaling:
@@ -30,14 +81,43 @@ def identity_scaling(n_channels: int) -> Scaling:
 
 
 def fit_scaling(sequences: Ragged) -> Scaling:
-    """Mean and standard deviation of each channel over all observed steps.
+    """Mean and standard deviation of each channel over all observed steps; a constant channel keeps scale 1."""
+    spread = spread_of(sequences)
+    dtype = np.float64 if spread.needs_float64.any() else np.float32
+    least = 0.0 if dtype is np.float64 else TINY
+    scale = np.where(spread.is_constant, 1.0, np.maximum(spread.deviation, least))
+    return Scaling(spread.mean.astype(dtype), scale.astype(dtype))
 
-    One pass with float64 sums, chunks merged as in Chan, Golub & LeVeque (1983). A channel that is constant, up to the
-    rounding of float32, keeps scale 1.
+
+def at_needed_precision(sequences: Ragged, spread: Spread) -> Ragged:
+    """The same sequences in float32, unless a channel needs float64. spread: of these sequences."""
+    return sequences if spread.needs_float64.any() else in_float32(sequences)
+
+
+def in_float32(sequences: Ragged) -> Ragged:
+    """The same sequences, float64 values rounded to float32; others as they are."""
+    if sequences.values.dtype != np.float64:
+        return sequences
+    with np.errstate(over="ignore"):  # what lies between the sequences may be anything
+        values = np.asarray(sequences.values).astype(np.float32)
+    return Ragged.view(values, sequences.starts, sequences.lengths, sequences.observed)
+
+
+def spread_of(sequences: Ragged) -> Spread:
+    """One pass with float64 sums, chunks merged as in Chan, Golub & LeVeque (1983).
+
+    float64 values are summed as differences from the first one, so that a small spread on a large mean is exact.
     """
     n_channels = sequences.n_channels
+    is_float64 = sequences.values.dtype == np.float64
     count, mean, spread = np.zeros(n_channels), np.zeros(n_channels), np.zeros(n_channels)
+    low, high = np.full(n_channels, np.inf), np.full(n_channels, -np.inf)
+    offset = None if is_float64 else np.zeros(n_channels)
     for values, observed in _chunks(sequences):
+        offset = np.where(observed[0], values[0], 0.0) if offset is None else offset
+        low = np.minimum(low, np.where(observed, values, np.inf).min(axis=0))
+        high = np.maximum(high, np.where(observed, values, -np.inf).max(axis=0))
+        values = values - offset if is_float64 else values
         n = observed.sum(axis=0)
         chunk_mean = np.where(observed, values, 0).sum(axis=0) / np.maximum(n, 1)
         chunk_spread = (np.where(observed, values - chunk_mean, 0) ** 2).sum(axis=0)
@@ -46,10 +126,11 @@ def fit_scaling(sequences: Ragged) -> Scaling:
         spread += chunk_spread + shift**2 * (count * n / total)
         mean += shift * (n / total)
         count += n
+    is_known = count > 0
+    epsilon = float(np.finfo(np.float64 if is_float64 else np.float32).eps)
     deviation = np.sqrt(spread / np.maximum(count, 1))
-    is_constant = deviation <= 4 * np.finfo(np.float32).eps * np.abs(mean)
-    scale = np.where(is_constant, 1.0, np.maximum(deviation, np.finfo(np.float32).tiny))
-    return Scaling(mean.astype(np.float32), scale.astype(np.float32))
+    mean = mean if offset is None else mean + offset
+    return Spread(np.where(is_known, low, 0.0), np.where(is_known, high, 0.0), mean, deviation, epsilon)
 
 
 def _chunks(sequences: Ragged) -> Iterator[tuple[np.ndarray, np.ndarray]]:

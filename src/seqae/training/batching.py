@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import torch
 
 from ..recurrence import gather
 from ..sequences.ragged import Ragged
 from ..sequences.scaling import Scaling
 from ..sequences.tensors import as_tensor, to_tensors
-
-if TYPE_CHECKING:
-    import torch
 
 BUCKET_BATCHES = 64
 INFERENCE_SEQUENCES = 1024
@@ -54,8 +50,7 @@ class BatchLoader:
 
     def __init__(self, sequences: Ragged, scaling: Scaling, device: torch.device | str = "cpu") -> None:
         self._sequences = to_tensors(sequences)
-        self._centre = as_tensor(scaling.centre)
-        self._scale = as_tensor(scaling.scale)
+        self._centre, self._scale = as_tensor(scaling.centre), as_tensor(scaling.scale)
         self._device = device
         self._is_on_cpu = str(device) == "cpu"
 
@@ -70,8 +65,20 @@ class BatchLoader:
     def load(self, indices: np.ndarray) -> Ragged:
         """The chosen sequences, scaled and back to back, values (n_steps, n_channels) float32 on the device."""
         chosen = self._sequences[indices]
-        batch = chosen.compact() if chosen.is_tokens else gather(chosen, self._centre, self._scale)
+        batch = chosen.compact() if chosen.is_tokens else self._scaled(chosen)
         return batch if self._is_on_cpu else _to_device(batch, self._device)
+
+    def _scaled(self, chosen: Ragged) -> Ragged:
+        """Back to back, centred in the precision of the scaling, and then float32."""
+        if chosen.values.dtype != self._centre.dtype:
+            chosen = chosen.compact()
+            chosen = _with_values(chosen, chosen.values.to(self._centre.dtype))
+        scaled = gather(chosen, self._centre, self._scale)
+        return scaled if scaled.values.dtype == torch.float32 else _with_values(scaled, scaled.values.float())
+
+
+def _with_values(sequences: Ragged, values: torch.Tensor) -> Ragged:
+    return Ragged.view(values, sequences.starts, sequences.lengths, sequences.observed)
 
 
 def _to_device(batch: Ragged, device: torch.device | str) -> Ragged:
