@@ -26,8 +26,9 @@ from .parameters import (
     check_optional_count,
     check_positive,
 )
-from .reading import Schema, Source, take
+from .reading import Schema, take
 from .reading.latent import take_latent, take_lengths
+from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged
 from .sequences.scaling import fit_scaling, identity_scaling
@@ -136,7 +137,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model.check_lengths(source.ragged.lengths)
         training, held_out = _split(source.ragged, 0.0 if validation is not None else fraction, settings.seed)
         if validation is not None:
-            held_out = take(validation, _schema_of(source, shape)).ragged
+            held_out = take(validation, schema_of(source, shape.n_symbols)).ragged
             model.check_lengths(held_out.lengths)
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
@@ -380,12 +381,6 @@ def _one(name: str, sequence: Any) -> Any:
     if len(sequence) != 1:
         raise InvalidParameter(f"{name} must be one sequence, got {len(sequence)}")
     return sequence
-
-
-def _schema_of(source: Source, shape: DataShape) -> Schema:
-    """What validation data must have, for a fit on source."""
-    is_exact = source.ragged.values.dtype == np.float64
-    return Schema(source.channel_names, shape.n_symbols, source.vocabulary, keeps_float64=is_exact)
 
 
 def _shape_of(sequences: Ragged) -> DataShape:

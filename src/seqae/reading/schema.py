@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from ..errors import InvalidSequence
 from ..sequences.ragged import Ragged
 from .source import Source, are_made_up
@@ -44,6 +46,12 @@ class Schema:
     def columns(self) -> tuple[str, ...] | None:
         """The columns to read of a table; None where the channels have no names of their own."""
         return None if self.n_symbols is not None or are_made_up(self.channel_names) else self.channel_names
+
+
+def schema_of(source: Source, n_symbols: int | None) -> Schema:
+    """What data to validate a fit on source must have."""
+    keeps_float64 = source.ragged.values.dtype == np.float64
+    return Schema(source.channel_names, n_symbols, source.vocabulary, keeps_float64=keeps_float64)
 
 
 def with_channels_of(source: Source, schema: Schema) -> Source:
