@@ -1,4 +1,4 @@
-// The module seqae._native: what seqae.recurrence, and nothing else, calls.
+// The module seqae._native; seqae.recurrence calls it, and nothing else does.
 #include <nanobind/nanobind.h>
 
 #include <cmath>
@@ -114,12 +114,12 @@ void attend(nb::handle queries, nb::handle n_queries, nb::handle memory, nb::han
 }
 
 template <class T>
-void mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
+void mean_loss_of(LossKind kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
                   nb::handle lengths, nb::handle mean, nb::handle gradient, int n_threads) {
     const View rows = view_of(prediction, "prediction");
     std::vector<std::int64_t> counts = counts_of(lengths, "lengths");
     if (lengths.is_none()) counts = {rows.shape[0]};  // one sequence of all rows
-    LossProblem<T> p{LossKind(kind), per_sequence, std::int64_t(counts.size())};
+    LossProblem<T> p{kind, per_sequence, std::int64_t(counts.size())};
     p.lengths = counts.data();
     p.n_channels = int(rows.shape[1]);
     p.prediction = checked<const T>(rows, "prediction");
@@ -137,7 +137,7 @@ void mean_loss_of(int kind, bool per_sequence, nb::handle prediction, nb::handle
     *out = T(operations.mean_loss(p, n_threads));
 }
 
-void mean_loss(int kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
+void mean_loss(LossKind kind, bool per_sequence, nb::handle prediction, nb::handle target, nb::handle observed,
                nb::handle lengths, nb::handle mean, nb::handle gradient, int n_threads) {
     const bool is_double = view_of(prediction, "prediction").dtype == nb::dtype<double>();
     (is_double ? mean_loss_of<double> : mean_loss_of<float>)(kind, per_sequence, prediction, target, observed, lengths,
@@ -179,9 +179,21 @@ NB_MODULE(_native, m) {
     nb::set_leak_warnings(false);  // autograd graphs that are alive when the interpreter ends are no fault
     m.doc() = "The compiled kernel; call it through seqae.recurrence.";
     m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
+    nb::enum_<CellKind>(m, "CellKind").value("lstm", CellKind::lstm).value("gru", CellKind::gru);
+    nb::enum_<Activation>(m, "Activation").value("tanh", Activation::tanh).value("relu", Activation::relu);
+    nb::enum_<Source>(m, "Source", "Where a recurrence's inputs come from.")
+        .value("steps", Source::steps, "One row per step.")
+        .value("constant", Source::constant, "One row per sequence, read at every step.")
+        .value("feedback", Source::feedback, "The first row per sequence, then the readout of the step before.")
+        .value("first", Source::first, "One row per sequence, read at its first step.");
+    nb::enum_<LossKind>(m, "LossKind", "Loss of each value; huber has delta 1, bce takes logits.")
+        .value("mse", LossKind::mse)
+        .value("mae", LossKind::mae)
+        .value("huber", LossKind::huber)
+        .value("bce", LossKind::bce);
     nb::class_<Recurrence>(m, "Recurrence", "One pass over a ragged batch, and what its gradient needs.")
-        .def(nb::init<bool, bool, int, bool, nb::handle, nb::handle>(), nb::arg("is_gru"), nb::arg("is_relu"),
-             nb::arg("source"), nb::arg("reverse"),
+        .def(nb::init<CellKind, Activation, Source, bool, nb::handle, nb::handle>(), nb::arg("cell"),
+             nb::arg("activation"), nb::arg("source"), nb::arg("reverse"),
              nb::arg("starts").none(), nb::arg("lengths"))
         .def("forward", &Recurrence::forward, nb::arg("tensors"), nb::arg("outputs").none(), nb::arg("final_states"),
              nb::arg("keep"), nb::arg("n_threads"))
@@ -190,6 +202,7 @@ NB_MODULE(_native, m) {
         .def("choose", &Recurrence::choose, nb::arg("tensors"), nb::arg("embedding"), nb::arg("symbols"),
              nb::arg("n_threads"))
         .def_prop_ro("kernel", &Recurrence::kernel, "The instruction set that ran.")
+        .def_prop_ro("n_states", &Recurrence::n_states, "Tensors in a layer's state.")
         .def_prop_ro("n_sequences", &Recurrence::n_sequences)
         .def_prop_ro("n_steps", &Recurrence::n_steps);
     m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");

@@ -11,10 +11,9 @@ bool is_double(nb::tuple tensors) { return view_of(tensors[n_leading], "weights"
 
 }  // namespace
 
-Recurrence::Recurrence(bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts, nb::handle lengths)
-    : kernel_(active_kernel()), cell_(is_gru ? CellKind::gru : CellKind::lstm),
-      activation_(is_relu ? Activation::relu : Activation::tanh), source_(Source(source)), reverse_(reverse),
-      starts_(counts_of(starts, "starts")), lengths_(counts_of(lengths, "lengths")) {
+Recurrence::Recurrence(CellKind cell, Activation activation, Source source, bool reverse, nb::handle starts,
+                       nb::handle lengths)
+    : kernel_(active_kernel()), cell_(cell), activation_(activation), source_(source), reverse_(reverse), starts_(counts_of(starts, "starts")), lengths_(counts_of(lengths, "lengths")) {
     for (const std::int64_t length : lengths_) {
         if (length < 0) throw nb::value_error("lengths must not be negative");
         n_steps_ += length;
@@ -35,8 +34,8 @@ void Recurrence::check_rows(std::int64_t n_rows) const {
 
 template <class T>
 Problem<T> Recurrence::read_problem(nb::tuple tensors, std::vector<Layer<T>>& layers) const {
-    const int n_states = cell_ == CellKind::lstm ? 2 : 1, n_gates = cell_ == CellKind::lstm ? 4 : 3;
-    const int per_layer = n_weights + n_states;
+    const int n_gates = cell_ == CellKind::lstm ? 4 : 3;
+    const int per_layer = n_weights + n_states();
     const int n_layers = int(nb::len(tensors) - n_leading) / per_layer;
     if (n_layers < 1 || n_layers > most_layers || std::size_t(n_leading + n_layers * per_layer) != nb::len(tensors))
         throw nb::value_error("a recurrence has 1 to 16 layers");
@@ -59,7 +58,7 @@ Problem<T> Recurrence::read_problem(nb::tuple tensors, std::vector<Layer<T>>& la
         layer.hidden = read<const T>(tensors[at + 1], "hidden weights", rows, H);
         layer.input_bias = read<const T>(tensors[at + 2], "input bias", rows);
         layer.hidden_bias = read<const T>(tensors[at + 3], "hidden bias", rows);
-        for (int s = 0; s < n_states; ++s) layer.state[s] = read<const T>(tensors[at + n_weights + s], "state", n, H);
+        for (int s = 0; s < n_states(); ++s) layer.state[s] = read<const T>(tensors[at + n_weights + s], "state", n, H);
         input_size = H;
     }
     p.n_layers = n_layers, p.layers = layers.data(), p.n_channels = int(input_size);
@@ -77,10 +76,9 @@ void Recurrence::forward_of(nb::tuple tensors, nb::handle outputs, nb::tuple fin
     std::vector<Layer<T>> layers;
     Problem<T> p = read_problem(tensors, layers);
     p.outputs = read<T>(outputs, "outputs", n_steps_, p.n_channels);
-    const std::size_t n_states = cell_ == CellKind::lstm ? 2 : 1;
-    for (std::size_t i = 0; i < nb::len(final_states); ++i) {
-        Layer<T>& layer = layers.at(i / n_states);
-        layer.final_state[i % n_states] = read<T>(final_states[i], "final state", p.n_sequences, layer.hidden_size);
+        for (std::size_t i = 0; i < nb::len(final_states); ++i) {
+        Layer<T>& layer = layers.at(i / n_states());
+        layer.final_state[i % n_states()] = read<T>(final_states[i], "final state", p.n_sequences, layer.hidden_size);
     }
     is_kept_ = keep;
     const nb::gil_scoped_release release;
@@ -118,20 +116,20 @@ void Recurrence::backward_of(nb::tuple tensors, nb::handle output_gradient, nb::
                              nb::tuple gradients, int n_threads) {
     std::vector<Layer<T>> layers;
     const Problem<T> p = read_problem(tensors, layers);
-    const int n_states = cell_ == CellKind::lstm ? 2 : 1, n_gates = cell_ == CellKind::lstm ? 4 : 3;
+    const int n_gates = cell_ == CellKind::lstm ? 4 : 3;
     std::vector<LayerGradients<T>> of_layers(layers.size());
     for (std::size_t k = 0; k < layers.size(); ++k) {
         const std::int64_t H = layers[k].hidden_size, rows = n_gates * H;
-        const std::size_t at = n_leading + k * (n_weights + n_states);
+        const std::size_t at = n_leading + k * (n_weights + n_states());
         LayerGradients<T>& g = of_layers[k];
         g.input = read<T>(gradients[at], "gradient", rows, layers[k].input_size ? layers[k].input_size : any);
         g.hidden = read<T>(gradients[at + 1], "gradient", rows, H);
         g.input_bias = read<T>(gradients[at + 2], "gradient", rows);
         g.hidden_bias = read<T>(gradients[at + 3], "gradient", rows);
-        for (int s = 0; s < n_states; ++s) {
+        for (int s = 0; s < n_states(); ++s) {
             g.state[s] = read<T>(gradients[at + n_weights + s], "gradient", p.n_sequences, H);
             if (nb::len(final_gradients))
-                g.final_state[s] = read<const T>(final_gradients[k * n_states + s], "gradient", p.n_sequences, H);
+                g.final_state[s] = read<const T>(final_gradients[k * n_states() + s], "gradient", p.n_sequences, H);
         }
     }
     Gradients<T> g{read<const T>(output_gradient, "gradient", n_steps_, p.n_channels), of_layers.data()};

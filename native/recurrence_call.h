@@ -13,13 +13,15 @@ namespace seqae {
 // where there is none. Gradients come in the same order; those of weights are added to what is there.
 class Recurrence {
 public:
-    Recurrence(bool is_gru, bool is_relu, int source, bool reverse, nb::handle starts, nb::handle lengths);
+    Recurrence(CellKind cell, Activation activation, Source source, bool reverse, nb::handle starts,
+               nb::handle lengths);
     void forward(nb::tuple tensors, nb::handle outputs, nb::tuple final_states, bool keep, int n_threads);
     void backward(nb::tuple tensors, nb::handle output_gradient, nb::tuple final_gradients, nb::tuple gradients,
                   int n_threads);
     // symbols that the stack chooses, (n_steps) int32; tensors' values are the first inputs
     void choose(nb::tuple tensors, nb::handle embedding, nb::handle chosen, int n_threads) const;
     const char* kernel() const { return kernel_.name; }
+    int n_states() const { return cell_ == CellKind::lstm ? 2 : 1; }
     std::int64_t n_sequences() const { return std::int64_t(lengths_.size()); }
     std::int64_t n_steps() const { return n_steps_; }
 

@@ -22,12 +22,12 @@ class Place:
 
 
 def table() -> dict[str, Place]:
-    """The place of each module that ARCHITECTURE.md names, rooms written from `seqae/` on."""
+    """The place of each module that ARCHITECTURE.md names, rooms written from `seqae/` on, files from their room on."""
     places: dict[str, Place] = {}
     for layer, room, files in ROW.findall(PAGE.read_text()):
         inside = room.removeprefix("seqae").strip("/").replace("/", ".")
-        for number, file in enumerate(re.findall(r"`(\w+)`", files)):
-            name = inside if file == "__init__" else f"{inside}.{file}".lstrip(".")
+        for number, file in enumerate(re.findall(r"`([\w/]+)`", files)):
+            name = f"{inside}.{file.replace('/', '.')}".removesuffix("__init__").strip(".")
             if name in places:
                 raise ValueError(f"ARCHITECTURE.md names {name} twice")
             places[name] = Place(int(layer), room, number)

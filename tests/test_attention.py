@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqae import Ragged, recurrence
-from seqae.recurrence import fused, native
+from seqae.recurrence import native, reference
 from seqae.sequences.ragged import back_to_back
 
 KERNELS = [*native.kernels(), "reference"]
@@ -38,7 +38,7 @@ def test_contexts_are_weighted_means(kernel: str, size: int, monkeypatch: pytest
 def test_gradients_are_torchs(kernel: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQAE_KERNEL", kernel)
     gradients = []
-    for attend in (recurrence.attend, fused.attend):
+    for attend in (recurrence.attend, reference.attend):
         parts = drawn(QUERIES, 6, seed=0, dtype=dtype), drawn(MEMORIES, 6, seed=1, dtype=dtype)
         attend(*parts).sin().sum().backward()
         gradients.append([part.values.grad for part in parts])

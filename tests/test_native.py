@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqae.recurrence import (
+    VALUE_LOSSES,
     AdamState,
     Cell,
     Constant,
@@ -23,10 +24,9 @@ from seqae.recurrence import (
     Readout,
     Weights,
     active_kernel,
-    fused,
     native,
-    recorded_calls,
     reference,
+    traced,
 )
 from seqae.sequences.ragged import Ragged
 
@@ -442,14 +442,14 @@ def test_helpers_are_kept_off_a_core_only_until_they_run(two_threads):
 @pytest.mark.parametrize("kernel", native.kernels())
 @pytest.mark.parametrize("channels", [1, 3, 8, 33])
 @pytest.mark.parametrize("is_masked", [False, True])
-def test_gather_gives_the_bits_of_fused(kernel, channels, is_masked, monkeypatch):
+def test_gather_gives_the_bits_of_the_reference(kernel, channels, is_masked, monkeypatch):
     monkeypatch.setenv("SEQAE_KERNEL", kernel)
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(40, channels, generator=generator)
     observed = torch.rand(40, channels, generator=generator) < 0.7 if is_masked else None
     sequences = Ragged(values, np.array([3, 0, 20, 7]), np.array([17, 0, 20, 30]), observed)
     centre, scale = torch.randn(channels, generator=generator), torch.rand(channels, generator=generator) + 0.1
-    actual, expected = native.gather(sequences, centre, scale), fused.gather(sequences, centre, scale)
+    actual, expected = native.gather(sequences, centre, scale), reference.gather(sequences, centre, scale)
     assert torch.equal(actual.values, expected.values)
     assert np.array_equal(actual.starts, expected.starts)
     if is_masked:
@@ -457,9 +457,9 @@ def test_gather_gives_the_bits_of_fused(kernel, channels, is_masked, monkeypatch
 
 
 @pytest.mark.parametrize("kernel", native.kernels())
-@pytest.mark.parametrize("kind", sorted(fused.VALUE_LOSSES))
+@pytest.mark.parametrize("kind", sorted(VALUE_LOSSES))
 @pytest.mark.parametrize(("per_sequence", "is_masked"), list(product([False, True], repeat=2)))
-def test_mean_loss_agrees_with_fused(kernel, kind, per_sequence, is_masked, monkeypatch):
+def test_mean_loss_agrees_with_the_reference(kernel, kind, per_sequence, is_masked, monkeypatch):
     monkeypatch.setenv("SEQAE_KERNEL", kernel)
     generator = torch.Generator().manual_seed(0)
     lengths = np.array([13, 0, 1, 40], np.int64)
@@ -469,7 +469,7 @@ def test_mean_loss_agrees_with_fused(kernel, kind, per_sequence, is_masked, monk
         observed = torch.rand(54, 3, generator=generator) < 0.7 if is_masked else None
         goal = Ragged.back_to_back(target, lengths, observed)
         seen = []
-        for module in (native, fused):
+        for module in (native, reference):
             values = values.detach().requires_grad_()
             loss = module.mean_loss(kind, Ragged.back_to_back(values, lengths), goal, per_sequence=per_sequence)
             (3 * loss).backward()
@@ -479,7 +479,7 @@ def test_mean_loss_agrees_with_fused(kernel, kind, per_sequence, is_masked, monk
 
 @pytest.mark.parametrize("max_norm", [None, 0.5, 100.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_adam_step_agrees_with_fused(max_norm, dtype):
+def test_adam_step_agrees_with_the_reference(max_norm, dtype):
     tol = 1e-12 if dtype == torch.float64 else 1e-6
     parameters = [torch.linspace(-1, 1, 37, dtype=dtype).clone() for _ in range(2)]
     states = [AdamState(torch.zeros(37, dtype=dtype), torch.zeros(37, dtype=dtype)) for _ in range(2)]
@@ -487,7 +487,7 @@ def test_adam_step_agrees_with_fused(max_norm, dtype):
         gradients = [torch.randn(37, generator=torch.Generator().manual_seed(seed), dtype=dtype) for _ in range(2)]
         norms = [
             module.adam_step(p, g, state, learning_rate=1e-2, max_norm=max_norm)
-            for module, p, g, state in zip((native, fused), parameters, gradients, states, strict=True)
+            for module, p, g, state in zip((native, reference), parameters, gradients, states, strict=True)
         ]
         assert norms[0] == pytest.approx(norms[1], rel=tol)
     torch.testing.assert_close(*parameters, rtol=tol, atol=tol)
@@ -518,7 +518,7 @@ def test_what_surrounds_the_recurrence_has_the_bits_of_any_number_of_threads(per
         torch.set_num_threads(before)
     for other in seen[1:]:
         assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))
-    assert_close(seen[0], compute(fused), 1e-5)
+    assert_close(seen[0], compute(reference), 1e-5)
 
 
 def test_adam_step_refuses_a_gradient_that_is_not_finite():
@@ -534,7 +534,7 @@ def test_small_operations_agree_with_loops(dtype):
     """Joining, adding up losses, telling lengths: values, and gradients where the first part has none."""
     generator = torch.Generator().manual_seed(0)
     parts = [torch.randn(3, k, generator=generator, dtype=dtype, requires_grad=k > 1) for k in (1, 2, 4)]
-    joined = native.join(parts)
+    joined = native.concatenate(parts)
     assert joined.tolist() == [[value for part in parts for value in part[i].tolist()] for i in range(3)]
     slopes = torch.arange(21, dtype=dtype).reshape(3, 7)
     of_parts = torch.autograd.grad((joined * slopes).sum(), parts[1:])
@@ -543,15 +543,15 @@ def test_small_operations_agree_with_loops(dtype):
     total = native.weighted_sum([(1, losses[0]), (0.5, losses[1]), (0.25, losses[2])])
     assert (total.item(), total.dtype) == (3.0, dtype)
     assert [g.item() for g in torch.autograd.grad(2 * total, losses[1:])] == [1.0, 0.5]
-    told = native.usual_lengths(np.array([4, 10, 99]), 8.0, 2.0, 20.0, losses[0])
+    told = native.standardised_lengths(np.array([4, 10, 99]), 8.0, 2.0, 20.0, losses[0])
     assert (told.tolist(), told.dtype) == ([[-2.0], [1.0], [6.0]], dtype)
-    for name, arguments in (("join", (parts,)), ("usual_lengths", (np.array([4, 10, 99]), 8.0, 2.0, 20.0, losses[0]))):
-        assert torch.equal(getattr(native, name)(*arguments), getattr(fused, name)(*arguments))
+    assert torch.equal(joined, reference.concatenate(parts))
+    assert torch.equal(told, reference.standardised_lengths(np.array([4, 10, 99]), 8.0, 2.0, 20.0, losses[0]))
 
 
-def test_calls_are_recorded_for_one_python_thread_alone():
+def test_calls_are_traced_for_one_python_thread_alone():
     x = Case(Cell(), np.array([2, 3], np.int64), hidden=3)
-    with recorded_calls() as calls:
+    with traced() as calls:
         other = threading.Thread(target=lambda: native.recur_state(x.cell, x.steps, x.weights))
         other.start()
         other.join()
@@ -578,5 +578,5 @@ def test_linear_gives_each_row_its_own_bits(has_direction, n_frozen):
     alone = (amounts[4:5], direction) if has_direction else None
     assert torch.equal(native.linear(x[4:5], weight, bias, along=alone)[0], y[4])
     assert torch.equal(native.linear(x, weight.t().contiguous().t(), bias, along=along), y)
-    expected = torch.autograd.grad(fused.linear(x, weight, bias, along=along).pow(2).sum(), leaves)
+    expected = torch.autograd.grad(reference.linear(x, weight, bias, along=along).pow(2).sum(), leaves)
     assert_close(list(torch.autograd.grad(y.pow(2).sum(), leaves)), list(expected), 1e-4)

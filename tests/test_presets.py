@@ -19,15 +19,13 @@ from seqae.data import japanese_vowels
 from seqae.errors import InvalidParameter
 from seqae.model.building import build
 from seqae.model.draw import Draw
-from seqae.model.folding import fold, run_folded
 from seqae.model.presets import PRESETS
 from seqae.reading.inputs import drop_empty
-from seqae.recurrence import Readout, recur_feedback
 from seqae.sequences.scaling import fit_scaling
 from seqae.sequences.tensors import to_tensors
 from seqae.training.batching import BatchLoader
-from seqae.training.descent import Descent
 from seqae.training.flat import FlatParameters
+from seqae.training.gradient import LossAndGradient
 
 from .conftest import make_ragged, make_waves
 from .naive import gru, lstm
@@ -110,9 +108,9 @@ def test_a_killed_run_goes_on_to_the_same_bits(name: str, tmp_path: Any) -> None
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_training_takes_the_gradient_that_autograd_finds(name: str, cell: Any) -> None:
-    """Also where the kernel's calls are recorded on one batch and repeated on others: to the bit."""
+    """Also where the kernel's calls are traced on one batch and replayed on others: to the bit."""
     ae, X = fitted(name, cell=cell)
-    is_recorded = seqae.active_kernel() != "reference" and name in {"repeat", "stacked"}
+    is_replayed = seqae.active_kernel() != "reference" and name in {"repeat", "stacked"}
     model, loss = ae.model_, Loss("cross_entropy" if name == "tokens" else "mse")
     loader = BatchLoader(Ragged.from_any(X), ae.scaling_)
     batches = [loader.load(indices) for indices in (np.arange(5), np.arange(4, 11), np.array([7, 2]), np.array([3]))]
@@ -126,15 +124,15 @@ def test_training_takes_the_gradient_that_autograd_finds(name: str, cell: Any) -
         expected.append((total.item(), torch.cat([part.reshape(-1) for part in found])))
     model.zero_grad()
     with FlatParameters(model) as flat:
-        descent = Descent(model, loss, flat)
+        step = LossAndGradient(model, loss, flat)
         for batch, draw, (value, gradient) in zip(batches, draws, expected, strict=True):
             exact = seqae.active_kernel() != "reference"  # torch's products depend on where the weights lie
-            assert descent.loss(batch, Draw(*draw)) == pytest.approx(value, rel=0 if exact else 1e-5, abs=0)
-            tolerance = 0 if is_recorded else 1e-5  # where weights are used twice, autograd adds in another order
+            assert step.compute(batch, Draw(*draw)) == pytest.approx(value, rel=0 if exact else 1e-5, abs=0)
+            tolerance = 0 if is_replayed else 1e-5  # where weights are used twice, autograd adds in another order
             torch.testing.assert_close(flat.gradient(), gradient, rtol=tolerance, atol=tolerance / 100)
     assert expected[0][1].count_nonzero() > 0.5 * len(expected[0][1])
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert (descent._program is not None) == is_recorded
+    assert (step._replay is not None) == is_replayed
 
 
 @pytest.mark.parametrize("name", ["state", "seq2seq", "encdec_ad", "composite", "stacked", "conv", "outputs"])
@@ -212,36 +210,6 @@ def test_a_decoder_of_states_is_its_equations(cell: str, is_reversed: bool) -> N
                 read = expected[-1] if is_free else target[t]
             ordered = np.array(expected)[::-1] if is_reversed else np.array(expected)
             np.testing.assert_allclose(result[i].detach(), ordered, atol=1e-12)
-
-
-@pytest.mark.parametrize("n_channels", [1, 3])
-def test_the_folded_decoder_is_the_one_step_by_step(n_channels: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    model = build(
-        Architecture(latent_as="state", feedback="own"),
-        "lstm",
-        n_channels=n_channels,
-        latent_size=4,
-        hidden_size=7,
-    )
-    model.initialise(0)
-    layer, readout = model.decoder.layers[0], model.decoder.head.readout
-    lengths = np.array([4, 1, 30])
-    first = torch.randn(3, n_channels, generator=generator)
-    state = tuple(torch.randn(3, 7, generator=generator) for _ in range(2))
-    wanted = recur_feedback(layer.cell, first, lengths, [layer.weights], [state], readout)
-    folded = run_folded(layer, first, lengths, state, readout)
-    torch.testing.assert_close(folded.values, wanted.values, atol=1e-5, rtol=1e-5)
-    gradients = [
-        torch.autograd.grad(result.values.square().sum(), [*layer.parameters(), *model.decoder.head.parameters()])
-        for result in (folded, wanted)
-    ]
-    for a, b in zip(*gradients, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
-    assert isinstance(readout, Readout)
-    torch.testing.assert_close(
-        fold(layer.weights, readout).hidden, layer.weight_hh + layer.weight_ih @ model.decoder.head.weight
-    )
 
 
 def test_attention_is_its_equation() -> None:

@@ -14,10 +14,8 @@ import torch
 from torch import nn
 
 from ..estimator import SequenceAutoencoder
-from ..model.folding import run_folded
-from ..model.layer import RecurrentLayer
 from ..model.presets import Architecture
-from ..recurrence import Cell, Readout, kernel_first
+from ..recurrence import Cell, Readout, Weights, kernel_first, recur_feedback
 from ..sequences.ragged import Ragged
 from . import others, peers
 from .machine import seconds
@@ -158,12 +156,12 @@ def _decoding(size: Size, n_repeats: int) -> Ratio:
     cell, head = nn.LSTMCell(size.n_channels, size.hidden_size), nn.Linear(size.hidden_size, size.n_channels)
     state = tuple(torch.randn(2, N_DECODED, size.hidden_size).unbind())
     first, lengths = torch.zeros(N_DECODED, size.n_channels), np.full(N_DECODED, DECODED_STEPS)
-    layer, readout = RecurrentLayer(Cell(), size.n_channels, size.hidden_size), Readout(head.weight, head.bias)
-    layer.load_state_dict(cell.state_dict())
+    weights, readout = Weights(*cell.parameters()), Readout(head.weight, head.bias)
+    call = recur_feedback, Cell(), first, lengths, [weights], [state], readout
     ours, theirs = [], []
     for _ in range(n_repeats):
         with torch.no_grad(), kernel_first():
-            ours.append(_seconds(_repeat, N_CALLS, run_folded, layer, first, lengths, state, readout) / N_CALLS)
+            ours.append(_seconds(_repeat, N_CALLS, *call) / N_CALLS)
         theirs.append(_seconds(_repeat, N_CALLS, peers.free_running, cell, head, first, state, DECODED_STEPS) / N_CALLS)
     return _ratio("decode, free-running, 150 steps", "torch LSTMCell loop", size, ours, theirs)
 

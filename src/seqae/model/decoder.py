@@ -14,7 +14,6 @@ from .architecture import Architecture
 from .conditioning import Attention, Conditioning
 from .convolution import ConvolutionWriter
 from .draw import Draw
-from .folding import run_folded
 from .interface import ValueDecoder
 from .layer import LinearMap, RecurrentLayer
 from .rows import in_reverse, shifted, with_values
@@ -109,8 +108,6 @@ class RecurrentDecoder(ValueDecoder):
         states = self.conditioning.states(latent) or []
         starts = first.expand(len(lengths), self.n_channels)
         readout = self._readout()
-        if len(self.layers) == 1 and self._cell.kind == "lstm":
-            return run_folded(self._stack[0], starts, lengths, states[0], readout)
         return recur_feedback(
             self._cell, starts.contiguous(), lengths, [layer.weights for layer in self._stack], states, readout
         )

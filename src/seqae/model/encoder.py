@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recurrence import Cell, State, join
+from ..recurrence import Cell, State, concatenate
 from ..sequences.ragged import Ragged
 from .architecture import Architecture
 from .draw import Draw
@@ -94,7 +94,7 @@ def _join(states: list[State], summary: str, n_directions: int) -> Tensor:
         "top_state": [part for state in states[-n_directions:] for part in state],
         "states": [part for state in states for part in state],
     }[summary]
-    return join(chosen) if len(chosen) > 1 else chosen[0]
+    return concatenate(chosen) if len(chosen) > 1 else chosen[0]
 
 
 def _means(outputs: Ragged) -> Tensor:

@@ -14,7 +14,6 @@ from ..sequences.ragged import Ragged, back_to_back
 from .architecture import ChainLayer
 from .chain import Handover, recurrent_layers_of, through
 from .draw import Draw
-from .folding import run_folded
 from .interface import ValueDecoder
 from .layer import RecurrentLayer
 from .links import DenseLink, EmbeddingLink, RecurrentLink, links
@@ -57,11 +56,8 @@ class FeedbackChainDecoder(ValueDecoder):
             return self._reading(latent, self._symbols(latent, lengths), None)
         recurrent, states = self._recurrent(latent)
         first = self.start.expand(len(lengths), self.n_channels).contiguous()
-        (layer,), cell = recurrent[-1].layers, recurrent[-1].cell
-        if len(recurrent) == 1 and cell.kind == "lstm":
-            return run_folded(layer, first, lengths, states[0], self._readout())
         weights = [link.layers[0].weights for link in recurrent]
-        return recur_feedback(cell, first, lengths, weights, states, self._readout())
+        return recur_feedback(recurrent[0].cell, first, lengths, weights, states, self._readout())
 
     def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
         """See Decoder.taught."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recurrence import mean_loss, usual_lengths
+from ..recurrence import mean_loss, standardised_lengths
 from ..sequences.ragged import back_to_back
 from .draw import Draw
 from .interface import Code
@@ -53,7 +53,7 @@ class LengthCode(nn.Module):
         mean, unit, longest = self.statistics.tolist()
         if unit == 0:
             return None
-        return usual_lengths(lengths, mean, unit, MAX_FACTOR * longest, self.weight), self.weight
+        return standardised_lengths(lengths, mean, unit, MAX_FACTOR * longest, self.weight), self.weight
 
 
 class LengthHead(nn.Module):
@@ -83,7 +83,7 @@ class LengthHead(nn.Module):
         mean, unit, _ = self.statistics.tolist()
         if unit == 0:
             return None
-        wanted = usual_lengths(lengths, mean, unit, math.inf, latent)
+        wanted = standardised_lengths(lengths, mean, unit, math.inf, latent)
         as_one = np.array([len(lengths)])
         told = back_to_back(self.map(latent), as_one)
         return mean_loss("mse", told, back_to_back(wanted, as_one), per_sequence=False)

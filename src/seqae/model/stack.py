@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ..recurrence import Cell, Constant, Readout, State, join
+from ..recurrence import Cell, Constant, Readout, State, concatenate
 from ..sequences.ragged import Ragged
 from .draw import Draw
 from .layer import RecurrentLayer
@@ -87,7 +87,7 @@ def side_by_side(outputs: list[Ragged]) -> Ragged:
     first = outputs[0]
     if len(outputs) == 1:
         return first
-    return with_values(first, join([part.values for part in outputs]))
+    return with_values(first, concatenate([part.values for part in outputs]))
 
 
 def dropped_out(inputs: Ragged, dropout: float, draw: Draw | None) -> Ragged:

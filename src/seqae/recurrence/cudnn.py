@@ -13,15 +13,26 @@ from torch import Tensor
 
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from . import reference
-from .cell import Cell, Constant, First, Readout, State, Weights
-from .fused import adam_step, attend, gather, join, linear, mean_loss, usual_lengths, weighted_sum
-from .reference import longest_first, recur_feedback, recur_symbols, running, time_major_rows, zero_state
+from .backend import Cell, Constant, First, Readout, State, Weights
+from .reference import (
+    adam_step,
+    attend,
+    concatenate,
+    gather,
+    linear,
+    mean_loss,
+    recur_feedback,
+    recur_symbols,
+    standardised_lengths,
+    weighted_sum,
+)
+from .reference.layers import longest_first, outputs_of, running, state_of, time_major_rows, zero_state
 
 __all__ = [
     "adam_step",
     "attend",
+    "concatenate",
     "gather",
-    "join",
     "linear",
     "mean_loss",
     "recur",
@@ -29,7 +40,7 @@ __all__ = [
     "recur_outputs",
     "recur_state",
     "recur_symbols",
-    "usual_lengths",
+    "standardised_lengths",
     "weighted_sum",
 ]
 
@@ -43,7 +54,7 @@ def recur(
     reverse: bool = False,
     readout: Readout | None = None,
 ) -> tuple[Ragged, State]:
-    """See seqae.recurrence.recur."""
+    """See Backend.recur."""
     if isinstance(inputs, First):
         inputs = _as_steps(inputs, reverse)
     if cell.activation != "tanh" or not inputs.lengths.any() or weights.input_size == 0:
@@ -68,7 +79,7 @@ def recur(
     )
 
 
-recur_outputs, recur_state = reference.outputs_of(recur), reference.state_of(recur)
+recur_outputs, recur_state = outputs_of(recur), state_of(recur)
 
 
 def _as_steps(inputs: First, reverse: bool) -> Ragged:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ..sequences.ragged import Ragged, back_to_back
-from .compiled import compiled
 from .convolutions import Convolutions
+from .native.extension import extension
 from .threads import n_kernel_threads
 
 
 def grid_read(sequences: Ragged, n_points: int) -> np.ndarray:
     """See seqae.recurrence.sequencewise.grid_read."""
     curves = np.empty((len(sequences), n_points, sequences.n_channels))
-    compiled().grid_read(*_parts(sequences), curves, n_kernel_threads())
+    extension().grid_read(*_parts(sequences), curves, n_kernel_threads())
     return curves
 
 
 def grid_write(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
     """See seqae.recurrence.sequencewise.grid_write."""
     steps = np.empty((int(lengths.sum()), curves.shape[2]), np.float32)
-    compiled().grid_write(curves, lengths, steps, n_kernel_threads())
+    extension().grid_write(curves, lengths, steps, n_kernel_threads())
     return back_to_back(steps, lengths)
 
 
@@ -30,14 +30,15 @@ def grid_gram(
     """R'R of each sequence, of all steps, or by channel of the observed ones. observed: (n_rows, n_channels)."""
     n_channels = 1 if observed is None else observed.shape[1]
     diagonal, beside = (np.empty((len(lengths), n, n_channels)) for n in (n_points, n_points - 1))
-    compiled().grid_gram(observed, lengths if starts is None else starts, lengths, diagonal, beside, n_kernel_threads())
+    starts = lengths if starts is None else starts
+    extension().grid_gram(observed, starts, lengths, diagonal, beside, n_kernel_threads())
     return diagonal, beside
 
 
 def resample(sequences: Ragged, n_points: int) -> np.ndarray:
     """See seqae.recurrence.sequencewise.resample."""
     curves = np.empty((len(sequences), n_points, sequences.n_channels))
-    compiled().resample(*_parts(sequences), curves, n_kernel_threads())
+    extension().resample(*_parts(sequences), curves, n_kernel_threads())
     return curves
 
 
@@ -45,7 +46,7 @@ def convolution_shares(sequences: Ragged, convolutions: Convolutions, biases: np
     """See seqae.recurrence.sequencewise.convolution_shares."""
     shares = np.empty((len(sequences), convolutions.n_features), np.float32)
     parts = *_parts(sequences), *_convolution_parts(convolutions)
-    compiled().convolution_shares(*parts, biases, shares, n_kernel_threads())
+    extension().convolution_shares(*parts, biases, shares, n_kernel_threads())
     return shares
 
 
@@ -55,14 +56,14 @@ def convolution_quantiles(
     """See seqae.recurrence.sequencewise.convolution_quantiles."""
     quantiles = np.empty(convolutions.n_features, np.float32)
     parts = *_parts(sequences), *_convolution_parts(convolutions)
-    compiled().convolution_quantiles(*parts, steps, probabilities, quantiles, n_kernel_threads())
+    extension().convolution_quantiles(*parts, steps, probabilities, quantiles, n_kernel_threads())
     return quantiles
 
 
 def statistics(sequences: Ragged) -> np.ndarray:
     """See seqae.recurrence.sequencewise.statistics."""
     out = np.empty((len(sequences), 6 * sequences.n_channels + 1), np.float32)
-    compiled().statistics(*_parts(sequences), out, n_kernel_threads())
+    extension().statistics(*_parts(sequences), out, n_kernel_threads())
     return out
 
 

@@ -17,8 +17,8 @@ from ..model.losses import Loss
 from ..recurrence import AdamState, adam_step, kernel_first
 from .batching import BatchLoader, ordered_batches, shuffled_batches
 from .checkpoint import Checkpoint, Run
-from .descent import Descent
 from .flat import FlatParameters
+from .gradient import LossAndGradient
 from .history import Callback, Epoch, History, StopReason, StopTraining
 
 WARM_UP = 0.02
@@ -79,7 +79,7 @@ class _Trainer:
         flat: FlatParameters,
     ) -> None:
         self._model, self._loss, self._settings, self._flat = model, loss, settings, flat
-        self._descent = Descent(model, loss, flat)
+        self._gradient = LossAndGradient(model, loss, flat)
         self._training, self._validation = training, validation
         self._callbacks, self._checkpoints = callbacks, checkpoints
         self._keeps_best = validation is not None or settings.patience is not None
@@ -125,7 +125,7 @@ class _Trainer:
         batches = shuffled_batches(self._training.lengths, settings.batch_size, seed=settings.seed, epoch=number)
         for indices in batches:
             batch = self._training.load(indices)
-            value = self._descent.loss(batch, self._draw())
+            value = self._gradient.compute(batch, self._draw())
             rate = self._learning_rate()
             norm = adam_step(
                 self._flat.values,

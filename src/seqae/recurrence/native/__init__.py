@@ -1,28 +1,39 @@
-"""The compiled kernel behind the functions of seqae.recurrence."""
+"""The backend that calls the compiled extension; each function is a call of an operation, which autograd follows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences.ragged import Ragged, back_to_back, starts_of
-from .cell import Cell, Constant, First, Readout, State, Weights
-from .compiled import compiled, forced_kernel, kernels
-from .following import run
-from .fused import BETAS, EPSILON, AdamState
-from .operations import Attention, Join, Linear, MeanLoss, Recurrence, Tensors, UsualLengths, WeightedSum, contiguous
-from .threads import n_kernel_threads
+from ...sequences.ragged import Ragged, back_to_back
+from ...sequences.steps import starts_of
+from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights
+from ..threads import n_kernel_threads
+from .autograd import call
+from .extension import extension, forced_kernel, kernels
+from .operations import (
+    Attention,
+    Concatenation,
+    Linear,
+    MeanLoss,
+    Recurrence,
+    StandardisedLengths,
+    Tensors,
+    WeightedSum,
+    contiguous,
+)
 
 __all__ = [
     "adam_step",
     "attend",
+    "concatenate",
     "forced_kernel",
     "gather",
-    "join",
     "kernels",
     "linear",
     "mean_loss",
@@ -31,12 +42,9 @@ __all__ = [
     "recur_outputs",
     "recur_state",
     "recur_symbols",
-    "usual_lengths",
+    "standardised_lengths",
     "weighted_sum",
 ]
-
-_STEPS, _CONSTANT, _FEEDBACK, _FIRST = range(4)  # where the inputs come from, as in native/problem.h
-_LOSSES = {"mse": 0, "mae": 1, "huber": 2, "bce": 3}
 
 
 def recur(
@@ -48,7 +56,7 @@ def recur(
     reverse: bool = False,
     readout: Readout | None = None,
 ) -> tuple[Ragged, State]:
-    """See seqae.recurrence.recur."""
+    """See Backend.recur."""
     outputs, *final = _recur(cell, inputs, weights, state, reverse, readout, is_wanted=(True, True))
     return back_to_back(outputs, inputs.lengths), tuple(final)
 
@@ -62,7 +70,7 @@ def recur_outputs(
     reverse: bool = False,
     readout: Readout | None = None,
 ) -> Ragged:
-    """See seqae.recurrence.recur_outputs."""
+    """See Backend.recur_outputs."""
     (outputs,) = _recur(cell, inputs, weights, state, reverse, readout, is_wanted=(True, False))
     return back_to_back(outputs, inputs.lengths)
 
@@ -75,7 +83,7 @@ def recur_state(
     *,
     reverse: bool = False,
 ) -> State:
-    """See seqae.recurrence.recur_state."""
+    """See Backend.recur_state."""
     return _recur(cell, inputs, weights, state, reverse, None, is_wanted=(False, True))
 
 
@@ -87,9 +95,9 @@ def recur_feedback(
     states: Sequence[State],
     readout: Readout,
 ) -> Ragged:
-    """See seqae.recurrence.recur_feedback."""
-    settings = *_kind(cell), _FEEDBACK, False, True, False
-    (outputs,) = run(Recurrence(settings, None, lengths), _stack_tensors(cell, first, layers, states, readout))
+    """See Backend.recur_feedback."""
+    settings = *_kinds(cell), extension().Source.feedback, False, True, False
+    (outputs,) = call(Recurrence(settings, None, lengths), _stack_tensors(cell, first, layers, states, readout))
     return back_to_back(outputs, lengths)
 
 
@@ -103,16 +111,16 @@ def recur_symbols(
     readout: Readout,
     embedding: Tensor,
 ) -> Ragged:
-    """See seqae.recurrence.recur_symbols."""
+    """See Backend.recur_symbols."""
     tensors = _stack_tensors(cell, embedding.index_select(0, first), layers, states, readout)
-    call = compiled().Recurrence(*_kind(cell), _CONSTANT, False, None, lengths)
-    chosen = torch.empty(call.n_steps, dtype=torch.int32)
-    call.choose(tensors, contiguous(embedding), chosen, n_kernel_threads())
+    recurrence = extension().Recurrence(*_kinds(cell), extension().Source.constant, False, None, lengths)
+    chosen = torch.empty(recurrence.n_steps, dtype=torch.int32)
+    recurrence.choose(tensors, contiguous(embedding), chosen, n_kernel_threads())
     return back_to_back(chosen, lengths)
 
 
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
-    """See seqae.recurrence.gather."""
+    """See Backend.gather."""
     starts, lengths, values = sequences.starts, sequences.lengths, contiguous(sequences.values)
     new_starts = starts_of(lengths)
     n_steps = int(new_starts[-1] + lengths[-1]) if len(lengths) else 0
@@ -120,46 +128,46 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
     observed = None if sequences.observed is None else contiguous(sequences.observed)
     observed_out = None if observed is None else observed.new_empty(out.shape)
     centre, scale = contiguous(centre), contiguous(scale)
-    compiled().gather(values, observed, starts, lengths, centre, scale, out, observed_out, n_kernel_threads())
+    extension().gather(values, observed, starts, lengths, centre, scale, out, observed_out, n_kernel_threads())
     return Ragged.view(out, new_starts, lengths, observed_out)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """See seqae.recurrence.linear."""
+    """See Backend.linear."""
     is_ready = weight.is_contiguous() or weight.t().is_contiguous()
     amounts, direction = (None, None) if along is None else (contiguous(part) for part in along)
     tensors = contiguous(x), weight if is_ready else weight.contiguous(), contiguous(bias), amounts, direction
-    return run(Linear(()), tensors)[0]
+    return call(Linear(()), tensors)[0]
 
 
-def join(parts: Sequence[Tensor]) -> Tensor:
-    """See seqae.recurrence.join."""
-    return run(Join(()), tuple(parts))[0]
+def concatenate(parts: Sequence[Tensor]) -> Tensor:
+    """See Backend.concatenate."""
+    return call(Concatenation(()), tuple(parts))[0]
 
 
 def weighted_sum(terms: Sequence[tuple[float, Tensor]]) -> Tensor:
-    """See seqae.recurrence.weighted_sum."""
+    """See Backend.weighted_sum."""
     weights, scalars = zip(*terms, strict=True)
-    return run(WeightedSum(weights), scalars)[0]
+    return call(WeightedSum(weights), scalars)[0]
 
 
-def usual_lengths(lengths: np.ndarray, mean: float, unit: float, highest: float, like: Tensor) -> Tensor:
-    """See seqae.recurrence.usual_lengths."""
-    return run(UsualLengths((mean, unit, highest), lengths), (like,))[0]
+def standardised_lengths(lengths: np.ndarray, mean: float, unit: float, longest: float, like: Tensor) -> Tensor:
+    """See Backend.standardised_lengths."""
+    return call(StandardisedLengths((mean, unit, longest), lengths), (like,))[0]
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:
-    """See seqae.recurrence.attend."""
+    """See Backend.attend."""
     tensors = contiguous(queries.values), contiguous(memory.values)
-    return run(Attention((), queries.lengths, memory.lengths), tensors)[0]
+    return call(Attention((), queries.lengths, memory.lengths), tensors)[0]
 
 
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
-    """See seqae.recurrence.mean_loss."""
+    """See Backend.mean_loss."""
     observed = None if target.observed is None else contiguous(target.observed)
     tensors = contiguous(prediction.values), contiguous(target.values), observed
     lengths = target.lengths if per_sequence else None
-    return run(MeanLoss((_LOSSES[kind], per_sequence), lengths), tensors)[0]
+    return call(MeanLoss((getattr(extension().LossKind, kind), per_sequence), lengths), tensors)[0]
 
 
 def adam_step(
@@ -170,11 +178,11 @@ def adam_step(
     learning_rate: float,
     max_norm: float | None = None,
 ) -> float:
-    """See seqae.recurrence.adam_step."""
+    """See Backend.adam_step."""
     n_updates = state.n_updates + 1
     corrections = [1 - beta**n_updates for beta in BETAS]
     moments = state.first, state.second
-    norm = compiled().adam_step(
+    norm = extension().adam_step(
         parameters.detach(), contiguous(gradient), *moments, learning_rate, max_norm or 0.0, *BETAS,
         EPSILON, *corrections, n_kernel_threads(),
     )  # fmt: skip
@@ -183,10 +191,12 @@ def adam_step(
     return norm
 
 
-def _source(inputs: Ragged | Constant | First) -> tuple[int, np.ndarray | None, Tensor]:
+def _source(inputs: Ragged | Constant | First) -> tuple[Any, np.ndarray | None, Tensor]:
+    """Where the inputs come from, the starts of steps, and the values."""
+    kinds = extension().Source
     if isinstance(inputs, Constant | First):
-        return _CONSTANT if isinstance(inputs, Constant) else _FIRST, None, inputs.vectors
-    return _STEPS, inputs.starts, inputs.values
+        return kinds.constant if isinstance(inputs, Constant) else kinds.first, None, inputs.vectors
+    return kinds.steps, inputs.starts, inputs.values
 
 
 def _readout_tensors(readout: Readout | None) -> Tensors:
@@ -206,8 +216,9 @@ def _stack_tensors(
     return (contiguous(first), *_readout_tensors(readout), *chain.from_iterable(of_layers))
 
 
-def _kind(cell: Cell) -> tuple[bool, bool]:
-    return cell.kind == "gru", cell.activation == "relu"
+def _kinds(cell: Cell) -> tuple[Any, Any]:
+    """The extension's names of the cell and of its activation."""
+    return getattr(extension().CellKind, cell.kind), getattr(extension().Activation, cell.activation)
 
 
 def _recur(
@@ -223,4 +234,4 @@ def _recur(
     """One layer's outputs and final states, as far as they are wanted."""
     source, starts, values = _source(inputs)
     tensors = (contiguous(values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
-    return run(Recurrence((*_kind(cell), source, reverse, *is_wanted), starts, inputs.lengths), tensors)
+    return call(Recurrence((*_kinds(cell), source, reverse, *is_wanted), starts, inputs.lengths), tensors)

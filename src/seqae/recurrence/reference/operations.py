@@ -1,9 +1,8 @@
-"""What a training step needs around the recurrence, in plain PyTorch: gather, loss, optimiser step."""
+"""What stands around the recurrence, in plain PyTorch: scaling, linear maps, attention, losses, optimiser step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..sequences.ragged import Ragged, starts_of
+from ...sequences.ragged import Ragged, starts_of
+from ..backend import BETAS, EPSILON, AdamState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,24 +25,8 @@ VALUE_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Loss of each value by name; huber has delta 1, bce takes logits."""
 
 
-BETAS, EPSILON = (0.9, 0.999), 1e-8
-"""Adam's, as its paper has them."""
-
-
-@dataclass(slots=True)
-class AdamState:
-    """Running moments of a flat parameter vector (Kingma & Ba 2015). first, second: (n_parameters,)."""
-
-    first: Tensor
-    second: Tensor
-    n_updates: int = 0
-
-
 def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
-    """The sequences back to back, scaled: (values - centre) / scale; what was not observed is 0.
-
-    centre, scale: (n_channels,).
-    """
+    """See Backend.gather."""
     rows = torch.from_numpy(sequences.step_indices())
     values = (sequences.values[rows] - centre) / scale
     observed = None if sequences.observed is None else sequences.observed[rows]
@@ -52,57 +36,47 @@ def gather(sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """y = weight x + bias, plus each row's amount times a direction.
-
-    x: (n, input_size); weight: (output_size, input_size); along: amounts (n, 1) and direction (output_size,).
-    Returns (n, output_size).
-    """
+    """See Backend.linear."""
     y = functional.linear(x, weight, bias)
     return y if along is None else y + along[0] * along[1]
 
 
-def join(parts: Sequence[Tensor]) -> Tensor:
-    """Matrices of as many rows, side by side."""
+def concatenate(parts: Sequence[Tensor]) -> Tensor:
+    """See Backend.concatenate."""
     return torch.cat(list(parts), dim=1)
 
 
 def weighted_sum(terms: Sequence[tuple[float, Tensor]]) -> Tensor:
-    """The sum of weight times scalar."""
+    """See Backend.weighted_sum."""
     return torch.stack([weight * term for weight, term in terms]).sum()
 
 
-def usual_lengths(lengths: np.ndarray, mean: float, unit: float, highest: float, like: Tensor) -> Tensor:
-    """(min(length, highest) - mean) / unit, (n_sequences, 1), of the dtype and on the device of `like`."""
-    return torch.from_numpy((np.minimum(lengths, highest) - mean) / unit).to(like)[:, None]
+def standardised_lengths(lengths: np.ndarray, mean: float, unit: float, longest: float, like: Tensor) -> Tensor:
+    """See Backend.standardised_lengths."""
+    return torch.from_numpy((np.minimum(lengths, longest) - mean) / unit).to(like)[:, None]
 
 
 def attend(queries: Ragged, memory: Ragged) -> Tensor:
-    """c(t) = sum over s of softmax_s(m(s) . q(t) / sqrt(size)) m(s), one sequence after the other.
-
-    queries: values (n_steps, size); memory: values (n_memory_steps, size), both back to back. Returns (n_steps, size).
-    """
+    """See Backend.attend."""
     scale = memory.values.shape[1] ** -0.5
     parts = (part.values.split(part.lengths.tolist()) for part in (queries, memory))
     return torch.cat([torch.softmax(scale * q @ kept.T, dim=1) @ kept for q, kept in zip(*parts, strict=True)])
 
 
 def mean_loss(kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
-    """The mean loss of all observed values, or the mean over sequences of each one's mean. Returns a scalar.
-
-    prediction, target: back to back, values (n_steps, n_channels). A sequence without an observed value counts as 0.
-    """
+    """See Backend.mean_loss."""
     losses = VALUE_LOSSES[kind](prediction.values, target.values)
     if target.observed is not None:
         losses = torch.where(target.observed, losses, losses.new_zeros(()))
     if not per_sequence:
         n_values = losses.numel() if target.observed is None else int(target.observed.sum())
         return losses.sum() / max(n_values, 1)
-    counts = torch.from_numpy(observed_counts(target)).to(losses)
+    counts = torch.from_numpy(_observed_counts(target)).to(losses)
     of_steps = torch.repeat_interleave(1 / counts.clamp(min=1), torch.from_numpy(target.lengths).to(losses.device))
     return (losses.sum(dim=1) * of_steps).sum() / len(target)
 
 
-def observed_counts(sequences: Ragged) -> np.ndarray:
+def _observed_counts(sequences: Ragged) -> np.ndarray:
     """Observed values of each sequence. sequences: back to back. Returns (n_sequences,) int64."""
     if sequences.observed is None:
         return sequences.lengths * sequences.n_channels
@@ -119,11 +93,7 @@ def adam_step(
     learning_rate: float,
     max_norm: float | None = None,
 ) -> float:
-    """One Adam update in place (Kingma & Ba 2015, algorithm 1).
-
-    parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first. Returns its norm before
-    that; where it is not finite, nothing is updated.
-    """
+    """See Backend.adam_step."""
     norm = float(torch.linalg.vector_norm(gradient))
     if not np.isfinite(norm):
         return norm

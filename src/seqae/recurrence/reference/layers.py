@@ -1,4 +1,4 @@
-"""The definition of correct: recurrent layers over ragged batches in plain PyTorch.
+"""Recurrent layers over ragged batches in plain PyTorch.
 
 Sequences are taken longest first, so that those still running at step t are the first n_running(t) rows: a finished
 sequence keeps its state because nothing touches it, and no padding exists.
@@ -13,25 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences.ragged import Ragged, back_to_back, starts_of
-from .cell import Cell, Constant, First, Readout, State, Weights
-from .fused import adam_step, attend, gather, join, linear, mean_loss, usual_lengths, weighted_sum
-
-__all__ = [
-    "adam_step",
-    "attend",
-    "gather",
-    "join",
-    "linear",
-    "mean_loss",
-    "recur",
-    "recur_feedback",
-    "recur_outputs",
-    "recur_state",
-    "recur_symbols",
-    "usual_lengths",
-    "weighted_sum",
-]
+from ...sequences.ragged import Ragged, back_to_back, starts_of
+from ..backend import Cell, Constant, First, Readout, State, Weights
+from .operations import linear
 
 P = ParamSpec("P")
 
@@ -45,7 +29,7 @@ def recur(
     reverse: bool = False,
     readout: Readout | None = None,
 ) -> tuple[Ragged, State]:
-    """See seqae.recurrence.recur."""
+    """See Backend.recur."""
     order = longest_first(inputs.lengths)
     lengths = inputs.lengths[order]
     project = _step_inputs(inputs, weights, order, reverse)
@@ -91,7 +75,7 @@ def recur_feedback(
     states: Sequence[State],
     readout: Readout,
 ) -> Ragged:
-    """See seqae.recurrence.recur_feedback."""
+    """See Backend.recur_feedback."""
 
     def put_out(hidden: Tensor) -> tuple[Tensor, Tensor]:
         outputs = linear(hidden, readout.weight, readout.bias)
@@ -111,7 +95,7 @@ def recur_symbols(
     readout: Readout,
     embedding: Tensor,
 ) -> Ragged:
-    """See seqae.recurrence.recur_symbols."""
+    """See Backend.recur_symbols."""
 
     def put_out(hidden: Tensor) -> tuple[Tensor, Tensor]:
         symbols = linear(hidden, readout.weight, readout.bias).argmax(dim=1)

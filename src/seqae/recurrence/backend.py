@@ -1,0 +1,251 @@
+"""The kernel boundary: what goes over it, and what a backend computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from ..errors import InvalidParameter
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from ..sequences.ragged import Ragged
+
+State = tuple["torch.Tensor", ...]
+"""(h, c) of an LSTM or (h,) of a GRU, each (n_sequences, hidden_size)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Which recurrence: Hochreiter & Schmidhuber 1997 (with forget gate) or Cho et al. 2014 (reset after the product).
+
+    activation is what tanh is in the papers: of the candidate and of the LSTM's output; gates are always sigmoids.
+    """
+
+    kind: Literal["lstm", "gru"] = "lstm"
+    activation: Literal["tanh", "relu"] = "tanh"
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("lstm", "gru"):
+            raise InvalidParameter(f"cell must be 'lstm' or 'gru', got {self.kind!r}")
+        if self.activation not in ("tanh", "relu"):
+            raise InvalidParameter(f"activation must be 'tanh' or 'relu', got {self.activation!r}")
+
+    @property
+    def n_gates(self) -> int:
+        """Row blocks of the weights: i f g o of an LSTM, r z n of a GRU."""
+        return 4 if self.kind == "lstm" else 3
+
+    @property
+    def n_states(self) -> int:
+        """Tensors in a State."""
+        return 2 if self.kind == "lstm" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One layer's parameters, in torch's layout and gate order (i f g o; r z n), for G gates."""
+
+    input: Tensor  # (G * hidden_size, input_size)
+    hidden: Tensor  # (G * hidden_size, hidden_size)
+    input_bias: Tensor  # (G * hidden_size,)
+    hidden_bias: Tensor  # (G * hidden_size,)
+
+    @property
+    def input_size(self) -> int:
+        """Values of one input step."""
+        return int(self.input.shape[1])
+
+    @property
+    def hidden_size(self) -> int:
+        """Units of the layer."""
+        return int(self.hidden.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """A linear map of each hidden state: y = weight h + bias."""
+
+    weight: Tensor  # (n_channels, hidden_size)
+    bias: Tensor  # (n_channels,)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """One input vector per sequence, the same at every step (a repeat-vector decoder's input)."""
+
+    vectors: Tensor  # (n_sequences, input_size); input_size may be 0: no input
+    lengths: np.ndarray  # (n_sequences,) int64
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """One input vector per sequence, at the first step that is taken; the later ones have no input."""
+
+    vectors: Tensor  # (n_sequences, input_size)
+    lengths: np.ndarray  # (n_sequences,) int64
+
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+"""Adam's, as its paper has them."""
+
+
+@dataclass(slots=True)
+class AdamState:
+    """Running moments of a flat parameter vector (Kingma & Ba 2015). first, second: (n_parameters,)."""
+
+    first: Tensor
+    second: Tensor
+    n_updates: int = 0
+
+
+class Backend(Protocol):
+    """What computes: the functions of seqae.recurrence, each once. Modules are backends; a type checker compares them.
+
+    A function without a word on gradients is not differentiable.
+    """
+
+    def recur(
+        self,
+        cell: Cell,
+        inputs: Ragged | Constant | First,
+        weights: Weights,
+        state: State | None = None,
+        *,
+        reverse: bool = False,
+        readout: Readout | None = None,
+    ) -> tuple[Ragged, State]:
+        """One recurrent layer over a ragged batch, differentiable in everything.
+
+        inputs: per step, a Ragged of tensor values (n_rows, input_size); or Constant or First vectors, (n_sequences,
+        input_size).
+        state: before the first step, zeros where None. reverse: from each sequence's last step to its first.
+        Returns the outputs back to back in the order of the inputs, also in reverse: hidden states (n_steps,
+        hidden_size), or with a readout its values (n_steps, n_channels); and the state after each sequence's own last
+        step.
+        """
+        ...
+
+    def recur_outputs(
+        self,
+        cell: Cell,
+        inputs: Ragged | Constant | First,
+        weights: Weights,
+        state: State | None = None,
+        *,
+        reverse: bool = False,
+        readout: Readout | None = None,
+    ) -> Ragged:
+        """The outputs alone: as recur(), without the final state."""
+        ...
+
+    def recur_state(
+        self,
+        cell: Cell,
+        inputs: Ragged | Constant | First,
+        weights: Weights,
+        state: State | None = None,
+        *,
+        reverse: bool = False,
+    ) -> State:
+        """The final state alone: as recur(), without the cost of writing what each step puts out."""
+        ...
+
+    def recur_feedback(
+        self,
+        cell: Cell,
+        first: Tensor,
+        lengths: np.ndarray,
+        layers: Sequence[Weights],
+        states: Sequence[State],
+        readout: Readout,
+    ) -> Ragged:
+        """A stack of layers that runs on its own output: x(0) = first, x(t+1) = y(t) = readout of the top layer's h(t).
+
+        first: (n_sequences, n_channels); states: one per layer. Differentiable in everything.
+        Returns y back to back, values (n_steps, n_channels).
+        """
+        ...
+
+    def recur_symbols(
+        self,
+        cell: Cell,
+        first: Tensor,
+        lengths: np.ndarray,
+        layers: Sequence[Weights],
+        states: Sequence[State],
+        readout: Readout,
+        embedding: Tensor,
+    ) -> Ragged:
+        """A stack of layers that runs on the symbols it chooses: s(t) = argmax of readout, x(t+1) = embedding[s(t)].
+
+        first: (n_sequences,) int64, the symbols before the first step; embedding: (n_rows, input_size).
+        Returns the symbols back to back, (n_steps,) int32.
+        """
+        ...
+
+    def gather(self, sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
+        """The sequences back to back, scaled: (values - centre) / scale; what was not observed is 0.
+
+        sequences: tensor values (n_rows, n_channels); centre, scale: (n_channels,).
+        """
+        ...
+
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """y = weight x + bias, plus each row's amount times a direction.
+
+        Each row is computed on its own: its bits do not depend on the others. Differentiable in all but the amounts.
+        x: (n, input_size); weight: (output_size, input_size); bias: (output_size,); along: amounts (n, 1) and direction
+        (output_size,). Returns (n, output_size).
+        """
+        ...
+
+    def concatenate(self, parts: Sequence[Tensor]) -> Tensor:
+        """Matrices of as many rows, side by side. Differentiable."""
+        ...
+
+    def weighted_sum(self, terms: Sequence[tuple[float, Tensor]]) -> Tensor:
+        """The sum of weight times scalar, a scalar. Differentiable in the scalars."""
+        ...
+
+    def standardised_lengths(
+        self, lengths: np.ndarray, mean: float, unit: float, longest: float, like: Tensor
+    ) -> Tensor:
+        """(min(length, longest) - mean) / unit, (n_sequences, 1), of the dtype and on the device of `like`."""
+        ...
+
+    def attend(self, queries: Ragged, memory: Ragged) -> Tensor:
+        """c(t) = sum over s of softmax_s(m(s) . q(t) / sqrt(size)) m(s), within each sequence. Differentiable in both.
+
+        queries: values (n_steps, size); memory: values (n_memory_steps, size), both back to back, as many sequences,
+        each with a step to attend over. Returns the contexts, (n_steps, size).
+        """
+        ...
+
+    def mean_loss(self, kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
+        """The mean loss of all observed values, or the mean over sequences of each one's mean. Returns a scalar.
+
+        kind: a name in VALUE_LOSSES. prediction, target: back to back, values (n_steps, n_channels).
+        A sequence without an observed value counts as 0. Differentiable in the prediction.
+        """
+        ...
+
+    def adam_step(
+        self,
+        parameters: Tensor,
+        gradient: Tensor,
+        state: AdamState,
+        *,
+        learning_rate: float,
+        max_norm: float | None = None,
+    ) -> float:
+        """One Adam update in place (Kingma & Ba 2015, algorithm 1).
+
+        parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first. Returns its norm
+        before that; where it is not finite, nothing is updated.
+        """
+        ...

@@ -1,0 +1,26 @@
+"""The compiled extension, where it is built: the only user of seqae._native."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from functools import cache
+from types import ModuleType
+
+
+@cache
+def extension() -> ModuleType:
+    """The module; see native/bindings.cpp."""
+    return importlib.import_module("seqae._native")
+
+
+@cache
+def kernels() -> tuple[str, ...]:
+    """Instruction sets that are built in and run on this machine, best first; none without the extension."""
+    return () if importlib.util.find_spec("seqae._native") is None else extension().kernels()
+
+
+def forced_kernel() -> str:
+    """What SEQAE_KERNEL says, asked at every call; empty where it is not set."""
+    return extension().forced_kernel() if kernels() else os.environ.get("SEQAE_KERNEL", "")

@@ -1,0 +1,203 @@
+"""What the extension computes, forward and backward, one class for each kind of call; no autograd in here.
+
+An operation is made for one call: of settings, which are the same for every batch, and of arrays that tell where the
+sequences of this batch lie.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..threads import n_kernel_threads
+from .extension import extension
+
+Tensors = tuple[Any, ...]
+"""Tensors, None where there is none."""
+
+
+class Operation(ABC):
+    """One call of the extension, and what its gradient needs."""
+
+    has_gradient = True
+
+    def __init__(self, settings: tuple[Any, ...], *arrays: np.ndarray | None) -> None:
+        self.settings, self.arrays = settings, arrays  # kept: a replay makes the same call of another batch
+
+    @abstractmethod
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """What the call computes. tensors: contiguous."""
+
+    def forward_with_tape(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """As forward(), keeping what backward() reads."""
+        return self.forward(tensors)
+
+    @abstractmethod
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """Add the gradients of tensors to of_tensors: zeros at first, or what other calls added; None: not needed.
+
+        of_outputs: gradients of what forward() returned; None for zeros.
+        """
+
+
+class Recurrence(Operation):
+    """One layer, or a stack that feeds back on itself, over a ragged batch.
+
+    settings: CellKind, Activation, Source, whether in reverse; whether outputs, whether final states are wanted.
+    arrays: starts (None but for inputs per step) and lengths. tensors: as native/recurrence_call.h has them.
+    """
+
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """The wanted ones of outputs, (n_steps, n_channels), and final states of all layers."""
+        return self._forward(tensors, keep=False)
+
+    def forward_with_tape(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """See Operation.forward_with_tape."""
+        return self._forward(tensors, keep=True)
+
+    def _forward(self, tensors: Tensors, *, keep: bool) -> tuple[Tensor, ...]:
+        *kinds, has_outputs, has_final = self.settings
+        self._call = extension().Recurrence(*kinds, *self.arrays)
+        n_states = self._call.n_states
+        hidden, readout = tensors[4 :: 4 + n_states], tensors[1]
+        top = hidden[-1]
+        n_channels = top.shape[1] if readout is None else readout.shape[0]
+        outputs = top.new_empty((self._call.n_steps, n_channels)) if has_outputs else None
+        sizes = [weights.shape[1] for weights in hidden for _ in range(n_states)] if has_final else ()
+        final = tuple(top.new_empty((self._call.n_sequences, size)) for size in sizes)
+        self._call.forward(tensors, outputs, final, keep, n_kernel_threads())
+        return final if outputs is None else (outputs, *final)
+
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """See Operation.backward."""
+        given = tuple(None if gradient is None else contiguous(gradient) for gradient in of_outputs)
+        outputs, final = (given[0], given[1:]) if self.settings[4] else (None, given)
+        self._call.backward(tensors, outputs, final, of_tensors, n_kernel_threads())
+
+    @property
+    def kernel(self) -> str:
+        """The instruction set that ran."""
+        return self._call.kernel
+
+
+class Linear(Operation):
+    """tensors: x, weight (it or its transpose is contiguous: read as it lies), bias, amounts and direction or None."""
+
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """(n, output_size)."""
+        x, weight, bias, amounts, direction = tensors
+        out = x.new_empty((len(x), len(weight)))
+        is_transposed = not weight.is_contiguous()
+        as_it_lies = weight.t() if is_transposed else weight
+        extension().linear(x, as_it_lies, is_transposed, bias, amounts, direction, out)
+        return (out,)
+
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """See Operation.backward."""
+        (of_out,) = of_outputs
+        x, weight, _, amounts, _ = tensors
+        of_x, of_weight, of_bias, _, of_direction = of_tensors
+        if of_x is not None:
+            of_x.addmm_(of_out, weight)
+        if of_weight is not None:
+            of_weight.addmm_(of_out.t(), x)
+        if of_bias is not None:
+            of_bias.add_(of_out.sum(0))
+        if of_direction is not None:
+            of_direction.addmv_(of_out.t(), amounts[:, 0])
+
+
+class Attention(Operation):
+    """tensors: queries, memory; arrays: how many steps each sequence has of either."""
+
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """Contexts, (n_steps, size)."""
+        contexts = torch.empty_like(tensors[0])
+        self._attend(tensors, contexts, ())
+        return (contexts,)
+
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """See Operation.backward."""
+        found = tuple(torch.empty_like(tensor) for tensor in tensors)
+        self._attend(tensors, contiguous(of_outputs[0]), found)
+        for of_tensor, gradient in zip(of_tensors, found, strict=True):
+            if of_tensor is not None:
+                of_tensor.add_(gradient)
+
+    def _attend(self, tensors: Tensors, contexts: Tensor, gradients: tuple[Tensor, ...]) -> None:
+        (queries, memory), (n_queries, n_memories) = tensors, self.arrays
+        extension().attend(queries, n_queries, memory, n_memories, contexts, gradients, n_kernel_threads())
+
+
+class MeanLoss(Operation):
+    """settings: LossKind, per_sequence; arrays: lengths, None for one sequence.
+
+    tensors: prediction, target, observed or None.
+    """
+
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """A scalar."""
+        prediction, target, observed = tensors
+        mean, self._gradient = prediction.new_empty(()), torch.empty_like(prediction)
+        batch = prediction, target, observed, *self.arrays
+        extension().mean_loss(*self.settings, *batch, mean, self._gradient, n_kernel_threads())
+        return (mean,)
+
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """See Operation.backward."""
+        of_tensors[0].add_(self._gradient, alpha=of_outputs[0].item())
+
+
+class Concatenation(Operation):
+    """tensors: matrices of as many rows."""
+
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """Side by side."""
+        return (torch.cat(tensors, dim=1),)
+
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """See Operation.backward."""
+        parts = of_outputs[0].split([tensor.shape[1] for tensor in tensors], dim=1)
+        for of_tensor, part in zip(of_tensors, parts, strict=True):
+            if of_tensor is not None:
+                of_tensor.add_(part)
+
+
+class WeightedSum(Operation):
+    """settings: the weights; tensors: as many scalars."""
+
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """A scalar."""
+        total = sum(weight * tensor.item() for weight, tensor in zip(self.settings, tensors, strict=True))
+        return (torch.full_like(tensors[0], total),)
+
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """See Operation.backward."""
+        for weight, of_tensor in zip(self.settings, of_tensors, strict=True):
+            if of_tensor is not None:
+                of_tensor.add_(of_outputs[0], alpha=weight)
+
+
+class StandardisedLengths(Operation):
+    """settings: mean, unit and the longest length that is told; arrays: lengths; tensors: one of the wanted dtype."""
+
+    has_gradient = False
+
+    def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
+        """(n_sequences, 1)."""
+        (mean, unit, longest), (lengths,) = self.settings, self.arrays
+        standardised = (np.minimum(np.asarray(lengths), longest) - mean) / unit
+        return (torch.from_numpy(standardised).to(tensors[0].dtype)[:, None],)
+
+    def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
+        """Lengths are no tensors."""
+        raise NotImplementedError
+
+
+def contiguous(tensor: Tensor) -> Tensor:
+    """The tensor itself if it lies as the extension reads it, else a copy that does."""
+    return tensor if tensor.is_contiguous() else tensor.contiguous()

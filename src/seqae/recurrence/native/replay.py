@@ -1,0 +1,145 @@
+"""A training step as calls of the native kernel: traced on one batch, replayed on others without modules or autograd.
+
+At 16 units, modules, autograd and the building of its graph take half as long as the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...sequences.ragged import Ragged
+from ...sequences.steps import starts_of
+from .autograd import Call, slots_of
+from .operations import Operation, Tensors
+
+_VALUES, _OBSERVED = 0, 1  # places of the batch's own tensors among the values of a replay
+
+
+def is_replayable(calls: Sequence[Call], batch: Ragged, loss: Tensor, constants: Iterable[Tensor]) -> bool:
+    """Whether the calls compute the loss of any batch as they computed that of this one.
+
+    They do if
+    1. every tensor that a call reads is the batch's values or mask, a parameter that has a gradient slot, one of the
+       constants, or what an earlier call put out;
+    2. every array that a call reads is the batch's lengths, or its starts;
+    3. the loss is what the last call put out.
+    A random draw, or what torch computes between two calls, is none of these. Settings of the calls are repeated as
+    they are: the caller must know that the model chose them without a look at the batch or the progress of training.
+    constants: tensors that no batch changes.
+    """
+    known = {id(tensor) for tensor in (batch.values, batch.observed, *constants)}
+    for call in calls:
+        for tensor, slot in zip(call.tensors, slots_of(call.tensors), strict=True):
+            if tensor is not None and slot is None and id(tensor) not in known:
+                return False
+        if any(array is not None and not _name_of(array, batch) for array in call.operation.arrays):
+            return False
+        known.update(map(id, call.outputs))
+    return bool(calls) and calls[-1].outputs[-1] is loss
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One call. arrays: names of the batch's; inputs: places of values; outputs: places from here on, and how many.
+
+    slots: of the inputs' gradients; needed: inputs that lead to a parameter, as (which input, place); has_gradient:
+    whether there are any.
+    """
+
+    kind: type[Operation]
+    settings: tuple[Any, ...]
+    arrays: tuple[str | None, ...]
+    inputs: tuple[int | None, ...]
+    outputs: slice
+    slots: tuple[Tensor | None, ...]
+    needed: tuple[tuple[int, int], ...]
+    has_gradient: bool
+
+
+class Replay:
+    """Calls that are replayable, made ready to be made again.
+
+    Values have places: the batch's own come first, then parameters and constants, then what each call puts out.
+    """
+
+    def __init__(self, calls: Sequence[Call], batch: Ragged) -> None:
+        self._is_masked, self._dtype = batch.observed is not None, batch.values.dtype
+        places = {id(batch.values): _VALUES, id(batch.observed): _OBSERVED}
+        self._fixed = _fixed(calls, places)
+        places |= {id(tensor): place for place, tensor in enumerate(self._fixed, len(places))}
+        leads = [False] * len(places)  # for each place, whether a parameter had a part in it
+        self._steps = []
+        for call in calls:
+            step = _step_of(call, batch, places, leads)
+            places |= {id(tensor): place for place, tensor in enumerate(call.outputs, len(leads))}
+            leads += [step.has_gradient] * len(call.outputs)
+            self._steps.append(step)
+
+    def takes(self, batch: Ragged) -> bool:
+        """Whether the batch is of the kind of the traced one: of its type of values, and masked or not, as it was."""
+        return (batch.observed is not None) == self._is_masked and batch.values.dtype == self._dtype
+
+    @torch.no_grad()
+    def loss(self, batch: Ragged) -> Tensor:
+        """The loss of a batch, a scalar; its gradient is added to the slots of the parameters."""
+        values: list[Any] = [batch.values, batch.observed, *self._fixed]
+        calls = []
+        for step in self._steps:
+            arrays = (None if name is None else getattr(batch, name) for name in step.arrays)
+            operation = step.kind(step.settings, *arrays)
+            tensors = tuple(None if place is None else values[place] for place in step.inputs)
+            values += operation.forward_with_tape(tensors)
+            calls.append((step, operation, tensors))
+        gradients: list[Tensor | None] = [None] * len(values)
+        gradients[-1] = torch.ones_like(values[-1])
+        for step, operation, tensors in reversed(calls):
+            of_outputs = tuple(gradients[step.outputs])
+            if step.has_gradient and any(gradient is not None for gradient in of_outputs):
+                _backward(step, operation, tensors, of_outputs, gradients)
+        return values[-1]
+
+
+def replay_of(calls: Sequence[Call], batch: Ragged, loss: Tensor, constants: Iterable[Tensor]) -> Replay | None:
+    """The replay of the calls that computed the loss of the batch, None where they are not replayable."""
+    return Replay(calls, batch) if is_replayable(calls, batch, loss, constants) else None
+
+
+def _backward(step: _Step, operation: Operation, tensors: Tensors, of_outputs: Tensors, gradients: list[Any]) -> None:
+    """Add to the slots of parameters, and to the gradients of the values that lead to some."""
+    of_tensors: list[Any] = list(step.slots)
+    for i, _ in step.needed:
+        of_tensors[i] = torch.zeros_like(tensors[i])
+    operation.backward(tensors, of_outputs, tuple(of_tensors))
+    for i, place in step.needed:
+        gradients[place] = of_tensors[i] if gradients[place] is None else gradients[place] + of_tensors[i]
+
+
+def _fixed(calls: Sequence[Call], places: dict[int, int]) -> tuple[Tensor, ...]:
+    """Parameters and constants: what the calls read that is not the batch's, and that none of them put out."""
+    made = {id(tensor) for call in calls for tensor in call.outputs} | places.keys()
+    read = {id(tensor): tensor for call in calls for tensor in call.tensors if tensor is not None}
+    return tuple(tensor for key, tensor in read.items() if key not in made)
+
+
+def _step_of(call: Call, batch: Ragged, places: dict[int, int], leads: list[bool]) -> _Step:
+    names = tuple(None if array is None else _name_of(array, batch) for array in call.operation.arrays)
+    inputs = tuple(None if tensor is None else places[id(tensor)] for tensor in call.tensors)
+    needed = tuple((i, place) for i, place in enumerate(inputs) if place is not None and leads[place])
+    outputs = slice(len(leads), len(leads) + len(call.outputs))
+    slots, kind = tuple(slots_of(call.tensors)), type(call.operation)
+    has_gradient = kind.has_gradient and (bool(needed) or any(slot is not None for slot in slots))
+    return _Step(kind, call.operation.settings, names, inputs, outputs, slots, needed, has_gradient)
+
+
+def _name_of(array: np.ndarray, batch: Ragged) -> str:
+    """Which of the batch's arrays it is, empty for none of them."""
+    if array is batch.lengths:
+        return "lengths"
+    is_starts = array is batch.starts or np.array_equal(array, starts_of(batch.lengths))
+    return "starts" if is_starts else ""
