@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# The tracer of coverage that costs least: events of the interpreter from Python 3.12 on.
+TRACER = $(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')")
+OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.extension import kernels; print(*kernels()[1:])")
 
-.PHONY: install demo test test-long check bench bench-stream bench-growth bench-detect sanitize clean
+.PHONY: install demo test test-kernels test-long check bench bench-stream bench-growth bench-detect sanitize clean
 
 install: $(INSTALLED)
 
@@ -16,7 +19,12 @@ demo: $(INSTALLED)
 	$(BIN)/seqae demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n 2
+	COVERAGE_CORE=$(TRACER) $(BIN)/pytest -n 2 --cov --cov-report=term
+
+# What depends on the kernel, on the reference; then a few of these tests on each other instruction set of the machine.
+test-kernels: $(INSTALLED)
+	SEQAE_KERNEL=reference $(BIN)/pytest -q -n 2 -m "kernel and not long"
+	for kernel in $(OTHERS); do SEQAE_KERNEL=$$kernel $(BIN)/pytest -q -n 2 tests/test_estimator.py tests/test_torch.py || exit 1; done
 
 test-long: $(INSTALLED)
 	$(BIN)/pytest -n 2 -m long

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -25,8 +26,9 @@ class Module:
         return self.path.read_text()
 
     @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of its syntax tree."""
+        return list(ast.walk(ast.parse(self.text)))
 
     @property
     def room(self) -> tuple[str, ...]:
@@ -49,7 +51,7 @@ def imports(module: Module, names: Iterable[str]) -> set[str]:
     """Names of the package's modules that a module imports, anywhere in it: in functions and for type checking too."""
     known = set(names)
     found = set()
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom):
             base = _base(module, node)
             if base is None:
@@ -112,7 +114,7 @@ def longest_chain(edges: dict[str, set[str]]) -> list[str]:
 
 def function_lengths(module: Module) -> Iterator[tuple[str, int]]:
     """Name and lines of each function, its signature and decorators counted, its docstring not."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             n_lines = (node.end_lineno or first) - first + 1
@@ -123,7 +125,7 @@ def function_lengths(module: Module) -> Iterator[tuple[str, int]]:
 
 def own_types(found: Iterable[Module]) -> set[str]:
     """Names of the package's classes, and of module-level unions of them."""
-    nodes = [node for module in found for node in ast.walk(module.tree)]
+    nodes = list(chain.from_iterable(module.nodes for module in found))
     names = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
     for node in nodes:
         is_union = isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp | ast.Tuple)
@@ -136,7 +138,7 @@ def type_tests(module: Module, types: set[str]) -> Iterator[tuple[str, bool]]:
     """Each isinstance, issubclass or class pattern on one of `types`: its place, and whether a comment is beside it."""
     seen = _own_names(module)
     lines = module.text.splitlines()
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
@@ -155,8 +157,8 @@ def type_tests(module: Module, types: set[str]) -> Iterator[tuple[str, bool]]:
 
 def _own_names(module: Module) -> set[str]:
     """Names in a file that stand for something of the package."""
-    found = {node.name for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)}
-    for node in ast.walk(module.tree):
+    found = {node.name for node in module.nodes if isinstance(node, ast.ClassDef)}
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and _base(module, node) is not None:
             found |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Assign):

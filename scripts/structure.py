@@ -9,6 +9,7 @@ import argparse
 import statistics
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 
 from . import layers, source
 from .walks import walks
@@ -63,14 +64,22 @@ class Figure:
         return self.value <= self.limit.held
 
 
+@cache
+def code() -> dict[str, source.Module]:
+    """The package's modules, read once."""
+    return source.modules()
+
+
+@cache
 def figures_of_walks() -> list[Figure]:
     """How many modules a reader of each call must open."""
     return [Figure(f"modules entered by {call}", len(found), sorted(found)) for call, found in walks().items()]
 
 
+@cache
 def figures_of_imports() -> list[Figure]:
     """Chains, circles and layers. Imports in functions and for type checking count as well."""
-    found = source.modules()
+    found = code()
     edges = source.graph(found)
     chain = source.longest_chain(edges)
     circles = [" - ".join(circle) for circle in source.circles(edges)]
@@ -83,9 +92,10 @@ def figures_of_imports() -> list[Figure]:
     ]
 
 
+@cache
 def figures_of_types() -> list[Figure]:
     """Ladders over our own classes, and how much a type checker is not told."""
-    found = source.modules().values()
+    found = code().values()
     types = source.own_types(found)
     tests = [(module, *test) for module in found for test in source.type_tests(module, types)]
     counts = {module.name: source.any_count(module) for module in found}
@@ -98,9 +108,10 @@ def figures_of_types() -> list[Figure]:
     ]
 
 
+@cache
 def figures_of_lengths() -> list[Figure]:
     """Lines of files, and of functions with their signatures."""
-    found = source.modules().values()
+    found = code().values()
     files = {str(module.path.relative_to(source.ROOT)): len(module.text.splitlines()) for module in found}
     functions = dict(length for module in found for length in source.function_lengths(module))
     return [

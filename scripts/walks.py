@@ -37,13 +37,13 @@ def walks() -> dict[str, set[str]]:
     from seqae import AnomalyDetector, SequenceAutoencoder
 
     random = np.random.default_rng(0)
-    sequences = [random.normal(size=(int(n), 2)) for n in random.integers(20, 40, 30)]
-    series = [random.normal(size=(n, 2)) for n in (400, 300)]
+    sequences = [random.normal(size=(int(n), 2)) for n in random.integers(5, 9, 20)]
+    series = [random.normal(size=(n, 2)) for n in (150, 120)]
     estimator = SequenceAutoencoder(max_epochs=2, random_state=0)
     detector = AnomalyDetector(SequenceAutoencoder(max_epochs=2, random_state=0), window=10)
     return {
         "SequenceAutoencoder.fit": entered(lambda: estimator.fit(sequences)),
         "SequenceAutoencoder.transform": entered(lambda: estimator.transform(sequences)),
         "AnomalyDetector.fit": entered(lambda: detector.fit(series)),
-        "AnomalyDetector.detect": entered(lambda: detector.detect([random.normal(size=(200, 2))])),
+        "AnomalyDetector.detect": entered(lambda: detector.detect([random.normal(size=(60, 2))])),
     }

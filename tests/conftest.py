@@ -13,6 +13,34 @@ from seqae import Ragged
 settings.register_profile("seqae", deadline=None, derandomize=True, max_examples=40, print_blob=True)
 settings.load_profile("seqae")
 
+KERNEL = {
+    "architectures",
+    "attention",
+    "encdec_ad",
+    "estimator",
+    "forecast",
+    "keras",
+    "losses",
+    "model",
+    "stream",
+    "symbols",
+    "tokens",
+    "torch",
+    "training",
+}
+"""Modules of tests whose results depend on the kernel that runs: `make test-kernels` runs them on the reference.
+
+Those of the kernels themselves (native, recurrence, ...) name each kernel that they test.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of KERNEL."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in KERNEL:
+            item.add_marker(pytest.mark.kernel)
+
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

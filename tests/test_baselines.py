@@ -76,8 +76,10 @@ def test_pca_is_the_singular_value_decomposition() -> None:
 
 
 def test_pca_takes_as_many_components_as_there_are() -> None:
-    sequences = make_ragged([3, 5, 4], n_channels=1)
-    assert ResampledPCA.fit(sequences, n_components=50).transform(sequences).shape == (3, 3)
+    sequences = make_ragged([4, 4, 4], n_channels=2)
+    pca = ResampledPCA.fit(sequences, n_components=50)
+    assert pca.transform(sequences).shape == (3, 3)
+    assert_allclose(pca.reconstruct(sequences).values, sequences.values, atol=1e-6)
 
 
 def test_explained_variance() -> None:

@@ -1,7 +1,7 @@
 """Linear baselines for sequences of any length: the mean sequence, and PCA of the resampled sequences.
 
-Both see a sequence in relative time: its first step is at 0, its last at 1, and the steps between are interpolated
-linearly. What an autoencoder adds is what it explains beyond these.
+Both use relative time: the first step is at 0, the last at 1, with linear interpolation between steps. An autoencoder
+should explain more variance than these.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def resample(sequences: Ragged, n_steps: int) -> np.ndarray:
 
 
 def stretch(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
-    """Each curve at as many evenly spaced relative times as its length says.
+    """Each curve at `length` evenly spaced relative times.
 
     curves: (n_sequences, n_steps, n_channels); lengths: (n_sequences,). Returns a Ragged of float64.
     """
@@ -51,7 +51,7 @@ def stretch(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
 
 
 def explained_variance(actual: Ragged, reconstruction: Ragged, scaling: Scaling) -> float:
-    """The part of the squared distance from scaling.centre that a reconstruction accounts for: 1 is all, 0 is none.
+    """Share of the squared distance from scaling.centre that a reconstruction explains: 1 is all, 0 is none.
 
     Summed over all steps and channels, each channel in units of scaling.scale.
     """
@@ -68,7 +68,7 @@ class MeanSequence:
 
     @classmethod
     def fit(cls, sequences: Ragged) -> MeanSequence:
-        """The mean over sequences, at as many relative times as the longest has steps."""
+        """The mean over sequences, at as many relative times as the longest sequence has steps."""
         return cls(resample(sequences, int(sequences.lengths.max())).mean(axis=0))
 
     def reconstruct(self, sequences: Ragged) -> Ragged:
@@ -90,7 +90,7 @@ class ResampledPCA:
 
     @classmethod
     def fit(cls, sequences: Ragged, n_components: int) -> ResampledPCA:
-        """The first n_components, or as many as the data has."""
+        """The first n_components, or fewer if the data have fewer."""
         from sklearn.decomposition import PCA
 
         scaling = fit_scaling(sequences)

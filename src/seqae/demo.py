@@ -1,4 +1,4 @@
-"""The whole of seqae on real data: train, measure beside baselines, write the results."""
+"""The demonstration: train on real data, measure beside baselines, write the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a method does on held-out utterances; accuracies, 0..1, are None for a method without vectors."""
+    """A method's result on held-out utterances; accuracies, 0..1, are None for a method without vectors."""
 
     name: str
     explained_variance: float
@@ -29,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
-    """All that the demo made. rows: the autoencoder, the mean sequence, PCA."""
+    """The results of the demo. rows: the autoencoder, the mean sequence, PCA."""
 
     model: SequenceAutoencoder
     test: Utterances
@@ -39,7 +39,7 @@ class Demo:
 
     @property
     def verdict(self) -> str:
-        """What the figures say, whichever way they fall."""
+        """A sentence that compares the autoencoder with PCA."""
         autoencoder, _, pca = self.rows
         better = autoencoder.explained_variance > pca.explained_variance
         if better:
@@ -59,7 +59,7 @@ def check_folder(folder: Path) -> None:
 
 
 def run(folder: Path, *, max_epochs: int = 100) -> Demo:
-    """Train with default settings and a fixed seed on the training utterances; write what comes of the test ones.
+    """Train with default settings and a fixed seed on the training utterances; write results for the test ones.
 
     folder: exists; its model.seqae, vectors.parquet, reconstructions.parquet and test.csv are replaced.
     """
@@ -80,7 +80,7 @@ def compare(
 ) -> tuple[Row, Row, Row]:
     """The autoencoder beside the mean sequence and PCA of the resampled sequences with as many components.
 
-    All are fitted on train; vectors and reconstruction are the model's, of test.
+    All are fitted on train; vectors and reconstruction are the autoencoder's, of test.
     """
     mean = MeanSequence.fit(train.sequences)
     pca = ResampledPCA.fit(train.sequences, model.latent_size)
@@ -101,7 +101,7 @@ def compare(
 def accuracies(
     train_vectors: np.ndarray, test_vectors: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray
 ) -> tuple[float, float]:
-    """Accuracy, 0..1, of the nearest neighbour and of logistic regression on vectors as they are.
+    """Accuracy, 0..1, of the nearest neighbour and of logistic regression on unscaled vectors.
 
     Vectors: (n_sequences, size); labels: (n_sequences,).
     """

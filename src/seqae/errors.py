@@ -1,4 +1,4 @@
-"""Every error that a user can cause, each one clear line.
+"""Errors that a user can cause. Each message is one line.
 
 SeqaeError
 ├── InvalidSequence      (ValueError)   the data: a step, a channel, a length, a type
@@ -13,9 +13,9 @@ SeqaeError
 
 
 class SeqaeError(Exception):
-    """The root: `except SeqaeError` catches whatever seqae says about bad input.
+    """The root: `except SeqaeError` catches every error about bad input.
 
-    parameter: the argument that the error is about, by its name in Python; None if it is about none, or about several.
+    parameter: the name in Python of the argument that caused the error; None for no argument, or several.
     """
 
     def __init__(self, message: str = "", *, parameter: str | None = None) -> None:

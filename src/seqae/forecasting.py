@@ -16,9 +16,9 @@ from .sequences.ragged import Ragged
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NextSteps:
-    """What was predicted for the steps of one series. All: (n_steps - window, n_channels), in units of the data.
+    """Predictions for the steps of one series. Arrays: (n_steps - window, n_channels), in units of the data.
 
-    first_step: the series' step to which row 0 belongs.
+    first_step: the step of the series for row 0.
     """
 
     first_step: int
@@ -34,7 +34,7 @@ class NextSteps:
 def forecast(estimator: SequenceAutoencoder, X: Any, n_steps: int) -> Ragged:
     """The n_steps steps that follow each sequence of X, in the units of the data.
 
-    The estimator's architecture has predicted_steps; more or fewer than in training may be asked for.
+    The estimator's architecture must have predicted_steps; n_steps may differ from it.
     Raises InvalidParameter for an architecture that does not continue sequences.
     """
     return estimator.predict_steps(X, n_steps)

@@ -1,4 +1,4 @@
-"""A trained model over whole data sets, batch by batch; rows come back in order."""
+"""Apply a trained model to whole data sets, batch by batch; rows are in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def encode(encoder: Encoder, loader: BatchLoader, latent_size: int) -> np.ndarra
 
 @torch.no_grad()
 def tell_lengths(model: Autoencoder, latent: np.ndarray) -> np.ndarray:
-    """How long the sequence of each vector was. latent: (n_sequences, latent_size). Returns (n_sequences,) int64."""
+    """The lengths that the length head finds. latent: (n_sequences, latent_size). Returns (n_sequences,) int64."""
     head = model.require_length_head()
     return head.lengths(torch.from_numpy(latent).to(next(head.parameters()).device))
 
@@ -58,9 +58,9 @@ def reconstruct(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Ragged:
 
 @torch.no_grad()
 def losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Iterator[tuple[np.ndarray, Ragged]]:
-    """For each batch its indices, and the loss of every value (n_steps, n_channels), NaN where not observed.
+    """For each batch, its indices and the loss of every value, (n_steps, n_channels), NaN where not observed.
 
-    A decoder of tokens reads the true ones before each; the others reconstruct from the vector.
+    A decoder of tokens is taught: it reads the true tokens. Other decoders reconstruct from the vector.
     """
     with kernel_first():
         for indices in ordered_batches(loader.lengths):
@@ -86,7 +86,7 @@ def predict(model: Autoencoder, loss: Loss, loader: BatchLoader, n_steps: int) -
 
 @torch.no_grad()
 def prediction_losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Iterator[tuple[np.ndarray, Ragged]]:
-    """As losses_of(), for the steps that training holds back, those before first, predicted from the others."""
+    """As losses_of(), but for predictions of the steps that training holds back, the preceding steps first."""
     with kernel_first():
         for indices in ordered_batches(loader.lengths):
             batch = loader.load(indices)
@@ -103,7 +103,7 @@ def _losses(decoder: Decoder, loss: Loss, latent: torch.Tensor, target: Ragged, 
 
 
 def _one_after_the_other(parts: list[Ragged]) -> Ragged:
-    """Each sequence's steps of the first part, then those of the next. Each part: back to back, of one length."""
+    """Join parts sequence by sequence. Each part: back to back, all sequences of one length."""
     n_sequences, n_channels = len(parts[0]), parts[0].n_channels
     values = np.concatenate([part.values.reshape(n_sequences, -1, n_channels) for part in parts], axis=1)
     lengths = np.full(n_sequences, values.shape[1], np.int64)
@@ -111,7 +111,7 @@ def _one_after_the_other(parts: list[Ragged]) -> Ragged:
 
 
 def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: np.ndarray, decoder: Decoder) -> Ragged:
-    """All batches' steps in the order of the sequences, back to back."""
+    """The steps of all batches in the order of the sequences, back to back."""
     n_steps = int(lengths.sum())
     shape = (n_steps,) if decoder.writes_tokens else (n_steps, decoder.n_channels)
     values = np.empty(shape, np.int32 if decoder.writes_tokens else np.float32)
@@ -124,9 +124,9 @@ def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: 
 def reduced(
     batches: Iterator[tuple[np.ndarray, Ragged]], lengths: np.ndarray, n_channels: int, per: str
 ) -> np.ndarray | Ragged:
-    """The mean loss of what was observed, of each sequence, step, channel or value; NaN where nothing was.
+    """The mean loss of observed values, per sequence, step, channel or value; NaN where nothing was observed.
 
-    lengths: (n_sequences,), of what the losses belong to. See SequenceAutoencoder.reconstruction_error.
+    lengths: (n_sequences,), of the sequences. See SequenceAutoencoder.reconstruction_error.
     """
     check_choice("per", per, ("sequence", "step", "channel", "value"))
     if per in ("step", "value"):
@@ -149,7 +149,7 @@ def sums_by_sequence(
 
 
 def by_step(batches: Iterator[tuple[np.ndarray, Ragged]], lengths: np.ndarray, *, n_columns: int) -> Ragged:
-    """Losses of all steps in the order of the sequences, float32; n_columns 1 averages each step's observed values."""
+    """Losses of all steps in the order of the sequences, float32; n_columns=1 averages observed values."""
     result = Ragged.view(np.empty((int(lengths.sum()), n_columns), np.float32), starts_of(lengths), lengths)
     for indices, losses in batches:
         rows = result[indices].step_indices()

@@ -1,4 +1,4 @@
-"""Checks of what users pass as settings: one line that says what must hold and what came."""
+"""Checks of settings. Each error is one line: the requirement, and the value received."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds in Python and on the command line where nothing is said; what they mean: see SequenceAutoencoder."""
+    """Default parameters of SequenceAutoencoder, in Python and on the command line."""
 
     architecture: str = "repeat"
     latent_size: int = 32
@@ -62,7 +62,7 @@ def check_fraction(name: str, value: Any) -> float:
 
 
 def as_random_state(value: Any) -> np.random.RandomState:
-    """What random_state stands for: a seed, a generator that goes on, or None for NumPy's own."""
+    """The generator for random_state: a seed, a generator that is continued, or None for NumPy's own."""
     from sklearn.utils import check_random_state
 
     try:

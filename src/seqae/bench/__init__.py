@@ -1,4 +1,4 @@
-"""How fast seqae is beside its peers, on this machine, as ratios within one run."""
+"""Speed of seqae and its peers on this machine, as ratios within one run."""
 
 from .machine import Machine, describe_machine
 from .table import SIZES, Ratio, Size, measure, n_rows

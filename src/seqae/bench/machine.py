@@ -1,4 +1,4 @@
-"""The machine, and how fast it multiplies large matrices: what a kernel can hope for."""
+"""The machine and its rate of matrix multiplication, an upper bound for a kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MATRIX_SIZE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """n_threads: that torch uses; kernel: the active one; matrix_rate: float32 operations per second."""
+    """n_threads: of torch; kernel: the active one; matrix_rate: float32 operations per second."""
 
     processor: str
     n_threads: int
@@ -34,9 +34,9 @@ def describe_machine() -> Machine:
 
 
 def matrix_rate(n_repeats: int = 8) -> float:
-    """The best float32 rate of a large matrix product, in operations per second, of all that torch can multiply with.
+    """The best float32 rate of a large matrix product in torch, in operations per second.
 
-    That is its BLAS and, where it is built in, oneDNN: either may make use of half a processor's vectors only.
+    Measured with its BLAS and, if built in, oneDNN: either may use only half of a processor's vector width.
     """
     a, b = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE).unbind()
     products = [partial(torch.mm, a, b)]

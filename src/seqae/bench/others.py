@@ -1,6 +1,6 @@
-"""Peers that are measured only where they are installed: Keras on TensorFlow and on JAX, and sequitur.
+"""Optional peers: Keras on TensorFlow and on JAX, and sequitur.
 
-Keras serves one backend per process, so each runs in a process of its own and tells its own seconds.
+Keras has one backend per process, so each runs in its own process and measures its own seconds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def keras_epochs(backend: str, x: np.ndarray, hidden_size: int, batch_size: int)
 
 
 def sequitur_epoch(sequences: list[np.ndarray], hidden_size: int) -> float:
-    """Seconds of an epoch of sequitur's LSTM_AE, one sequence at a time as it trains, scaled up from a few sequences.
+    """Seconds of an epoch of sequitur's LSTM_AE, which trains one sequence at a time; scaled up from a few sequences.
 
     Its smallest encoder has two layers, (channels -> hidden_size -> hidden_size).
     """
@@ -50,7 +50,7 @@ def sequitur_epoch(sequences: list[np.ndarray], hidden_size: int) -> float:
     model = LSTM_AE(some[0].shape[1], hidden_size, h_dims=[hidden_size])
     started = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it calls torch as torch was called years ago
+        warnings.simplefilter("ignore")  # it uses deprecated calls of torch
         train_model(model, some, False, 1e-3, 1, False)
     return (time.perf_counter() - started) * len(sequences) / len(some)
 

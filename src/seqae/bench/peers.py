@@ -1,4 +1,4 @@
-"""What people use instead, written as well as its users would: one training epoch, one embedding, one decoding each.
+"""The peers in torch, as good users write them: one training epoch, one embedding, one decoding each.
 
 The model is always the same: LSTM -> last hidden state, repeated -> LSTM -> dense, mean squared error, Adam.
 """
@@ -26,7 +26,7 @@ class TorchAutoencoder(nn.Module):
 
 
 class TorchTrainer:
-    """Trains a TorchAutoencoder; optimiser as seqae uses it, in torch's fastest form."""
+    """Trains a TorchAutoencoder with seqae's optimiser settings, in torch's fastest form."""
 
     def __init__(self, sequences: Sequence[Tensor], hidden_size: int, batch_size: int) -> None:
         self.sequences = sequences

@@ -1,4 +1,4 @@
-"""The rows of the benchmark: what is timed against what."""
+"""The rows of the benchmark: tasks and peers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Size:
 
     @property
     def operations_per_step(self) -> int:
-        """Floating-point operations that a training step of one sequence step needs, forward and backward."""
+        """Floating-point operations for one step of a sequence in training, forward and backward."""
         h, f = self.hidden_size, self.n_channels
         return 3 * (8 * h * (f + h) + 8 * h * h + 2 * h * f)
 
@@ -71,7 +71,7 @@ def measure(*, n_sequences: int = 2048, n_repeats: int = 5, sizes: tuple[Size, .
 
 
 def n_rows(n_sizes: int = len(SIZES)) -> int:
-    """How many ratios measure() gives, for a progress bar."""
+    """The number of ratios that measure() yields, for a progress bar."""
     n_others = len(others.keras_backends()) + (find_spec("sequitur") is not None)
     return n_sizes * (6 + n_others)
 
@@ -101,7 +101,7 @@ def _training(size: Size, n_sequences: int, n_repeats: int) -> Iterator[Ratio]:
 
 
 def _other_training(size: Size, n_sequences: int, n_repeats: int) -> Iterator[Ratio]:
-    """Training beside the peers that are installed."""
+    """Training beside the optional peers."""
     sequences = make_sequences(size, n_sequences, is_varied=False)
     data, task = Ragged.from_any(sequences), "train, 100 steps"
     for backend in others.keras_backends():

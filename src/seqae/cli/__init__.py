@@ -1,6 +1,6 @@
-"""The command line: `seqae COMMAND`. A command is one file in this folder and one line of COMMANDS.
+"""The command line, `seqae COMMAND`. A command is one file in this folder and one line of COMMANDS.
 
-Bodies of commands import what they need; nothing heavier than Typer is imported to print a help page.
+Commands import heavy modules in their bodies, so that a help page needs only Typer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COMMANDS = {
     info: "seqae info walks.seqae",
     bench: "seqae bench --quick",
 }
-"""Each command, in the order of the help page, and an example of it."""
+"""Each command with an example, in the order of the help page."""
 
 for _command, _example in COMMANDS.items():
     app.command(epilog=f"Example:  [bold]{_example}[/bold]")(spread(_command))

@@ -1,4 +1,4 @@
-"""seqae bench: how fast seqae is beside its peers on this machine."""
+"""seqae bench: speed of seqae and its peers on this machine."""
 
 from __future__ import annotations
 

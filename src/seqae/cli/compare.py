@@ -1,4 +1,4 @@
-"""seqae compare: which architecture suits a file's sequences."""
+"""seqae compare: the architectures on a file's sequences."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def compare(
     max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs for each model.")] = 100,
     random_state: Annotated[int, typer.Option("--seed", metavar="N", help="Of the split and the first model.")] = 0,
 ) -> None:
-    """Fit each architecture on the same sequences, and judge it on the same held-out ones.
+    """Fit each architecture to the same sequences, and measure it on the same held-out ones.
 
     Prints one table with the linear baselines, and which to use by the one-standard-error rule.
     """
@@ -61,7 +61,7 @@ def compare(
 
 
 def _labelled(source: Source, label: str | None) -> tuple[Source, np.ndarray | None]:
-    """The sequences without the label's channel, and the label of each."""
+    """The sequences without the label column, and their labels."""
     if label is None:
         return source, None
     from dataclasses import replace

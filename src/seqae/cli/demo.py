@@ -1,4 +1,4 @@
-"""seqae demo: the whole of it on real data, beside what simpler methods do."""
+"""seqae demo: train and measure on real data, beside simpler methods."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def demo(
     ] = Path("demo-out"),
     max_epochs: Annotated[int, typer.Option("--max-epochs", "--epochs", min=1, help="Most epochs.")] = 100,
 ) -> None:
-    """Train on spoken vowels, and measure what came of it.
+    """Train on spoken vowels and measure the result.
 
     Two simpler methods are measured beside it; model, vectors and reconstructions are written to a folder.
 

@@ -1,4 +1,4 @@
-"""seqae detect: what is unlike the normal data of a file."""
+"""seqae detect: find what is unlike normal data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEARNING = "What is normal"
 LEARNT = (None, "quantile", "sigmas", "peaks", "conformal")
-"""Thresholds that come from the normal data, the default one being None."""
+"""Thresholds learnt from normal data; None is the default one."""
 
 
 class Rows(StrEnum):
@@ -33,7 +33,7 @@ class Rows(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """How a detector learns what is normal, as the options say."""
+    """Options for learning what is normal."""
 
     window: Annotated[
         str,
@@ -173,7 +173,7 @@ def _split(names: str) -> tuple[str, ...]:
 
 def _window(text: str, normal: Source) -> int | Literal["auto"] | None:
     if text == "auto" and normal.ragged.is_tokens and len(normal) > 1:
-        return None  # symbols have no period, and which of them a sequence holds tells most
+        return None  # symbols have no period, and whole sequences are judged best
     if text in ("auto", "none"):
         return None if text == "none" else "auto"
     if not (text.isascii() and text.isdigit()):

@@ -1,4 +1,4 @@
-"""Files that commands read and write: checked before the work, so that none of it is lost."""
+"""Files that commands read and write, checked before the work."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A data file and how it is laid out, as the argument and the options say that a command with one takes.
+    """Argument and options of a command that reads one data file: its path and layout.
 
-    channels: column names between commas. symbols: as for read(); what a model takes decides it.
+    channels: column names between commas. symbols: as for read(); a model overrides it.
     """
 
     path: options.Data
@@ -39,7 +39,7 @@ class DataFile:
 
     @property
     def layout(self) -> Layout:
-        """What the options say of the columns."""
+        """The options for columns, as arguments of read()."""
         from ..reading import Layout
 
         channels = None if self.channels is None else tuple(name.strip() for name in self.channels.split(","))
@@ -48,13 +48,13 @@ class DataFile:
 
     @property
     def is_text(self) -> bool:
-        """Whether it can hold nothing but symbols."""
+        """Whether the file can contain only symbols."""
         return self.path.name.lower().removesuffix(".gz").endswith(".txt")
 
     def read_for(self, model: SequenceAutoencoder | AnomalyDetector) -> Source:
-        """Its sequences as the model takes them: its channels, or symbols.
+        """Its sequences with the model's channels, or as symbols.
 
-        Raises InvalidSequence if one of the model's channels is not among those of the file.
+        Raises InvalidSequence if the file lacks one of the model's channels.
         """
         from ..reading import take
 
@@ -62,7 +62,7 @@ class DataFile:
 
 
 def load_autoencoder(path: Path) -> SequenceAutoencoder:
-    """The autoencoder saved to path. Raises ModelFileError if it is something else, such as a detector."""
+    """The autoencoder saved to path. Raises ModelFileError for another kind of file, such as a detector."""
     from ..estimator import SequenceAutoencoder
     from ..storage.loading import load
 

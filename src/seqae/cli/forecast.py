@@ -1,4 +1,4 @@
-"""seqae forecast: how a file's sequences go on."""
+"""seqae forecast: continue a file's sequences."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def forecast(
 ) -> None:
     """Write the steps that follow each sequence.
 
-    The model's architecture must predict: composite, or any that was made with predicted_steps. One row per added
-    step, with the id and the step's number in its sequence.
+    The architecture must be composite, or have predicted_steps. One row per added step, with the id and the step's
+    number in its sequence.
     """
     check_table_target(output, model, data.path)
     from ..forecasting import forecast as run

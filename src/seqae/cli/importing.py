@@ -1,4 +1,4 @@
-"""seqae import: a model of another library as one of seqae's."""
+"""seqae import: convert a model of another library."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ def _step(text: str) -> int | list[float]:
         raise InvalidParameter(f"--start must be a token or values such as 0,0.5, got {text!r}") from error
 
 
-import_model.__name__ = "import"  # the command's name, which Python keeps for itself
+import_model.__name__ = "import"  # `import` is a keyword

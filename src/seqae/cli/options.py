@@ -16,14 +16,14 @@ DATA_PANEL = "How the data is laid out"
 
 
 class Missing(StrEnum):
-    """What to do about missing values."""
+    """How missing values are treated."""
 
     error = "error"
     mask = "mask"
 
 
 class Split(StrEnum):
-    """What the symbols of a text are; auto is words where a space parts any two."""
+    """The symbols of a text; auto means words if the text has a space."""
 
     auto = "auto"
     words = "words"
@@ -73,9 +73,9 @@ SplitText = Annotated[
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as Typer takes it: a parameter that is a dataclass gives way to what its fields declare.
+    """The command with each dataclass parameter replaced by the options that its fields declare.
 
-    Typer has no groups of options, but it goes by a function's signature. Fields that are not Annotated are no options.
+    Typer reads a function's signature and has no groups of options. Fields that are not Annotated are not options.
     """
     signature = inspect.signature(command, eval_str=True)
     groups: dict[str, Any] = {
@@ -99,7 +99,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _declared(group: Any) -> dict[str, inspect.Parameter]:
-    """The arguments and options among the fields of a dataclass, in their order."""
+    """The arguments and options among the fields of a dataclass, in order."""
     hints = get_type_hints(group, include_extras=True)
     made_of = inspect.signature(group).parameters.items()
     return {name: of.replace(annotation=hints[name]) for name, of in made_of if get_origin(hints[name]) is Annotated}

@@ -1,4 +1,4 @@
-"""seqae reconstruct: a file's sequences, through their vectors and back."""
+"""seqae reconstruct: encode and decode a file's sequences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reconstruct(
         ),
     ] = None,
 ) -> None:
-    """Write each sequence as its vector gives it back.
+    """Write the reconstruction of each sequence.
 
     One row per step, with id and time, in the order and units of the data.
     """

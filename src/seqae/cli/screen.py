@@ -1,4 +1,4 @@
-"""How results look on the terminal."""
+"""Output on the terminal."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """Print a line as it is: never wrapped, so that paths and commands can be copied."""
+    """Print a line without wrapping, so that paths and commands can be copied."""
     console().print(printable(text), markup=False, soft_wrap=True)
 
 
 def facts(rows: Mapping[str, str]) -> None:
-    """Print names beside what they are, one per line; never wrapped, so that paths can be copied."""
+    """Print names and values, one pair per line, without wrapping, so that paths can be copied."""
     from rich.text import Text
 
     width = max(len(name) for name in rows) + 2
@@ -48,12 +48,12 @@ def duration(seconds: float) -> str:
 
 
 def lengths(sequences: Ragged) -> str:
-    """How long sequences are: 7 to 29 steps."""
+    """The range of lengths: 7 to 29 steps."""
     shortest, longest = int(sequences.lengths.min()), int(sequences.lengths.max())
     return counted(shortest, "step") if shortest == longest else f"{shortest:,} to {counted(longest, 'step')}"
 
 
 def listed(names: tuple[str, ...], most: int = 8) -> str:
-    """Names between commas, the first of them if there are many."""
+    """Names between commas; only the first ones if there are many."""
     shown = ", ".join(names[:most])
     return f"{shown}, ..." if len(names) > most else shown

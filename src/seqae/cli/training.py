@@ -1,4 +1,4 @@
-"""Options of a model and of its training, for every command that trains; defaults are those of Python."""
+"""Options for model and training, for all commands that train; the defaults are those in Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODEL, TRAINING = "The model", "The training"
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """What to train, as parameters of SequenceAutoencoder."""
+    """The model, as parameters of SequenceAutoencoder."""
 
     latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = (
         DEFAULTS.latent_size
@@ -43,7 +43,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """How to train it, as parameters of SequenceAutoencoder; patience 0 is its None."""
+    """The training, as parameters of SequenceAutoencoder; patience 0 stands for None."""
 
     max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=TRAINING)] = (
         DEFAULTS.max_epochs
@@ -66,5 +66,5 @@ class TrainingOptions:
 
 
 def parameters_of(model: ModelOptions, training: TrainingOptions) -> dict[str, Any]:
-    """The parameters of SequenceAutoencoder that the options say."""
+    """The options as parameters of SequenceAutoencoder."""
     return {**asdict(model), **asdict(training), "patience": training.patience or None}

@@ -1,4 +1,4 @@
-"""Sequences from anything a user has: arrays, data frames and files."""
+"""Read sequences from arrays, data frames and files."""
 
 from __future__ import annotations
 

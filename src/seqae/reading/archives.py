@@ -32,9 +32,9 @@ def read_npy(path: Path, layout: Layout) -> Source:
 
 
 def read_npz(path: Path, layout: Layout) -> Source:
-    """Arrays `values` and `lengths`, or else the only (n_sequences, n_steps, n_channels) array; others are not read.
+    """Arrays `values` and `lengths`, or else the only (n_sequences, n_steps, n_channels) array.
 
-    values: (n_steps, n_channels), all sequences one under the other; (n_steps,) is one channel if real, and tokens if
+    values: (n_steps, n_channels), sequences back to back; (n_steps,) is one channel if real, and tokens if
         integer. lengths: (n_sequences,), which must add up to n_steps.
 
     Raises UnreadableFile if neither is there, and InvalidSequence for lengths that do not fit.
@@ -117,7 +117,7 @@ def _loaded(archive: NpzFile, name: str) -> np.ndarray:
 
 
 def _plain_arrays(archive: NpzFile) -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays that hold no Python objects."""
+    """The arrays without Python objects."""
     for name in archive.files:
         try:
             yield name, archive[name]

@@ -1,4 +1,4 @@
-"""Files by their extension: found, opened, and named in every message."""
+"""Read a file by its extension; every message names the file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def source_of_file(path: str | os.PathLike[str], layout: Layout) -> Source:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Name the file in our own errors, and turn those of other libraries into ours."""
+    """Add the file to our own errors, and translate errors of other libraries to ours."""
     import pyarrow as pa
 
     foreign = (pa.ArrowException, OSError, ValueError, EOFError, KeyError, RuntimeError, OverflowError, MemoryError)
@@ -90,7 +90,7 @@ def _check_exists(path: Path) -> None:
 
 
 def _reader(path: Path) -> tuple[str, Callable[[Path, Layout], Source]]:
-    """The kind of a file and what reads it; CSV, TSV, JSON Lines and .ts may be compressed."""
+    """The kind of a file and its reader; CSV, TSV, JSON Lines and .ts may be compressed."""
     name = path.name.lower()
     compressed = name.endswith(".gz")
     kind = name.removesuffix(".gz").rpartition(".")[2]
@@ -102,7 +102,7 @@ def _reader(path: Path) -> tuple[str, Callable[[Path, Layout], Source]]:
 
 
 def _check_signature(path: Path, kind: str) -> None:
-    """Refuse a file that starts as one of another kind does, whatever it is called."""
+    """Refuse a file that begins with the signature of another kind, whatever its extension."""
     with path.open("rb") as file:
         head = file.read(64)
     plain = head.lstrip().lower()
@@ -125,7 +125,7 @@ def _read_parquet(path: Path, layout: Layout) -> Source:
 
 def _read_arrow(path: Path, layout: Layout) -> Source:
     table = _arrow_table(path)
-    table.validate(full=True)  # offsets of a damaged file could point outside of it
+    table.validate(full=True)  # offsets in a damaged file could point outside it
     return source_of_table(table, layout)
 
 

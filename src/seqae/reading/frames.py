@@ -43,9 +43,9 @@ def to_table(X: Any) -> pa.Table | None:
 
 
 def source_of_frames(frames: Sequence[Any], layout: Layout) -> Source | None:
-    """The Source of a list of data frames, each of them one sequence; None if the first is no data frame.
+    """The Source of a list of data frames, one sequence each; None if the first is not a data frame.
 
-    Raises InvalidSequence if they do not all have the columns of the first, in any order.
+    Raises InvalidSequence unless all have the columns of the first, in any order.
     """
     first = to_table(frames[0])
     if first is None:
@@ -61,7 +61,7 @@ def source_of_frames(frames: Sequence[Any], layout: Layout) -> Source | None:
 
 
 def _like(first: pa.Table, frame: Any, i: int, chosen: tuple[str, ...] | None, layout: Layout) -> pa.Table:
-    """Frame i as a table with the columns of the first, or with the chosen ones."""
+    """Frame i as a table with the columns of the first frame, or with the chosen columns."""
     table = to_table(frame)
     if table is None:
         raise InvalidSequence(f"sequence {i} must be a data frame as sequence 0 is, got a {type(frame).__name__}")

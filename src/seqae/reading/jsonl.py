@@ -1,4 +1,4 @@
-"""JSON Lines: one object per line, which is a sequence with all its values, or one step of a long table."""
+"""JSON Lines: one object per line, either a whole sequence or one step of a long table."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ID = "id"
 def read_jsonl(path: Path, layout: Layout) -> Source:
     """Sequences `{"id": ..., "values": [[...], ...]}`, or steps `{"id": ..., "time": ..., "x": ..., "y": ...}`.
 
-    Which of the two it is, the first line decides: it has a list called "values" or it has not. The id of a sequence is
-    called "id" unless id= says otherwise. null and NaN are missing.
+    The first line decides which: an object with a list "values" is a sequence. The id of a sequence is
+    "id" unless id= names another key. null and NaN are missing.
 
-    Raises UnreadableFile naming the line that is no JSON object.
+    Raises UnreadableFile naming the line that is not a JSON object.
     """
     objects = list(_objects(decode(read_bytes(path))))
     if _is_sequence(objects[0][1], layout):
@@ -33,12 +33,12 @@ def read_jsonl(path: Path, layout: Layout) -> Source:
 
 
 def _is_sequence(value: dict[str, Any], layout: Layout) -> bool:
-    """Whether an object holds all values of a sequence; symbols may be one text."""
+    """Whether an object is a whole sequence; symbols may be one string."""
     return isinstance(value.get(_VALUES), list if layout.symbols is None else list | str)
 
 
 def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects with their lines, counted from 1; empty lines are passed over."""
+    """The objects with their line numbers, from 1; empty lines are skipped."""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

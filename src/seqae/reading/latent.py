@@ -1,4 +1,4 @@
-"""What inverse_transform takes: vectors, and how long each sequence is to be."""
+"""The arguments of inverse_transform: vectors, and the length of each sequence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def take_latent(Z: Any, latent_size: int) -> np.ndarray:
 
 
 def take_lengths(lengths: Any, n_sequences: int) -> np.ndarray:
-    """How long each decoded sequence is to be; one number serves for all. Returns (n_sequences,) int64."""
+    """The length of each decoded sequence; one number is for all. Returns (n_sequences,) int64."""
     counts = as_counts(lengths, "lengths")
     if counts.ndim == 0:
         counts = np.full(n_sequences, counts)

@@ -1,4 +1,4 @@
-"""CSV and its relatives with tabs or semicolons, through pyarrow."""
+"""CSV, also with tabs or semicolons, through pyarrow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK_SIZE = 1 << 24  # bytes; no row may be longer
 def read_csv(path: Path, layout: Layout) -> Source:
     """A table with a header line. An id column is text unless every id is a plain integer, so that 007 stays 007.
 
-    Raises UnreadableFile naming the line that is no UTF-8, has too few or too many fields, or is no header.
+    Raises UnreadableFile naming the line that is not UTF-8, has too few or too many fields, or is not a header.
     """
     data = read_bytes(path)
     first_line = data[: data.find(b"\n")] if b"\n" in data else data
@@ -52,7 +52,7 @@ def _parse(data: bytes, delimiter: str, header: list[str], layout: Layout) -> pa
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise UnreadableFile(_fault(decode(data), delimiter, error)) from error
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
-        decode(data)  # names the byte that is no UTF-8
+        decode(data)  # names the byte that is not UTF-8
     return _with_natural_ids(table, layout.id)
 
 
@@ -62,7 +62,7 @@ def _delimiter(first_line: str) -> str:
 
 
 def _check_header(header: list[str]) -> None:
-    """A first line of measurements would be lost as names; steps that are numbered in order are names."""
+    """Refuse a first line of numbers, which would be lost as column names; consecutive integers are names."""
     try:
         numbers = [float(name) for name in header]
     except ValueError:
@@ -82,7 +82,7 @@ def _fault(text: str, delimiter: str, error: Exception) -> str:
 
 
 def _with_natural_ids(table: pa.Table, id_name: str | None) -> pa.Table:
-    """Ids as integers if all of them are written as such."""
+    """Ids as integers if every id is a plain integer."""
     import pyarrow as pa
 
     if id_name is None or table.column_names.count(id_name) != 1:

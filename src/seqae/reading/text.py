@@ -1,4 +1,4 @@
-"""The bytes of a text file, and the line at which it goes wrong."""
+"""The bytes of a text file, and the line of an error in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import UnreadableFile
 def read_bytes(path: Path) -> bytes:
     """The whole file as UTF-8, decompressed if its name ends in .gz, without a byte order mark.
 
-    Raises UnreadableFile if it is empty, or plainly no UTF-8.
+    Raises UnreadableFile if it is empty or cannot be UTF-8.
     """
     data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -26,7 +26,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode(data: bytes) -> str:
-    """The text of UTF-8 bytes. Raises UnreadableFile naming the first byte that is none, and its line."""
+    """The text of UTF-8 bytes. Raises UnreadableFile naming the first invalid byte and its line."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -37,5 +37,5 @@ def decode(data: bytes) -> str:
 
 
 def line_of(data: bytes, position: int) -> int:
-    """The line, counted from 1, that a byte is in."""
+    """The line number, from 1, of a byte."""
     return data.count(b"\n", 0, position) + 1

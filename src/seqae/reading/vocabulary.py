@@ -1,4 +1,4 @@
-"""From the tokens of what was read to the tokens that a model knows."""
+"""Translate the tokens of a Source to the tokens of a model."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .grouping import plain
 from .source import Source
 
 MAX_NUMBER = 1 << 24
-"""Whole numbers below this are tokens as they are; text with larger ones is a vocabulary, which has no gaps."""
+"""Whole numbers below this are used as tokens; text with larger numbers gets a vocabulary, which has no gaps."""
 
 
 def with_own_tokens(source: Source) -> Source:
-    """To learn from: whole numbers in text become tokens as they are; other text keeps its vocabulary."""
+    """For training: whole numbers in text are used as tokens; other text keeps its vocabulary."""
     if source.vocabulary is None or not all(map(_is_number, source.vocabulary)):
         return source
     return _renumbered(source, np.array([int(text) for text in source.vocabulary], np.int32), None)
 
 
 def with_tokens_of(source: Source, vocabulary: tuple[str, ...] | None, *, takes_unknown: bool = False) -> Source:
-    """For a model with that vocabulary, None if its tokens are whole numbers; a Source without any is as it is.
+    """For a model with this vocabulary (None: whole numbers); a Source without a vocabulary is unchanged.
 
-    takes_unknown: whether text that is not in it becomes the token after its last.
+    takes_unknown: whether unknown text becomes the token after the last.
 
-    Raises InvalidSequence naming the first symbol that the model does not know.
+    Raises InvalidSequence naming the first symbol that is not in the vocabulary.
     """
     if source.vocabulary is None or source.vocabulary == vocabulary:
         return source

@@ -1,4 +1,4 @@
-"""Which sequences are held out: at random, by a seed, at least some on either side."""
+"""Split sequences at random, by a seed, into training and held-out ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 def hold_out(
     n_sequences: int, fraction: float, key: tuple[int, int], *, fewest: int = 1, fewest_left: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sequences that are left to learn from, and those held out: two increasing index vectors.
+    """Indices of the training sequences, and of the held-out ones: two increasing vectors.
 
-    fraction: 0..1, of the sequences that are held out. key: a seed, and which draw from it this is; the same key and
-    number of sequences always give the same split. fewest, fewest_left: how many there must be on either side;
-    fewest_left goes first where there are not enough for both.
+    fraction: of the sequences to hold out, 0..1. key: a seed and the number of the draw; the same key and number of
+    sequences always give the same split. fewest, fewest_left: least numbers of held-out and of training sequences;
+    fewest_left has priority.
     """
     n_held_out = max(0, min(max(fewest, round(fraction * n_sequences)), n_sequences - fewest_left))
     shuffled = np.random.default_rng(key).permutation(n_sequences)

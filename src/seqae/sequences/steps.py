@@ -1,4 +1,4 @@
-"""Facts about the steps of sequences that lie back to back, from their lengths alone; and means of what is known."""
+"""Indices of steps of back-to-back sequences, from their lengths; sums and means of known values."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def step_numbers_of(lengths: np.ndarray) -> np.ndarray:
 
 
 def owner_of(row: int, lengths: np.ndarray) -> tuple[int, int]:
-    """The sequence that a row belongs to, and the number of its step. lengths: (n_sequences,), all at least 1."""
+    """The sequence of a row, and the number of its step. lengths: (n_sequences,), all at least 1."""
     ends = np.cumsum(lengths)
     i = int(np.searchsorted(ends, row, side="right"))
     return i, int(row - (ends[i] - lengths[i]))
 
 
 def divided(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """sums / counts in float64; NaN where nothing was counted. Both of one shape."""
+    """sums / counts in float64; NaN where the count is 0. Both have one shape."""
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
 def known_mean(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Mean of what is not NaN, for each sequence and column; NaN where nothing is known.
+    """Mean of the values that are not NaN, for each sequence and column; NaN if there are none.
 
     values: (n_steps,) or (n_steps, n_columns), back to back; lengths: (n_sequences,), all at least 1.
     Returns (n_sequences,) or (n_sequences, n_columns) float64.
@@ -43,7 +43,7 @@ def known_mean(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def known_sums(values: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and count of what is not NaN, for each sequence and column, as for known_mean(). float64 and int64."""
+    """Sum and count of the values that are not NaN, shaped as in known_mean(). float64 and int64."""
     values = np.asarray(values, np.float64)
     is_known, starts = ~np.isnan(values), starts_of(lengths)
     sums = np.add.reduceat(np.where(is_known, values, 0.0), starts)

@@ -20,7 +20,7 @@ def to_tensors(sequences: Ragged) -> Ragged:
 
 
 def as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
-    """A CPU tensor that shares the array's memory where it can; it is never written to."""
+    """A CPU tensor that shares the array's memory if possible; it must not be written to."""
     import torch
 
     if isinstance(array, torch.Tensor):
@@ -28,6 +28,6 @@ def as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
     contiguous = np.ascontiguousarray(array)
     if contiguous.flags.writeable:
         return torch.from_numpy(contiguous)
-    with warnings.catch_warnings():  # a read-only array or memory map: it is never written to
+    with warnings.catch_warnings():  # torch warns of read-only memory, which is never written to
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(contiguous)

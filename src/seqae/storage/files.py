@@ -1,4 +1,4 @@
-"""A file is there whole, or it is not there; and nothing but the file that was named is touched."""
+"""Write a file whole or not at all, and change no other file."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def is_standard_output(path: str | os.PathLike[str]) -> bool:
 
 
 def reason_of(error: OSError) -> str:
-    """What went wrong in writing, and how to mend it."""
+    """The reason that writing failed, and how to mend it."""
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0)
     return reason if remedy is None else f"{reason}; {remedy}"
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """The path, if a file can be written there: call it before the work whose result the file is to hold.
+    """The path, if a file can be written there; called before the work whose result is written.
 
-    Raises InvalidParameter for a folder that does not exist or may not be written to, for anything there that is no
+    Raises InvalidParameter for a folder that does not exist or may not be written to, for anything there that is not a
     regular file, and for a name that is too long.
     """
     problem = problem_with(path)
@@ -64,7 +64,7 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 
 
 def problem_with(path: str | os.PathLike[str]) -> str | None:
-    """Why no file can be written to path; None if one can."""
+    """Why path cannot be written; None if it can."""
     if is_standard_output(path):
         return None
     target = Path(path).expanduser()
@@ -91,10 +91,10 @@ def problem_with(path: str | os.PathLike[str]) -> str | None:
 
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write to, which becomes path when the block ends well, and vanishes otherwise.
+    """A temporary file that becomes path when the block succeeds, and is removed otherwise.
 
-    It lies beside path, under a name that no other file has; a symbolic link at path is followed, so that the file
-    that it points to is replaced; the mode of a file that is replaced is kept. What killed writers left is removed.
+    It lies beside path, under a unique name. A symbolic link at path is followed: its target is replaced. A replaced
+    file keeps its mode. Temporary files of killed writers are removed.
 
     Raises OSError if it cannot be written.
     """
@@ -119,16 +119,16 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         os.fsync(file.fileno())
         if fcntl is None:
             file.close()
-        os.replace(temporary, target)  # still locked, so that nobody takes it for a stale one
+        os.replace(temporary, target)  # still locked, so that nobody removes it as stale
         _sync_folder(target.parent)
     finally:
-        with suppress(OSError):  # a full disk may say so once more
+        with suppress(OSError):  # a full disk may raise again
             file.close()
         temporary.unlink(missing_ok=True)
 
 
 def _real(target: Path) -> Path:
-    """Where the file itself lies. Raises OSError for symbolic links in a circle."""
+    """The path after symbolic links. Raises OSError for a circle of links."""
     if target.is_symlink():
         with suppress(FileNotFoundError):
             os.stat(target)
@@ -158,7 +158,7 @@ def _prefix(target: Path) -> str:
 
 
 def _create(target: Path) -> tuple[Path, IO[bytes]]:
-    """A new file beside target, locked as long as it is open."""
+    """A new file beside target, locked while it is open."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}{_SUFFIX}")
     file = os.fdopen(os.open(temporary, flags, 0o666), "w+b")
@@ -169,7 +169,7 @@ def _create(target: Path) -> tuple[Path, IO[bytes]]:
 
 
 def _try_name(target: Path) -> None:
-    """Raise OSError unless target's folder takes a new file, and a name as long as its own."""
+    """Raise OSError unless target's folder accepts a new file with a name of the same length."""
     longest = os.pathconf(target.parent, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
     if len(os.fsencode(target.name)) > longest:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
@@ -179,7 +179,7 @@ def _try_name(target: Path) -> None:
 
 
 def _remove_stale(target: Path) -> None:
-    """Remove what writers of target left when they were killed: files of their kind that nobody locks."""
+    """Remove temporary files that killed writers of target left: those that nobody locks."""
     if fcntl is None:
         return
     with suppress(OSError), os.scandir(target.parent) as entries:
@@ -201,7 +201,7 @@ def _remove_unlocked(path: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name last; where a folder cannot be opened, the system sees to it."""
+    """Sync the folder, so that the new name survives a crash; skipped where a folder cannot be opened."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -25,11 +25,11 @@ SUFFIXES = (".parquet", ".csv")
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """The path of a result, if one can be written there: call it before the work whose result it is.
+    """The path, if a result can be written there; called before the work.
 
     - and /dev/stdout are standard output, and take CSV.
 
-    Raises InvalidParameter for another extension than .parquet and .csv, and where no file can be written.
+    Raises InvalidParameter for an extension other than .parquet and .csv, or a path that cannot be written.
     """
     target = Path(path).expanduser()
     if not is_standard_output(path) and target.suffix.lower() not in SUFFIXES:
@@ -40,7 +40,7 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> None:
     """Write columns, each (n_rows,), in their order.
 
-    The table is written under another name in the same folder and renamed when it is complete.
+    The table is written under a temporary name in the same folder and renamed.
 
     Raises InvalidParameter if it cannot be written.
     """
@@ -75,9 +75,9 @@ def write_steps(
 ) -> None:
     """Write a long table, one row per step: the id of its sequence, its time or number, and its channels.
 
-    source: what was read. ragged: what was made of it, such as its reconstruction: as many sequences, of the same
-        lengths and channels. A value that is not observed is left empty.
-    vocabulary: the text of each token, if they have one.
+    source: the data read. ragged: values for the same sequences, lengths and channels, such as the reconstruction.
+        A value that is not observed is left empty.
+    vocabulary: the text of each token, or None.
 
     Raises InvalidSequence if the lengths or channels differ, InvalidParameter if it cannot be written.
     """
@@ -117,7 +117,7 @@ def _times(source: Source, ragged: Ragged) -> np.ndarray:
 
 
 def columns_of(ragged: Ragged, vocabulary: tuple[str, ...] | None = None) -> list[Any]:
-    """Each channel, (n_steps,); tokens as the text that they stand for."""
+    """Each channel, (n_steps,); tokens as their text."""
     import pyarrow as pa
 
     compact = ragged.compact()
@@ -131,7 +131,7 @@ def columns_of(ragged: Ragged, vocabulary: tuple[str, ...] | None = None) -> lis
 
 
 def _free(name: str, taken: Any) -> str:
-    """The name, with underscores if a column has it already."""
+    """The name, with underscores added while a column has it already."""
     while name in taken:
         name += "_"
     return name
