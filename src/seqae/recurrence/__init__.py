@@ -1,6 +1,6 @@
-"""The kernel boundary: everything else calls these functions and knows nothing of how they are computed.
+"""The kernel boundary: other rooms call these functions, whatever backend computes them.
 
-backend.py says what each of them does. A call goes to cuDNN for tensors on a CUDA device, to the native kernel for CPU
+backend.py defines each of them. A call goes to cuDNN for tensors on a CUDA device, to the native kernel for CPU
 tensors where it is built, and to the reference otherwise. SEQAE_KERNEL=name forces one; active_kernel() tells which
 runs.
 """
@@ -62,9 +62,9 @@ T = TypeVar("T")
 
 
 def active_kernel() -> str:
-    """What runs on CPU tensors: "avx512", "avx2", "neon" or "scalar" (native), or "reference" (plain PyTorch).
+    """The kernel for CPU tensors: "avx512", "avx2", "neon" or "scalar" (native), or "reference" (plain PyTorch).
 
-    Raises KernelUnavailable if SEQAE_KERNEL names one that cannot run here.
+    Raises KernelUnavailable if SEQAE_KERNEL names a kernel that cannot run here.
     """
     return _kernel_for(native.forced_kernel())
 
@@ -89,7 +89,7 @@ def _backend_of(tensor: Tensor) -> Backend:
 
 
 def _on_device(method: Callable[Concatenate[Backend, P], T], tensor_of: Callable[..., Tensor]) -> Callable[P, T]:
-    """The backend's function of that name; tensor_of its arguments says on which device it runs."""
+    """The function of this name in the backend for the device of tensor_of(arguments)."""
     name = method.__name__
 
     @wraps(method)

@@ -1,4 +1,4 @@
-"""The kernel boundary: what goes over it, and what a backend computes."""
+"""The kernel boundary as a protocol: the data that cross it, and the functions of a backend."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ State = tuple["torch.Tensor", ...]
 class Cell:
     """Which recurrence: Hochreiter & Schmidhuber 1997 (with forget gate) or Cho et al. 2014 (reset after the product).
 
-    activation is what tanh is in the papers: of the candidate and of the LSTM's output; gates are always sigmoids.
+    activation: used for the candidate and the LSTM's output, tanh in the papers; gates always use sigmoids.
     """
 
     kind: Literal["lstm", "gru"] = "lstm"
@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def n_gates(self) -> int:
-        """Row blocks of the weights: i f g o of an LSTM, r z n of a GRU."""
+        """Number of gates, row blocks of the weights: i f g o in an LSTM, r z n in a GRU."""
         return 4 if self.kind == "lstm" else 3
 
     @property
@@ -84,14 +84,14 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """One input vector per sequence, at the first step that is taken; the later ones have no input."""
+    """One input vector per sequence, for the first step in the direction of time; later steps have no input."""
 
     vectors: Tensor  # (n_sequences, input_size)
     lengths: np.ndarray  # (n_sequences,) int64
 
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-"""Adam's, as its paper has them."""
+"""Adam's decay rates and epsilon, as in its paper."""
 
 
 @dataclass(slots=True)
@@ -104,9 +104,9 @@ class AdamState:
 
 
 class Backend(Protocol):
-    """What computes: the functions of seqae.recurrence, each once. Modules are backends; a type checker compares them.
+    """The functions that compute. Each backend is a module; a type checker compares it with this protocol.
 
-    A function without a word on gradients is not differentiable.
+    A function is differentiable only where its docstring says so.
     """
 
     def recur(
@@ -123,7 +123,7 @@ class Backend(Protocol):
 
         inputs: per step, a Ragged of tensor values (n_rows, input_size); or Constant or First vectors, (n_sequences,
         input_size).
-        state: before the first step, zeros where None. reverse: from each sequence's last step to its first.
+        state: before the first step; None is zeros. reverse: from each sequence's last step to its first.
         Returns the outputs back to back in the order of the inputs, also in reverse: hidden states (n_steps,
         hidden_size), or with a readout its values (n_steps, n_channels); and the state after each sequence's own last
         step.
@@ -140,7 +140,7 @@ class Backend(Protocol):
         reverse: bool = False,
         readout: Readout | None = None,
     ) -> Ragged:
-        """The outputs alone: as recur(), without the final state."""
+        """The outputs of recur(), without the final state."""
         ...
 
     def recur_state(
@@ -152,7 +152,7 @@ class Backend(Protocol):
         *,
         reverse: bool = False,
     ) -> State:
-        """The final state alone: as recur(), without the cost of writing what each step puts out."""
+        """The final state of recur(), without the cost of storing outputs."""
         ...
 
     def recur_feedback(
@@ -189,27 +189,27 @@ class Backend(Protocol):
         ...
 
     def gather(self, sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
-        """The sequences back to back, scaled: (values - centre) / scale; what was not observed is 0.
+        """The sequences back to back, scaled: (values - centre) / scale; values that are not observed become 0.
 
         sequences: tensor values (n_rows, n_channels); centre, scale: (n_channels,).
         """
         ...
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """y = weight x + bias, plus each row's amount times a direction.
+        """y = weight x + bias + amount * direction, with one amount per row.
 
-        Each row is computed on its own: its bits do not depend on the others. Differentiable in all but the amounts.
+        The bits of a row do not depend on other rows. Differentiable in all but the amounts.
         x: (n, input_size); weight: (output_size, input_size); bias: (output_size,); along: amounts (n, 1) and direction
         (output_size,). Returns (n, output_size).
         """
         ...
 
     def concatenate(self, parts: Sequence[Tensor]) -> Tensor:
-        """Matrices of as many rows, side by side. Differentiable."""
+        """Concatenate matrices with equal numbers of rows along columns. Differentiable."""
         ...
 
     def weighted_sum(self, terms: Sequence[tuple[float, Tensor]]) -> Tensor:
-        """The sum of weight times scalar, a scalar. Differentiable in the scalars."""
+        """The weighted sum of scalars. Differentiable in the scalars."""
         ...
 
     def standardised_lengths(
@@ -221,13 +221,13 @@ class Backend(Protocol):
     def attend(self, queries: Ragged, memory: Ragged) -> Tensor:
         """c(t) = sum over s of softmax_s(m(s) . q(t) / sqrt(size)) m(s), within each sequence. Differentiable in both.
 
-        queries: values (n_steps, size); memory: values (n_memory_steps, size), both back to back, as many sequences,
-        each with a step to attend over. Returns the contexts, (n_steps, size).
+        queries: values (n_steps, size); memory: values (n_memory_steps, size), both back to back, with equal numbers
+        of sequences; each memory has at least one step. Returns the contexts, (n_steps, size).
         """
         ...
 
     def mean_loss(self, kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
-        """The mean loss of all observed values, or the mean over sequences of each one's mean. Returns a scalar.
+        """The mean loss of all observed values, or the mean over sequences of their mean losses. Returns a scalar.
 
         kind: a name in VALUE_LOSSES. prediction, target: back to back, values (n_steps, n_channels).
         A sequence without an observed value counts as 0. Differentiable in the prediction.
@@ -245,7 +245,7 @@ class Backend(Protocol):
     ) -> float:
         """One Adam update in place (Kingma & Ba 2015, algorithm 1).
 
-        parameters, gradient: flat (n_parameters,); the gradient is scaled down to max_norm first. Returns its norm
-        before that; where it is not finite, nothing is updated.
+        parameters, gradient: flat (n_parameters,); the gradient is first clipped to norm max_norm. Returns its norm
+        before clipping; if that is not finite, nothing is updated.
         """
         ...

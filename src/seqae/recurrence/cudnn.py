@@ -1,6 +1,6 @@
 """The recurrence on CUDA devices: torch's own LSTM and GRU over packed sequences, which cuDNN computes.
 
-What cuDNN cannot do (relu, stacks that feed back on themselves) is computed by the reference, on the same device.
+cuDNN has no relu LSTM and no free-running stacks: the reference computes these, on the same device.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ recur_outputs, recur_state = outputs_of(recur), state_of(recur)
 
 
 def _as_steps(inputs: First, reverse: bool) -> Ragged:
-    """Zeros but for each sequence's first step in the direction of time."""
+    """Inputs per step: the vector at each sequence's first step in the direction of time, zeros at other steps."""
     vectors, lengths, starts = inputs.vectors, inputs.lengths, starts_of(inputs.lengths)
     has_steps = np.flatnonzero(lengths)
     rows = (starts + lengths - 1 if reverse else starts)[has_steps]
@@ -107,7 +107,7 @@ def _packed(cell: Cell, x: Tensor, batch_sizes: Tensor, state: State, weights: W
     parameters = [weights.input, weights.hidden, weights.input_bias, weights.hidden_bias]
     is_training = torch.is_grad_enabled()
     options = (True, 1, 0.0, is_training, False)  # biases, layers, dropout, training, bidirectional
-    with warnings.catch_warnings():  # our weights are views of one vector, in an order of their own
+    with warnings.catch_warnings():  # cuDNN wants weights in one block of memory; ours are views of another vector
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
         now = tuple(part[None].contiguous() for part in state)
         if cell.kind == "lstm":

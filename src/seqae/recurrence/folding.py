@@ -1,4 +1,4 @@
-"""A free-running LSTM layer as an ordinary one: the feedback of its own linear output folds into the recurrence."""
+"""Fold the output feedback of a free-running LSTM layer into its recurrence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_foldable(cell: Cell, layers: Sequence[Weights]) -> bool:
-    """Whether the feedback can fold: in a GRU the reset gate stands between the two, in a stack other layers do."""
+    """Whether the feedback can be folded: in a GRU the reset gate prevents it, in a stack the other layers do."""
     return cell.kind == "lstm" and len(layers) == 1
 
 
@@ -34,9 +34,9 @@ def recur_folded(
     states: Sequence[State],
     readout: Readout,
 ) -> Ragged:
-    """As Backend.recur_feedback, of what is_foldable().
+    """As Backend.recur_feedback, for stacks that are foldable.
 
-    The folded layer reads nothing but, at its first step, first - (W_o h(0) + b_o), which undoes the fold there.
+    The folded layer has one input, at its first step: first - (W_o h(0) + b_o), which cancels the fold there.
     """
     (weights,), (state,) = layers, states
     correction = First(first - backend.linear(state[0], readout.weight, readout.bias), lengths)

@@ -1,4 +1,4 @@
-"""Who gets the cores: the kernel, or torch's own operations."""
+"""Share the cores between the kernel and torch's operations."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import torch
 
 
 class _Own(threading.local):
-    """Threads that torch has lent to the kernel in one Python thread; torch counts them for each on its own."""
+    """Threads that torch lent to the kernel, per Python thread, as torch's own count is."""
 
     n_lent: int | None = None
 
 
 class _Shared:
-    """What the Python threads know of each other: a new one starts with the count that torch was last told anywhere."""
+    """State shared by all Python threads: a new one starts with the count that was last set in any thread."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.n_lenders, self.n_threads = 0, 1
 
     def begin(self) -> int:
-        """Threads of the calling Python thread, as they were before any lending."""
+        """The thread count of the calling Python thread before lending."""
         n_threads = torch.get_num_threads()
         with self.lock:
             if self.n_lenders and n_threads == 1:
@@ -41,7 +41,7 @@ _own, _shared = _Own(), _Shared()
 
 
 def _after_fork() -> None:
-    """The child has one thread, and no other that lends."""
+    """The child has one thread, and nothing is lent."""
     n_threads = _shared.n_threads
     _shared.__init__()
     if _own.n_lent is not None:
@@ -54,11 +54,11 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def kernel_first() -> Iterator[None]:
-    """While it lasts, the kernel computes on as many threads as torch had, and torch's own operations on one.
+    """In this context, the kernel uses as many threads as torch had, and torch's operations use one.
 
-    After each operation on several threads, torch's workers spin for milliseconds on the cores that the kernel's
-    threads then need: a training step takes 1.4 times as long. It also keeps the bits of torch's sums the same for
-    any number of threads. Holds for the Python thread that calls it; calls may be nested, and concurrent.
+    After an operation on several threads, torch's workers spin for milliseconds on cores that the kernel needs: a
+    training step takes 1.4 times as long. One thread also makes the bits of torch's sums independent of the thread
+    count. The context belongs to the calling Python thread; contexts may be nested and concurrent.
     """
     if _own.n_lent is not None:
         yield

@@ -1,1 +1,1 @@
-"""Training: seeded, resumable to the bit, stopped early with the best weights."""
+"""Training: seeded, resumable with the same bits, with early stopping at the best weights."""

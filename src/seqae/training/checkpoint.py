@@ -1,4 +1,4 @@
-"""A run that was killed goes on where its last whole epoch ended, to the same bits."""
+"""Resume a killed run after its last whole epoch, with the same bits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KIND = "checkpoint"
 
 @dataclass(slots=True)
 class Run:
-    """All that changes from epoch to epoch. parameters, best: flat (n_parameters,)."""
+    """The state that changes from epoch to epoch. parameters, best: flat (n_parameters,)."""
 
     parameters: torch.Tensor
     best: torch.Tensor
@@ -29,7 +29,7 @@ class Run:
 
 
 class Checkpoint:
-    """A training callback that keeps the run in a file after every epoch, and resumes from it if it is there.
+    """A training callback that saves the run to a file after every epoch, and resumes from an existing file.
 
     Raises InvalidParameter in fit() if the file belongs to other data or settings.
     """
@@ -38,7 +38,7 @@ class Checkpoint:
         self.path = Path(path)
 
     def save(self, run: Run, identity: dict[str, object]) -> None:
-        """identity: what must be the same for the run to be resumed."""
+        """identity: a digest of data and settings, which must be equal for the run to be resumed."""
         tensors = {
             "parameters": run.parameters,
             "best": run.best,
@@ -55,7 +55,7 @@ class Checkpoint:
         write_model_file(self.path, ModelFile(KIND, config, arrays))
 
     def resume(self, run: Run, identity: dict[str, object]) -> None:
-        """Bring run to where the file left it; without a file, leave it at its start."""
+        """Load the state from the file into run; without a file, change nothing."""
         if not self.path.exists():
             return
         file = read_model_file(self.path)
@@ -76,16 +76,16 @@ class Checkpoint:
 
 
 def told_apart(callbacks: Iterable[Callback | Checkpoint]) -> tuple[tuple[Callback, ...], tuple[Checkpoint, ...]]:
-    """The callbacks that are told how training goes, and the checkpoints, which keep its state.
+    """Separate callbacks from checkpoints, which save the state of training.
 
-    Raises InvalidParameter for what is neither.
+    Raises InvalidParameter for other objects.
     """
     if not isinstance(callbacks, Iterable):
         raise InvalidParameter(f"callbacks must be a list, got {callbacks!r}", parameter="callbacks")
     others: list[Callback] = []
     checkpoints: list[Checkpoint] = []
     for callback in callbacks:
-        if isinstance(callback, Checkpoint):  # it reads and writes the whole run, which no other callback may see
+        if isinstance(callback, Checkpoint):  # a checkpoint reads and writes the whole run, which callbacks do not get
             checkpoints.append(callback)
         else:
             check_hooks(callback)

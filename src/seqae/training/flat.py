@@ -1,4 +1,4 @@
-"""All parameters of a module in one vector, and their gradients in another, so that an update is one call."""
+"""All parameters of a module in one vector and their gradients in another, so that an update is one call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..recurrence import gradient_slots
 
 
 class FlatParameters:
-    """While the context lasts, each parameter is a view of one flat vector; on leaving, it owns its memory again.
+    """In this context, each parameter is a view of one flat vector; afterwards it owns its memory again.
 
     values: (n_parameters,).
     """
@@ -43,11 +43,11 @@ class FlatParameters:
             parameter.data = parameter.data.clone()
 
     def forget_gradient(self) -> None:
-        """Make ready for a backward pass."""
+        """Prepare a backward pass: set the gradient to zero."""
         self._gradient.zero_()
 
     def gradient(self) -> torch.Tensor:
-        """What the backward passes since then left, by kernel and autograd, (n_parameters,), in the order of values."""
+        """The sum of gradients since then, from kernel and autograd, (n_parameters,), in the order of values."""
         for parameter, gradient in self._slots:
             if parameter.grad is not None:
                 gradient.add_(parameter.grad)

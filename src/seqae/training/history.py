@@ -1,4 +1,4 @@
-"""What happened in training, as values, and who is told while it happens."""
+"""The history of training, and callbacks."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Epoch:
 
     @property
     def monitored_loss(self) -> float:
-        """What early stopping looks at: the validation loss where there is one."""
+        """The loss for early stopping: of validation, or of training if there is none."""
         return self.training_loss if self.validation_loss is None else self.validation_loss
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All epochs, in order; best_epoch is the number of the one whose weights were kept.
+    """All epochs in order; best_epoch is the number of the one whose weights were kept.
 
     stopped_by: "max_epochs" where all were run; "patience"; "interrupt" for Ctrl-C; "callback" for StopTraining.
     """
@@ -75,10 +75,10 @@ class StopTraining(Exception):
 
 
 class Callback(Protocol):
-    """What is told how training goes. A class of your own has any of these methods, or derives from this one."""
+    """Methods that training calls. Your class may have any of them, or derive from this class."""
 
     def on_train_start(self, n_epochs: int, n_batches: int, n_done: int) -> None:
-        """n_epochs: at most; n_batches: of each; n_done: epochs that a resumed run has behind it."""
+        """n_epochs: at most; n_batches: per epoch; n_done: epochs that a resumed run has already done."""
 
     def on_batch_end(self) -> None:
         """After each update."""
@@ -87,14 +87,14 @@ class Callback(Protocol):
         """After each epoch and its validation. It may raise StopTraining."""
 
     def on_train_end(self) -> None:
-        """At the end, however it came; the best weights are in place."""
+        """At the end, also after an interrupt; the model has the best weights."""
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
 def check_hooks(callback: object) -> None:
-    """Raise InvalidParameter unless it has some of the hooks, and nothing that looks like one but is none."""
+    """Raise InvalidParameter unless it has at least one hook, and no other method named on_..."""
     found = [name for name in dir(callback) if name.startswith("on_")]
     unknown = [name for name in found if name not in HOOKS]
     if unknown:

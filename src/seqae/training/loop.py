@@ -55,7 +55,7 @@ def train(
 
     The monitored loss is the validation loss; without validation sequences it is the training loss, and is looked at
     only if there is a patience. checkpoints: files from which the run resumes. A KeyboardInterrupt ends
-    training: the model has the best weights of whole epochs so far, and the history tells of the interrupt.
+    training: the model has the best weights of whole epochs so far, and history.stopped_by is "interrupt".
 
     Raises TrainingDiverged if the loss or its gradient is not finite; the model then has the best weights so far.
     Raises KeyboardInterrupt if it comes before the first epoch has ended.
@@ -148,7 +148,7 @@ class _Trainer:
 
     @torch.no_grad()
     def _mean_loss(self, loader: BatchLoader) -> float:
-        """The loss of all sequences, each batch weighing as many steps as it holds."""
+        """The loss of all sequences, a mean over batches weighted by their steps."""
         total, n_steps = 0.0, 0
         for indices in ordered_batches(loader.lengths):
             batch = loader.load(indices)
@@ -157,7 +157,7 @@ class _Trainer:
         return total / n_steps
 
     def _record(self, epoch: Epoch) -> None:
-        """Add the epoch; its weights are the best so far if it is, or if nothing is monitored: a whole epoch's."""
+        """Add the epoch, and keep its weights if it is the best so far or nothing is monitored."""
         state = self._state
         state.epochs.append(epoch)
         best_loss = math.inf if not state.best_epoch else state.epochs[state.best_epoch - 1].monitored_loss
@@ -170,7 +170,7 @@ class _Trainer:
         return patience is not None and len(self._state.epochs) - self._state.best_epoch >= patience
 
     def _draw(self) -> Draw:
-        """What the next update may draw: a function of the seed and of how many updates came before."""
+        """The random draw of the next update, a function of the seed and the update number."""
         n_updates = self._state.moments.n_updates
         return Draw(self._settings.seed, n_updates, n_updates / self._n_updates)
 
@@ -186,7 +186,7 @@ class _Trainer:
         return self._settings.learning_rate * warm_up * cosine
 
     def _identity(self) -> dict[str, object]:
-        """What decides the weights beside the state: settings, loss, the start, and all data as the model sees it."""
+        """All that determines the weights beside the state: settings, loss, initial weights, and the scaled data."""
         start = hashlib.blake2b(repr(self._model.architecture).encode())
         start.update(self._flat.values.detach().cpu().numpy().tobytes())
         _add_data(start, self._training)

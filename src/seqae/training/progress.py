@@ -1,4 +1,4 @@
-"""How far a long job is: a bar on a terminal, elsewhere a line every few seconds; both on stderr."""
+"""Progress of long jobs on stderr: a bar on a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .history import Epoch
 
 SECONDS_BETWEEN_LINES = 5.0
 FEWEST_UNITS = 5000
-"""Less than so many sequences or windows is done before a bar could be read."""
+"""Fewer sequences or windows than this finish before a bar could be read."""
 
 
 class Meter:
-    """Shows `done` of `total` units of work, with a text on either side of the bar.
+    """Shows `done` of `total` units of work, with text before and after the bar.
 
-    title: what stands before the bar, such as "epoch 3/10"; note: behind it. now: a clock, in seconds.
+    title: text before the bar, such as "epoch 3/10"; note: text after it. now: a clock, in seconds.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Meter:
         self._bar = self._started_bar() if self._console.is_terminal else None
 
     def advance(self, n_units: int = 1) -> None:
-        """So many units further."""
+        """Add n to the units done."""
         self._done += n_units
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done)
@@ -47,7 +47,7 @@ class Meter:
             self._console.print(self._line(), markup=False, highlight=False, soft_wrap=True)
 
     def tell(self, title: str, note: str) -> None:
-        """What stands on either side of the bar from now on."""
+        """Set the texts before and after the bar."""
         self._title, self._note = title, note
         if self._bar is not None:
             self._bar.update(self._task, title=title, note=note)
@@ -83,19 +83,19 @@ class Meter:
 
 
 class ProgressBar:
-    """A training callback that shows epochs, losses and the time that is left."""
+    """A training callback that shows epochs, losses and the remaining time."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console
         self._meter: Meter | None = None
 
     def on_train_start(self, n_epochs: int, n_batches: int, n_done: int) -> None:
-        """n_done: epochs that a resumed run has behind it."""
+        """n_done: epochs that a resumed run has already done."""
         self._n_epochs, done = n_epochs, n_done * n_batches
         self._meter = Meter(f"epoch {n_done}/{n_epochs}", n_epochs * n_batches, done=done, console=self._console)
 
     def on_batch_end(self) -> None:
-        """One batch further."""
+        """Count one batch."""
         if self._meter is not None:
             self._meter.advance()
 
@@ -118,7 +118,7 @@ class ProgressBar:
 def tracked(
     verbose: bool | Literal["auto"], count: Callable[[], int], title: str = "scoring"
 ) -> Iterator[Callable[[int], None]]:
-    """What to call with the number of units just done; shown if verbose and there are many.
+    """A function to call with the number of units just done; it shows progress if verbose and there are many units.
 
     count: how many units there are in all.
     """

@@ -1,4 +1,4 @@
-"""The backend that calls the compiled extension; each function is a call of an operation, which autograd follows."""
+"""The backend that calls the compiled extension. Each function calls one operation through an autograd function."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def adam_step(
 
 
 def _source(inputs: Ragged | Constant | First) -> tuple[Any, np.ndarray | None, Tensor]:
-    """Where the inputs come from, the starts of steps, and the values."""
+    """The kind of input source, the starts of sequences, and the values."""
     kinds = extension().Source
     if isinstance(inputs, Constant | First):
         return kinds.constant if isinstance(inputs, Constant) else kinds.first, None, inputs.vectors
@@ -217,7 +217,7 @@ def _stack_tensors(
 
 
 def _kinds(cell: Cell) -> tuple[Any, Any]:
-    """The extension's names of the cell and of its activation."""
+    """The extension's enum values for the cell and its activation."""
     return getattr(extension().CellKind, cell.kind), getattr(extension().Activation, cell.activation)
 
 
@@ -231,7 +231,7 @@ def _recur(
     *,
     is_wanted: tuple[bool, bool],
 ) -> tuple[Tensor, ...]:
-    """One layer's outputs and final states, as far as they are wanted."""
+    """The wanted ones of a layer's outputs and final states."""
     source, starts, values = _source(inputs)
     tensors = (contiguous(values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
     return call(Recurrence((*_kinds(cell), source, reverse, *is_wanted), starts, inputs.lengths), tensors)

@@ -1,6 +1,6 @@
-"""Operations as one autograd function; in training, gradients of parameters go past autograd, and calls are traced.
+"""One autograd function for all operations; in training, gradients of parameters bypass autograd, and calls are traced.
 
-Slots and trace belong to one context (contextvars): a fit in another thread has its own.
+Slots and trace are context variables: a fit in another thread has its own.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from torch.autograd.function import once_differentiable
 
 from .operations import Operation, Tensors
 
-_ANCHOR = torch.zeros(0, requires_grad=True)  # autograd makes no node without it where every parameter has a slot
+_ANCHOR = torch.zeros(0, requires_grad=True)  # without it autograd makes no node if every parameter has a slot
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An operation, what it was called on, and what came of it."""
+    """A traced call: the operation, its tensors and its outputs."""
 
     operation: Operation
     tensors: Tensors
@@ -31,17 +31,17 @@ class Call:
 
 
 _slots: ContextVar[Mapping[int, Tensor]] = ContextVar("slots", default=MappingProxyType({}))
-"""By the identity of the parameter, which outlives its slot."""
+"""Gradients by the id() of their parameter, which lives longer than its slot."""
 
 _trace: ContextVar[list[Call] | None] = ContextVar("trace", default=None)
 
 
 @contextmanager
 def gradient_slots(slots: Iterable[tuple[Tensor, Tensor]]) -> Iterator[None]:
-    """While it lasts, the native kernel adds its gradient of each parameter to the tensor that comes with it.
+    """In this context, the native kernel adds the gradient of each parameter to the tensor paired with it.
 
-    slots: pairs of parameter and gradient, of one shape. Autograd sees nothing of it; what other operations know of the
-    same gradient goes to .grad as ever.
+    slots: pairs of parameter and gradient, of one shape. Autograd does not see these gradients; other operations add
+    theirs to .grad as usual.
     """
     token = _slots.set({**_slots.get(), **{id(parameter): gradient for parameter, gradient in slots}})
     try:
@@ -51,14 +51,14 @@ def gradient_slots(slots: Iterable[tuple[Tensor, Tensor]]) -> Iterator[None]:
 
 
 def slots_of(tensors: Tensors) -> list[Tensor | None]:
-    """Where the gradient of each tensor goes; None for those whose gradient autograd carries."""
+    """The gradient slot of each tensor; None where autograd carries the gradient."""
     slots = _slots.get()
     return [slots.get(id(tensor)) for tensor in tensors]
 
 
 @contextmanager
 def traced() -> Iterator[list[Call]]:
-    """The calls that are made while it lasts, in this thread; none by other backends."""
+    """The list of native calls made in this context and thread."""
     calls: list[Call] = []
     token = _trace.set(calls)
     try:
@@ -68,7 +68,7 @@ def traced() -> Iterator[list[Call]]:
 
 
 def call(operation: Operation, tensors: Tensors) -> tuple[Tensor, ...]:
-    """What the operation computes, differentiable where a tensor asks for it."""
+    """The operation's outputs, differentiable if a tensor requires gradients."""
     outputs = _differentiably(operation, tensors) if _needs_gradient(operation, tensors) else operation.forward(tensors)
     trace = _trace.get()
     if trace is not None:
@@ -89,7 +89,7 @@ def _differentiably(operation: Operation, tensors: Tensors) -> tuple[Tensor, ...
 
 
 class _Function(torch.autograd.Function):
-    """slots: where the gradients of some of the tensors go; carried: the others, whose gradients autograd carries."""
+    """slots: gradient tensors of parameters; carried: tensors whose gradients autograd carries."""
 
     @staticmethod
     def forward(
@@ -102,13 +102,13 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *of_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # gradients of these gradients may be asked for, and must be refused
+        if torch.is_grad_enabled():  # second gradients must be refused, not ignored
             return _backward_once(ctx, _ANCHOR, *of_outputs)
         return _backward(ctx, *of_outputs)
 
 
 def _backward(ctx: Any, *of_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
-    carried = ctx.saved_tensors[:-1]  # refuses those that were changed in place since
+    carried = ctx.saved_tensors[:-1]  # raises if one was changed in place since
     of_carried = [torch.zeros_like(tensor) if tensor.requires_grad else None for tensor in carried]
     rest = iter(of_carried)
     of_tensors = tuple(
@@ -121,5 +121,5 @@ def _backward(ctx: Any, *of_outputs: Tensor | None) -> tuple[Tensor | None, ...]
 
 @once_differentiable
 def _backward_once(ctx: Any, _anchor: Tensor, *of_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
-    """With an argument that needs a gradient: without one, once_differentiable lets a second gradient pass as zero."""
+    """Takes an argument that requires a gradient: without one, once_differentiable would give zero second gradients."""
     return _backward(ctx, *of_outputs)

@@ -22,5 +22,5 @@ def kernels() -> tuple[str, ...]:
 
 
 def forced_kernel() -> str:
-    """What SEQAE_KERNEL says, asked at every call; empty where it is not set."""
+    """The value of SEQAE_KERNEL, read at every call; empty if it is not set."""
     return extension().forced_kernel() if kernels() else os.environ.get("SEQAE_KERNEL", "")

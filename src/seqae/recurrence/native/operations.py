@@ -1,7 +1,7 @@
-"""What the extension computes, forward and backward, one class for each kind of call; no autograd in here.
+"""The extension's operations, forward and backward, one class for each kind of call; without autograd.
 
-An operation is made for one call: of settings, which are the same for every batch, and of arrays that tell where the
-sequences of this batch lie.
+An operation is one call: settings, which are the same for every batch, and arrays with the starts and lengths of
+this batch's sequences.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from ..threads import n_kernel_threads
 from .extension import extension
 
 Tensors = tuple[Any, ...]
-"""Tensors, None where there is none."""
+"""Tensors or None."""
 
 
 class Operation(ABC):
-    """One call of the extension, and what its gradient needs."""
+    """One call of the extension, and the tape for its gradient."""
 
     has_gradient = True
 
     def __init__(self, settings: tuple[Any, ...], *arrays: np.ndarray | None) -> None:
-        self.settings, self.arrays = settings, arrays  # kept: a replay makes the same call of another batch
+        self.settings, self.arrays = settings, arrays  # stored, so that a replay makes the same call on another batch
 
     @abstractmethod
     def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
-        """What the call computes. tensors: contiguous."""
+        """The outputs of the call. tensors: contiguous."""
 
     def forward_with_tape(self, tensors: Tensors) -> tuple[Tensor, ...]:
-        """As forward(), keeping what backward() reads."""
+        """As forward(), storing the tape that backward() reads."""
         return self.forward(tensors)
 
     @abstractmethod
     def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
-        """Add the gradients of tensors to of_tensors: zeros at first, or what other calls added; None: not needed.
+        """Add the gradients of tensors to of_tensors, which other calls may have added to; None: not needed.
 
-        of_outputs: gradients of what forward() returned; None for zeros.
+        of_outputs: gradients of the outputs of forward(); None for zeros.
         """
 
 
 class Recurrence(Operation):
-    """One layer, or a stack that feeds back on itself, over a ragged batch.
+    """One layer, or a free-running stack, over a ragged batch.
 
     settings: CellKind, Activation, Source, whether in reverse; whether outputs, whether final states are wanted.
     arrays: starts (None but for inputs per step) and lengths. tensors: as native/recurrence_call.h has them.
@@ -85,7 +85,7 @@ class Recurrence(Operation):
 
 
 class Linear(Operation):
-    """tensors: x, weight (it or its transpose is contiguous: read as it lies), bias, amounts and direction or None."""
+    """tensors: x, weight (it or its transpose is contiguous), bias, amounts and direction or None."""
 
     def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
         """(n, output_size)."""
@@ -112,7 +112,7 @@ class Linear(Operation):
 
 
 class Attention(Operation):
-    """tensors: queries, memory; arrays: how many steps each sequence has of either."""
+    """tensors: queries, memory; arrays: lengths of both."""
 
     def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
         """Contexts, (n_steps, size)."""
@@ -153,10 +153,10 @@ class MeanLoss(Operation):
 
 
 class Concatenation(Operation):
-    """tensors: matrices of as many rows."""
+    """tensors: matrices with equal numbers of rows."""
 
     def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
-        """Side by side."""
+        """The matrices, concatenated along columns."""
         return (torch.cat(tensors, dim=1),)
 
     def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
@@ -168,7 +168,7 @@ class Concatenation(Operation):
 
 
 class WeightedSum(Operation):
-    """settings: the weights; tensors: as many scalars."""
+    """settings: the weights; tensors: one scalar per weight."""
 
     def forward(self, tensors: Tensors) -> tuple[Tensor, ...]:
         """A scalar."""
@@ -183,7 +183,7 @@ class WeightedSum(Operation):
 
 
 class StandardisedLengths(Operation):
-    """settings: mean, unit and the longest length that is told; arrays: lengths; tensors: one of the wanted dtype."""
+    """settings: mean, unit and the cap of lengths; arrays: lengths; tensors: one of the wanted dtype."""
 
     has_gradient = False
 
@@ -194,10 +194,10 @@ class StandardisedLengths(Operation):
         return (torch.from_numpy(standardised).to(tensors[0].dtype)[:, None],)
 
     def backward(self, tensors: Tensors, of_outputs: Tensors, of_tensors: Tensors) -> None:
-        """Lengths are no tensors."""
+        """Lengths have no gradients."""
         raise NotImplementedError
 
 
 def contiguous(tensor: Tensor) -> Tensor:
-    """The tensor itself if it lies as the extension reads it, else a copy that does."""
+    """The tensor itself if its layout suits the extension, else a contiguous copy."""
     return tensor if tensor.is_contiguous() else tensor.contiguous()

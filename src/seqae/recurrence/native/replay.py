@@ -1,6 +1,6 @@
-"""A training step as calls of the native kernel: traced on one batch, replayed on others without modules or autograd.
+"""Training steps as lists of kernel calls: traced on one batch, replayed on others without modules or autograd.
 
-At 16 units, modules, autograd and the building of its graph take half as long as the kernel.
+At 16 units, modules, autograd and its graph take half as long as the kernel.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from ...sequences.steps import starts_of
 from .autograd import Call, slots_of
 from .operations import Operation, Tensors
 
-_VALUES, _OBSERVED = 0, 1  # places of the batch's own tensors among the values of a replay
+_VALUES, _OBSERVED = 0, 1  # places of the batch's tensors among the values of a replay
 
 
 def is_replayable(calls: Sequence[Call], batch: Ragged, loss: Tensor, constants: Iterable[Tensor]) -> bool:
-    """Whether the calls compute the loss of any batch as they computed that of this one.
+    """Whether the same calls compute the loss of any other batch.
 
     They do if
     1. every tensor that a call reads is the batch's values or mask, a parameter that has a gradient slot, one of the
-       constants, or what an earlier call put out;
+       constants, or an output of an earlier call;
     2. every array that a call reads is the batch's lengths, or its starts;
-    3. the loss is what the last call put out.
-    A random draw, or what torch computes between two calls, is none of these. Settings of the calls are repeated as
-    they are: the caller must know that the model chose them without a look at the batch or the progress of training.
-    constants: tensors that no batch changes.
+    3. the loss is the output of the last call.
+    Random draws, and results of torch operations between calls, are none of these. The calls' settings are repeated
+    unchanged: the caller must know that they do not depend on the batch or the progress of training.
+    constants: tensors that are the same for every batch.
     """
     known = {id(tensor) for tensor in (batch.values, batch.observed, *constants)}
     for call in calls:
@@ -46,10 +46,10 @@ def is_replayable(calls: Sequence[Call], batch: Ragged, loss: Tensor, constants:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One call. arrays: names of the batch's; inputs: places of values; outputs: places from here on, and how many.
+    """One call. arrays: names of the batch's arrays; inputs: places of values; outputs: first place, and how many.
 
-    slots: of the inputs' gradients; needed: inputs that lead to a parameter, as (which input, place); has_gradient:
-    whether there are any.
+    slots: of the inputs' gradients; needed: inputs that depend on a parameter, as (which input, place);
+    has_gradient: whether there are any.
     """
 
     kind: type[Operation]
@@ -63,9 +63,9 @@ class _Step:
 
 
 class Replay:
-    """Calls that are replayable, made ready to be made again.
+    """A replayable list of calls, prepared for other batches.
 
-    Values have places: the batch's own come first, then parameters and constants, then what each call puts out.
+    Values have places: first the batch's tensors, then parameters and constants, then the outputs of each call.
     """
 
     def __init__(self, calls: Sequence[Call], batch: Ragged) -> None:
@@ -73,7 +73,7 @@ class Replay:
         places = {id(batch.values): _VALUES, id(batch.observed): _OBSERVED}
         self._fixed = _fixed(calls, places)
         places |= {id(tensor): place for place, tensor in enumerate(self._fixed, len(places))}
-        leads = [False] * len(places)  # for each place, whether a parameter had a part in it
+        leads = [False] * len(places)  # for each place, whether it depends on a parameter
         self._steps = []
         for call in calls:
             step = _step_of(call, batch, places, leads)
@@ -82,7 +82,7 @@ class Replay:
             self._steps.append(step)
 
     def takes(self, batch: Ragged) -> bool:
-        """Whether the batch is of the kind of the traced one: of its type of values, and masked or not, as it was."""
+        """Whether the batch has the dtype of the traced one, and a mask if and only if that had one."""
         return (batch.observed is not None) == self._is_masked and batch.values.dtype == self._dtype
 
     @torch.no_grad()
@@ -106,12 +106,12 @@ class Replay:
 
 
 def replay_of(calls: Sequence[Call], batch: Ragged, loss: Tensor, constants: Iterable[Tensor]) -> Replay | None:
-    """The replay of the calls that computed the loss of the batch, None where they are not replayable."""
+    """The replay of the calls that computed the loss of the batch; None if they are not replayable."""
     return Replay(calls, batch) if is_replayable(calls, batch, loss, constants) else None
 
 
 def _backward(step: _Step, operation: Operation, tensors: Tensors, of_outputs: Tensors, gradients: list[Any]) -> None:
-    """Add to the slots of parameters, and to the gradients of the values that lead to some."""
+    """Add to the slots of parameters, and to the gradients of values that depend on them."""
     of_tensors: list[Any] = list(step.slots)
     for i, _ in step.needed:
         of_tensors[i] = torch.zeros_like(tensors[i])
@@ -121,7 +121,7 @@ def _backward(step: _Step, operation: Operation, tensors: Tensors, of_outputs: T
 
 
 def _fixed(calls: Sequence[Call], places: dict[int, int]) -> tuple[Tensor, ...]:
-    """Parameters and constants: what the calls read that is not the batch's, and that none of them put out."""
+    """Parameters and constants: inputs that are neither the batch's tensors nor outputs of calls."""
     made = {id(tensor) for call in calls for tensor in call.outputs} | places.keys()
     read = {id(tensor): tensor for call in calls for tensor in call.tensors if tensor is not None}
     return tuple(tensor for key, tensor in read.items() if key not in made)
@@ -138,7 +138,7 @@ def _step_of(call: Call, batch: Ragged, places: dict[int, int], leads: list[bool
 
 
 def _name_of(array: np.ndarray, batch: Ragged) -> str:
-    """Which of the batch's arrays it is, empty for none of them."""
+    """The name of the batch's array; empty for another array."""
     if array is batch.lengths:
         return "lengths"
     is_starts = array is batch.starts or np.array_equal(array, starts_of(batch.lengths))

@@ -1,4 +1,4 @@
-"""The backend that defines what is correct: plain PyTorch, checked against loops; the others are checked against it."""
+"""The backend that defines correct results, in plain PyTorch. Tests compare it with loops, and the others with it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Recurrent layers over ragged batches in plain PyTorch.
 
-Sequences are taken longest first, so that those still running at step t are the first n_running(t) rows: a finished
-sequence keeps its state because nothing touches it, and no padding exists.
+Sequences are sorted longest first, so that those that have step t are the first n_running(t) rows. The state of a
+finished sequence is not changed any more, and no padding exists.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def recur(
 
 
 def outputs_of(recur: Callable[P, tuple[Ragged, State]]) -> Callable[P, Ragged]:
-    """recur_outputs() of an implementation that computes the final state anyhow."""
+    """recur_outputs() from recur(), for a backend that always computes the final state."""
 
     def recur_outputs(*arguments: P.args, **options: P.kwargs) -> Ragged:
         return recur(*arguments, **options)[0]
@@ -56,7 +56,7 @@ def outputs_of(recur: Callable[P, tuple[Ragged, State]]) -> Callable[P, Ragged]:
 
 
 def state_of(recur: Callable[P, tuple[Ragged, State]]) -> Callable[P, State]:
-    """recur_state() of an implementation that computes the outputs anyhow."""
+    """recur_state() from recur(), for a backend that always computes the outputs."""
 
     def recur_state(*arguments: P.args, **options: P.kwargs) -> State:
         return recur(*arguments, **options)[1]
@@ -113,7 +113,7 @@ def _run_free(
     put_out: Callable[[Tensor], tuple[Tensor, Tensor]],
     nothing: Tensor,
 ) -> Ragged:
-    """A stack on its own output. put_out: from the top's h to the output and the next input; nothing: no outputs."""
+    """Run a stack on its own output. put_out: maps the top layer's h to the output and the next input."""
     order = longest_first(lengths)
     x = first[order]
     now = [tuple(part[order] for part in state) for state in states]
@@ -146,7 +146,7 @@ def cell_step(cell: Cell, projected: Tensor, state: State, weights: Weights) -> 
 
 
 def zero_state(cell: Cell, weights: Weights, n_sequences: int) -> State:
-    """The state before the first step where none is given."""
+    """The default state before the first step."""
     return tuple(weights.hidden.new_zeros(n_sequences, weights.hidden_size) for _ in range(cell.n_states))
 
 
@@ -156,7 +156,7 @@ def longest_first(lengths: np.ndarray) -> np.ndarray:
 
 
 def running(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Each step t with the number of sequences that have it. lengths: (n_sequences,) descending."""
+    """Each step t with the number of sequences longer than t. lengths: (n_sequences,) descending."""
     n_steps = int(lengths.max(initial=0))
     return zip(range(n_steps), np.searchsorted(-lengths, -np.arange(n_steps)).tolist(), strict=True)
 

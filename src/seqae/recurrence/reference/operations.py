@@ -1,4 +1,4 @@
-"""What stands around the recurrence, in plain PyTorch: scaling, linear maps, attention, losses, optimiser step."""
+"""Operations around the recurrence in plain PyTorch: scaling, linear maps, attention, losses, optimiser step."""
 
 from __future__ import annotations
 
