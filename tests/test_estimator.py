@@ -15,11 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 
-from seqae import Architecture, Loss, Ragged, SequenceAutoencoder, active_kernel, load
+from seqae import Architecture, Loss, Ragged, SequenceAutoencoder, load
 from seqae.errors import InvalidParameter, InvalidSequence, NotFitted, SeqaeError
 from seqae.sequences.scaling import Scaling
 
-from .conftest import make_waves
+from .conftest import TOLERANCE, make_waves
 
 SMALL: dict[str, Any] = {
     "latent_size": 3,
@@ -30,8 +30,6 @@ SMALL: dict[str, Any] = {
     "verbose": False,
 }
 WAVES = make_waves(40, seed=0)
-TOLERANCE = 2e-6 if active_kernel() == "reference" else 0.0
-"""BLAS takes other routines for other batch sizes; the native kernel does not."""
 
 
 @pytest.fixture(scope="module")
