@@ -2,104 +2,164 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import InvalidParameter
+from ..parameters import DEFAULTS
 from .files import DataFile, check_table_target
 from .screen import console, counted, say
+from .training import ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from ..comparison import Comparison
+    from ..comparison import ComparedRow, Comparison
     from ..reading import Source
+
+
+class Rows(StrEnum):
+    """What a row of the written table is."""
+
+    architecture = "architecture"
+    run = "run"
+    epoch = "epoch"
 
 
 def compare(
     data: DataFile,
+    *,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Also write the table to a .parquet or .csv file."),
     ] = None,
+    rows: Annotated[Rows, typer.Option(help="What a row of the written table is.")] = Rows.architecture,
     architectures: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Presets to compare, if not the usual ones.")
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="A channel that is constant in each sequence: its label, not data."),
+        typer.Option(metavar="COLUMN", help="A column that is constant in each sequence: its label, not data."),
     ] = None,
     n_seeds: Annotated[int, typer.Option(metavar="N", help="Models of each, from different seeds.")] = 3,
-    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.")] = 32,
-    hidden_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Units of a recurrent layer, where the architecture does not say.")
-    ] = None,
-    max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs for each model.")] = 100,
+    latent_size: Annotated[
+        str, typer.Option(metavar="N,...", help="Values of a vector; several to compare them.")
+    ] = str(DEFAULTS.latent_size),
+    model: ModelOptions,
+    training: TrainingOptions,
     random_state: Annotated[int, typer.Option("--seed", metavar="N", help="Of the split and the first model.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Fit each architecture to the same sequences, and measure it on the same held-out ones.
 
-    Prints one table with the linear baselines, and which to use by the one-standard-error rule.
+    Prints one table with the linear baselines, and which to use by the one-standard-error rule. Ctrl-C and SIGTERM end
+    it: what was fitted until then is printed and written, and what was cut is marked.
     """
     if output is not None:
         check_table_target(output, data.path)
     from ..comparison import DEFAULT
     from ..comparison import compare as run
 
-    source, labels = _labelled(data.read(), label)
-    names = DEFAULT if architectures is None else tuple(name.strip() for name in architectures.split(","))
-    settings: dict[str, Any] = {"latent_size": latent_size, "hidden_size": hidden_size, "max_epochs": max_epochs}
-    result = run(source, labels, architectures=names, n_seeds=n_seeds, random_state=random_state, **settings)
+    source, labels = read_labelled(data, label)
+    result = run(
+        source,
+        labels,
+        architectures=DEFAULT if architectures is None else [name.strip() for name in architectures.split(",")],
+        latent_size=_sizes(latent_size),
+        n_seeds=n_seeds,
+        random_state=random_state,
+        interrupt="keep",
+        verbose=False if quiet else "auto",
+        **parameters_of(model, training),
+    )
     _show(result)
     if output is not None:
         from ..storage.tables import write_table
 
-        write_table(output, result.to_columns())
+        table = result.to_frame(rows.value)
+        write_table(output, dict(zip(table.column_names, table.columns, strict=True)))
         say(f"the table: {output}")
+    if result.is_interrupted:
+        raise KeyboardInterrupt("the comparison was interrupted; the table holds what was fitted until then")
 
 
-def _labelled(source: Source, label: str | None) -> tuple[Source, np.ndarray | None]:
-    """The sequences without the label column, and their labels."""
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InvalidParameter(f"--latent-size must be whole numbers such as 8 or 4,8,16, got {text!r}") from error
+
+
+def read_labelled(data: DataFile, label: str | None) -> tuple[Source, np.ndarray | None]:
+    """The sequences without the label's column, and the label of each, (n_sequences,) text or numbers."""
     if label is None:
-        return source, None
-    from dataclasses import replace
-
+        return data.read(), None
     import numpy as np
 
-    from ..sequences.ragged import Ragged
+    from ..reading.inputs import read_laid_out
 
-    if label not in source.channel_names:
-        raise InvalidParameter(f"there is no channel {label!r}; channels are {', '.join(source.channel_names)}")
+    source = read_laid_out(data.path, replace(data.layout, drop=(label,)))
+    if label in source.channel_names:  # of arrays, whose channels are no columns
+        return _without_channel(source, label)
+    layout = replace(data.layout, channels=(label,), symbols="auto", missing="error")
+    symbols = read_laid_out(data.path, layout)
+    values = np.array(symbols.vocabulary)[symbols.ragged.values]
+    return source, _constant(values, source, label)
+
+
+def _without_channel(source: Source, label: str) -> tuple[Source, np.ndarray]:
     k = source.channel_names.index(label)
+    labels = _constant(source.ragged.values[:, k], source, label)
+    others = [j for j in range(source.ragged.n_channels) if j != k]
+    observed = None if source.ragged.observed is None else source.ragged.observed[:, others]
+    rest = replace(source.ragged, values=source.ragged.values[:, others], observed=observed)
+    return replace(source, ragged=rest, channel_names=tuple(source.channel_names[j] for j in others)), labels
+
+
+def _constant(values: np.ndarray, source: Source, label: str) -> np.ndarray:
+    """The label of each sequence. values: of each row of the sequences' values."""
     sequences = source.ragged
-    labels = sequences.values[sequences.starts, k]
-    for i, sequence in enumerate(sequences):
-        if (sequence[:, k] != labels[i]).any():
+    labels = values[sequences.starts]
+    for i in range(len(sequences)):
+        if (values[sequences[[i]].step_indices()] != labels[i]).any():
             raise InvalidParameter(f"the label {label!r} changes within sequence {source.ids[i]}; it must be constant")
-    others = [j for j in range(sequences.n_channels) if j != k]
-    observed = None if sequences.observed is None else sequences.observed[:, others]
-    rest = Ragged.view(np.ascontiguousarray(sequences.values[:, others]), sequences.starts, sequences.lengths, observed)
-    names = tuple(source.channel_names[j] for j in others)
-    return replace(source, ragged=rest, channel_names=names), labels
+    return labels
+
+
+HEADINGS = ("architecture", "held-out error", "95 % interval", "accuracy", "parameters", "seconds")
 
 
 def _show(result: Comparison) -> None:
     from rich.table import Table
 
     table = Table(title=f"{counted(result.n_training, 'sequence')} to fit, {result.n_held_out:,} held out")
-    for heading in ("architecture", "held-out error", "95 % interval", "accuracy", "parameters", "seconds"):
-        table.add_column(heading, justify="left" if heading == "architecture" else "right", overflow="fold")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == HEADINGS[0] else "right", overflow="fold")
     for row in result.rows:
-        if row.problem:
-            table.add_row(row.name, "-", "-", "-", "-", "-")
-            continue
-        accuracy = "-" if row.accuracy is None else f"{row.accuracy:.3f}"
-        interval = f"{row.low:.4f} .. {row.high:.4f}"
-        table.add_row(row.name, f"{row.error:.4f}", interval, accuracy, f"{row.n_parameters:,}", f"{row.seconds:.1f}")
+        table.add_row(*_cells(row))
     console().print(table)
     for row in result.rows:
         if row.problem:
             say(f"{row.name} was left out: {row.problem}")
+    if any(row.is_cut and not row.problem for row in result.rows):
+        say("*: an interrupt cut its training; it is not recommended.")
     say(f"Use {result.recommended}: {result.reason}.")
+
+
+def _cells(row: ComparedRow) -> Sequence[str]:
+    if row.problem:
+        return [row.name, *["-"] * (len(HEADINGS) - 1)]
+    return [
+        row.name + ("*" if row.is_cut else ""),
+        f"{row.error:.4f}",
+        f"{row.low:.4f} .. {row.high:.4f}",
+        "-" if row.accuracy is None else f"{row.accuracy:.3f}",
+        f"{row.n_parameters:,}",
+        f"{row.seconds:.1f}",
+    ]

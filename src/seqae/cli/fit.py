@@ -30,6 +30,9 @@ def fit(
     architecture: Annotated[
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.", rich_help_panel=MODEL)
     ] = DEFAULTS.architecture,
+    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = (
+        DEFAULTS.latent_size
+    ),
     model: ModelOptions,
     predicted_steps: Annotated[
         int | None,
@@ -61,8 +64,8 @@ def fit(
     plan = as_architecture(architecture)
     source = replace(data, symbols=split.value if plan.takes_symbols else None).read()
     named = architecture if predicted_steps is None else replace(plan, predicted_steps=predicted_steps)
-    given = parameters_of(model, training) | {"architecture": named, "random_state": random_state}
-    estimator = _estimator(checkpoint, quiet, **given).fit(source, interrupt="keep")
+    given = parameters_of(model, training) | {"latent_size": latent_size, "random_state": random_state}
+    estimator = _estimator(checkpoint, quiet, architecture=named, **given).fit(source, interrupt="keep")
     estimator.save(output)
     if not quiet:
         facts(summary(estimator, source) | {"saved": str(output)})

@@ -14,11 +14,8 @@ MODEL, TRAINING = "The model", "The training"
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """The model, as parameters of SequenceAutoencoder."""
+    """The model without its architecture and latent_size, as parameters of SequenceAutoencoder."""
 
-    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = (
-        DEFAULTS.latent_size
-    )
     hidden_size: Annotated[
         int | None,
         typer.Option(metavar="N", help="Units of a layer; 64 if the architecture does not say.", rich_help_panel=MODEL),

@@ -64,7 +64,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except (InvalidSequence, InvalidParameter, UnreadableFile) as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}", parameter=error.parameter) from error
     except SeqaeError:
         raise
     except (*foreign, zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:

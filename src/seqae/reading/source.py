@@ -76,6 +76,7 @@ class Layout:
     """The arguments of read(): which columns mean what.
 
     columns: those to read if all of them are there and channels names none; what fit() saw.
+    drop: columns of a table that are not channels.
 
     Raises InvalidParameter where they contradict each other.
     """
@@ -87,6 +88,7 @@ class Layout:
     missing: Literal["error", "mask"] = "error"
     symbols: Literal["auto", "words", "characters"] | None = None
     columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):

@@ -62,7 +62,7 @@ def check_columns(table: pa.Table, layout: Layout) -> None:
 def channel_columns(table: pa.Table, layout: Layout) -> tuple[str, ...]:
     """The columns that hold values: those named, or all but id and time."""
     names = layout.channels or columns_of_fit(table, layout)
-    names = names or tuple(name for name in table.column_names if name not in (layout.id, layout.time))
+    names = names or tuple(name for name in table.column_names if name not in (layout.id, layout.time, *layout.drop))
     if not names:
         raise InvalidSequence("no column is left to be a channel; the table needs one besides id and time")
     if "" in names:

@@ -1,0 +1,6 @@
+"""Which architecture suits the data."""
+
+from .fits import DEFAULT, compare
+from .result import ComparedRow, ComparedRun, Comparison
+
+__all__ = ["DEFAULT", "ComparedRow", "ComparedRun", "Comparison", "compare"]

@@ -1,0 +1,303 @@
+"""compare(): the same splits and budget for each architecture, beside linear baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict, Unpack
+
+import numpy as np
+
+from ..baselines import MeanSequence, ResampledPCA
+from ..errors import InvalidParameter, InvalidSequence
+from ..estimator import SequenceAutoencoder
+from ..model.losses import Loss
+from ..model.presets import PRESETS, Architecture, as_architecture
+from ..parameters import DEFAULTS, check_choice, check_count, check_fraction, check_seed
+from ..reading import take
+from ..sequences.ragged import Ragged
+from ..sequences.scaling import Scaling, fit_scaling
+from ..sequences.splitting import hold_out
+from ..training.history import Epoch
+from ..training.progress import Meter
+from .result import ComparedRow, ComparedRun, Comparison, left_out, recommend, summarised
+
+DEFAULT = ("repeat", "stacked", "state", "encdec_ad", "seq2seq", "composite", "variational", "denoising", "conv")
+TEST_FRACTION = 0.25
+INTERRUPTED = "interrupted before it was fitted"
+
+
+class Settings(TypedDict, total=False):
+    """What compare() hands to every SequenceAutoencoder; see there."""
+
+    hidden_size: int | None
+    n_layers: int | None
+    cell: Literal["lstm", "gru"]
+    loss: str | Loss
+    scale: bool
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    validation_fraction: float
+    patience: int | None
+    device: str
+
+
+def compare(
+    X: Any,
+    y: Any = None,
+    *,
+    architectures: Sequence[str | Architecture] | Mapping[str, str | Architecture] = DEFAULT,
+    latent_size: int | Sequence[int] = DEFAULTS.latent_size,
+    n_seeds: int = 3,
+    test_fraction: float = TEST_FRACTION,
+    random_state: int = 0,
+    interrupt: Literal["raise", "keep"] = "raise",
+    verbose: bool | Literal["auto"] = "auto",
+    on_fit: Callable[[str, int], None] | None = None,
+    **settings: Unpack[Settings],
+) -> Comparison:
+    """Fit each architecture n_seeds times on the same sequences, and judge it on the same held-out ones.
+
+    y: (n_sequences,) labels, numbers or text, for the accuracy of a linear probe on the vectors.
+    architectures: names of presets, or any Architecture by a name of your own.
+    latent_size: one, or several, and then each architecture is fitted with each.
+    interrupt: what follows on Ctrl-C. "raise" raises KeyboardInterrupt; "keep" returns what was fitted until then.
+    verbose: "auto" and True show progress on stderr. on_fit is called with each name and seed before the work.
+    settings: of SequenceAutoencoder, the same for all; the budget is max_epochs. hidden_size and n_layers do not go to
+        architectures that decide them themselves.
+
+    The recommendation is by the one-standard-error rule (Breiman et al. 1984): of all rows whose error is within one
+    standard error of the smallest, the one with the fewest learnt numbers, baselines included.
+    Raises InvalidParameter if nothing could be fitted, InvalidSequence for fewer than 8 sequences.
+    """
+    check_choice("interrupt", interrupt, ("raise", "keep"))
+    seeds = range(check_seed(random_state), random_state + check_count("n_seeds", n_seeds))
+    sizes = _sizes(latent_size)
+    tasks = [_Task(*named, size, is_one=len(sizes) == 1) for named in _named(architectures).items() for size in sizes]
+    sequences = take(X).ragged
+    if sequences.is_tokens:
+        raise InvalidSequence("compare takes vectors; tokens have no linear baselines")
+    split = _split(sequences, y, check_fraction("test_fraction", test_fraction), random_state)
+    watch = _Watch(len(tasks) * len(seeds), settings.get("max_epochs", DEFAULTS.max_epochs), verbose, on_fit)
+    rows, runs = _all_fitted(tasks, seeds, split, settings, watch)
+    if interrupt == "raise" and any(row.is_cut for row in rows):
+        raise KeyboardInterrupt("the comparison was interrupted")
+    rows += _baselines(split, sizes)
+    recommended, reason = recommend(rows)
+    return Comparison(tuple(rows), tuple(runs), recommended, reason, len(split.training), len(split.held_out))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a row is of. is_one: whether there is one latent size for all, which names need not tell."""
+
+    given_name: str
+    architecture: str | Architecture
+    latent_size: int
+    is_one: bool
+
+    @property
+    def name(self) -> str:
+        return self.given_name if self.is_one else _with_size(self.given_name, self.latent_size)
+
+
+class _Watch:
+    """Shows how far all fits together are; a callback of each."""
+
+    def __init__(
+        self, n_fits: int, n_epochs: int, verbose: bool | str, on_fit: Callable[[str, int], None] | None
+    ) -> None:
+        self._meter = Meter("comparing", n_fits * n_epochs) if verbose else None
+        self._n_epochs, self._n_left, self._on_fit = n_epochs, 0, on_fit
+
+    def begin(self, name: str, seed: int) -> None:
+        """Of a fit."""
+        self._n_left = self._n_epochs
+        if self._on_fit is not None:
+            self._on_fit(name, seed)
+        if self._meter is not None:
+            self._meter.tell(f"{name}, seed {seed}", "")
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        """One epoch further."""
+        self._further(1)
+
+    def end(self) -> None:
+        """Of a fit, which may have stopped early."""
+        self._further(self._n_left)
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+        if self._meter is not None:
+            self._meter.stop()
+
+    def _further(self, n_epochs: int) -> None:
+        self._n_left -= n_epochs
+        if self._meter is not None:
+            self._meter.advance(n_epochs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Split:
+    """The same for every architecture. labels: of training and held-out sequences, or None."""
+
+    training: Ragged
+    held_out: Ragged
+    labels: tuple[np.ndarray, np.ndarray] | None
+    scaling: Scaling
+
+
+def _named(architectures: Any) -> dict[str, str | Architecture]:
+    if isinstance(architectures, Mapping):
+        named = dict(architectures)
+    else:
+        named = {item if isinstance(item, str) else f"#{k}": item for k, item in enumerate(architectures)}
+    if not named:
+        raise InvalidParameter("architectures must name at least one", parameter="architectures")
+    for architecture in named.values():
+        if isinstance(architecture, str) and architecture not in PRESETS:
+            raise InvalidParameter(
+                f"architectures must be among {', '.join(PRESETS)}, got {architecture!r}", parameter="architectures"
+            )
+    return named
+
+
+def _sizes(latent_size: int | Sequence[int]) -> tuple[int, ...]:
+    given = latent_size if isinstance(latent_size, Iterable) and not isinstance(latent_size, str) else (latent_size,)
+    sizes = tuple(dict.fromkeys(check_count("latent_size", size) for size in given))
+    if not sizes:
+        raise InvalidParameter("latent_size must be a whole number or several, got none", parameter="latent_size")
+    return sizes
+
+
+def _with_size(name: str, latent_size: int) -> str:
+    return f"{name}, {latent_size} value{'s' if latent_size > 1 else ''}"
+
+
+def _split(sequences: Ragged, y: Any, fraction: float, seed: int) -> _Split:
+    n, labels = len(sequences), None if y is None else np.asarray(y)
+    if labels is not None and labels.shape != (n,):
+        raise InvalidParameter(
+            f"y must have one label for each of the {n} sequences, got shape {labels.shape}", parameter="y"
+        )
+    if n < 8:
+        raise InvalidSequence(f"compare needs at least 8 sequences to hold some out, got {n}")
+    training, held_out = hold_out(n, fraction, (seed, 1), fewest=2, fewest_left=4)
+    both = None if labels is None else (labels[training], labels[held_out])
+    return _Split(sequences[training], sequences[held_out], both, fit_scaling(sequences[training]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """A run with what its row needs. errors: (n_held_out,)."""
+
+    run: ComparedRun
+    errors: np.ndarray
+    n_parameters: int
+
+
+def _all_fitted(
+    tasks: Sequence[_Task], seeds: Sequence[int], split: _Split, settings: Settings, watch: _Watch
+) -> tuple[list[ComparedRow], list[ComparedRun]]:
+    """A row for each task, and the runs of all; an interrupt cuts the row that it comes in and all that follow."""
+    rows: list[ComparedRow] = []
+    runs: list[ComparedRun] = []
+    for task in tasks:
+        if rows and rows[-1].is_cut:
+            rows.append(left_out(task.name, INTERRUPTED, task.latent_size, is_cut=True))
+            continue
+        row, of_row = _row(task, seeds, split, settings, watch)
+        rows.append(row)
+        runs += of_row
+    watch.stop()
+    return rows, runs
+
+
+def _row(
+    task: _Task, seeds: Sequence[int], split: _Split, settings: Settings, watch: _Watch
+) -> tuple[ComparedRow, list[ComparedRun]]:
+    fits: list[_Fit] = []
+    is_cut = False
+    try:
+        for seed in seeds:
+            watch.begin(task.name, seed)
+            fits.append(_fit(task, seed, split, settings, watch))
+            watch.end()
+            if fits[-1].run.history.stopped_by == "interrupt":
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        is_cut = True
+    except (InvalidParameter, InvalidSequence) as error:  # such as lengths that differ, for `reshape`
+        return left_out(task.name, str(error), task.latent_size), []
+    if not fits:
+        return left_out(task.name, INTERRUPTED, task.latent_size, is_cut=True), []
+    runs = [fit.run for fit in fits]
+    accuracies = [run.accuracy for run in runs if run.accuracy is not None]
+    row = summarised(
+        task.name,
+        task.latent_size,
+        np.mean([fit.errors for fit in fits], axis=0),
+        accuracy=float(np.mean(accuracies)) if accuracies else None,
+        n_parameters=fits[0].n_parameters,
+        seconds=float(np.mean([run.history.seconds for run in runs])),
+        is_cut=is_cut,
+    )
+    return row, runs
+
+
+def _fit(task: _Task, seed: int, split: _Split, settings: Settings, watch: _Watch) -> _Fit:
+    own_sizes = as_architecture(task.architecture).own_sizes
+    given: dict[str, Any] = {name: value for name, value in settings.items() if name not in own_sizes}
+    fixed = {"latent_size": task.latent_size, "random_state": seed, "verbose": False, "callbacks": (watch,)}
+    ae = SequenceAutoencoder(task.architecture, **given, **fixed).fit(split.training, interrupt="keep")
+    errors = _errors(split, ae.reconstruct(split.held_out))
+    accuracy = None
+    if split.labels is not None:
+        accuracy = _probe(ae.transform(split.training), ae.transform(split.held_out), split.labels)
+    run = ComparedRun(task.name, task.latent_size, seed, float(errors.mean()), accuracy, ae.history_)
+    return _Fit(run, errors, sum(parameter.numel() for parameter in ae.model_.parameters()))
+
+
+def _baselines(split: _Split, sizes: Sequence[int]) -> list[ComparedRow]:
+    """The mean sequence, and PCA of the resampled sequences with as many components as vectors have values."""
+    of_pca = "PCA of resampled"
+    named = {size: of_pca if len(sizes) == 1 else _with_size(of_pca, size) for size in sizes}
+    if split.training.observed is not None:
+        problem = "it needs every value, but some are missing"
+        of_each = [left_out(name, problem, size, is_baseline=True) for size, name in named.items()]
+        return [left_out("mean sequence", problem, None, is_baseline=True), *of_each]
+    mean = MeanSequence.fit(split.training)
+    errors = _errors(split, mean.reconstruct(split.held_out))
+    row = summarised("mean sequence", None, errors, n_parameters=mean.curve.size, is_baseline=True)
+    return [row, *(_row_of_pca(name, size, split) for size, name in named.items())]
+
+
+def _row_of_pca(name: str, size: int, split: _Split) -> ComparedRow:
+    pca = ResampledPCA.fit(split.training, size)
+    accuracy = None
+    if split.labels is not None:
+        accuracy = _probe(pca.transform(split.training), pca.transform(split.held_out), split.labels)
+    errors, n_parameters = _errors(split, pca.reconstruct(split.held_out)), pca.mean.size + pca.components.size
+    return summarised(name, size, errors, accuracy=accuracy, n_parameters=n_parameters, is_baseline=True)
+
+
+def _errors(split: _Split, reconstruction: Ragged) -> np.ndarray:
+    """Mean squared error of each held-out sequence in scaled units, (n_held_out,); of what was observed."""
+    actual = split.held_out.compact()
+    squares = ((np.asarray(reconstruction.values, np.float64) - actual.values) / split.scaling.scale) ** 2
+    observed = np.ones(squares.shape, bool) if actual.observed is None else np.asarray(actual.observed)
+    sums = np.add.reduceat(np.where(observed, squares, 0).sum(axis=1), actual.starts)
+    return sums / np.maximum(np.add.reduceat(observed.sum(axis=1), actual.starts), 1)
+
+
+def _probe(training: np.ndarray, held_out: np.ndarray, labels: tuple[np.ndarray, np.ndarray]) -> float:
+    """Accuracy of logistic regression on standardised vectors."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if len(np.unique(labels[0])) < 2:
+        raise InvalidParameter("y must have at least two labels among the training sequences", parameter="y")
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(training, labels[0])
+    return float(probe.score(held_out, labels[1]))

@@ -1,0 +1,156 @@
+"""What compare() returns: a row for each architecture and baseline, a run for each fit, and a recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..errors import InvalidParameter
+from ..parameters import check_choice
+from ..training.history import History
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One model. Errors are mean squared errors of held-out sequences, each channel in units of its deviation.
+
+    error: mean over sequences, and over seeds. low, high: 95 % confidence interval of that mean over sequences
+    (normal). standard_error: of the mean over sequences. accuracy: of logistic regression on the vectors, held out;
+    None without labels. n_parameters: learnt numbers. seconds: of fitting one, on average.
+    problem: why it could not be fitted; the numbers are then NaN. is_cut: an interrupt ended one of its fits, or came
+    before all were done. latent_size: None for the mean sequence, which has no vectors.
+    """
+
+    name: str
+    latent_size: int | None
+    error: float
+    low: float
+    high: float
+    standard_error: float
+    accuracy: float | None
+    n_parameters: int
+    seconds: float
+    is_baseline: bool = False
+    is_cut: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """One fit, of one seed. error, accuracy: as in ComparedRow, of this fit alone."""
+
+    name: str
+    latent_size: int
+    seed: int
+    error: float
+    accuracy: float | None
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """rows: the architectures as they were given, then the baselines. runs: the fits that rows are made of, in order.
+
+    recommended: a row's name; reason: why. n_training, n_held_out: sequences.
+    """
+
+    rows: tuple[ComparedRow, ...]
+    runs: tuple[ComparedRun, ...]
+    recommended: str
+    reason: str
+    n_training: int
+    n_held_out: int
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether an interrupt ended the comparison before all was fitted."""
+        return any(row.is_cut for row in self.rows)
+
+    def to_frame(self, rows: Literal["architecture", "run", "epoch"] = "architecture") -> pa.Table:
+        """One row per architecture and baseline, per fit, or per epoch of every fit, as a pyarrow Table."""
+        import pyarrow as pa
+
+        check_choice("rows", rows, ("architecture", "run", "epoch"))
+        if rows == "architecture":
+            names = [field.name for field in fields(ComparedRow)]
+            return pa.table({name: pa.array([getattr(row, name) for row in self.rows]) for name in names})
+        if rows == "run":
+            return pa.Table.from_pylist([_as_record(run) for run in self.runs])
+        histories = [run.history.to_frame() for run in self.runs]
+        keys = {"name": pa.string(), "latent_size": pa.int64(), "seed": pa.int64()}
+        for key, kind in keys.items():
+            columns = [pa.array([getattr(run, key)] * len(run.history.epochs), kind) for run in self.runs]
+            histories = [table.append_column(key, column) for table, column in zip(histories, columns, strict=True)]
+        order = [*keys, *histories[0].column_names[: -len(keys)]]
+        return pa.concat_tables(histories).select(order)
+
+
+def summarised(
+    name: str,
+    latent_size: int | None,
+    errors: np.ndarray,
+    *,
+    n_parameters: int,
+    accuracy: float | None = None,
+    seconds: float = 0.0,
+    is_baseline: bool = False,
+    is_cut: bool = False,
+) -> ComparedRow:
+    """The row of what was fitted. errors: (n_held_out,), mean squared error of each held-out sequence."""
+    error, standard_error = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(len(errors)))
+    low, high = error - 1.96 * standard_error, error + 1.96 * standard_error
+    return ComparedRow(
+        name, latent_size, error, low, high, standard_error, accuracy, n_parameters, seconds, is_baseline, is_cut
+    )
+
+
+def left_out(
+    name: str, problem: str, latent_size: int | None, *, is_baseline: bool = False, is_cut: bool = False
+) -> ComparedRow:
+    """The row of what could not be fitted."""
+    nan = float("nan")
+    return ComparedRow(name, latent_size, nan, nan, nan, nan, None, 0, nan, is_baseline, is_cut, problem)
+
+
+def recommend(rows: Sequence[ComparedRow]) -> tuple[str, str]:
+    """The name and the reason. Rows that were cut are not looked at: their models had less than the others."""
+    fitted = [row for row in rows if not row.problem and not row.is_cut]
+    if all(row.is_baseline for row in fitted):
+        if any(row.is_cut for row in rows):
+            raise KeyboardInterrupt("the comparison was interrupted before any architecture was fitted")
+        raise InvalidParameter(f"no architecture could be fitted; the first says: {rows[0].problem}")
+    best = min(fitted, key=lambda row: row.error)
+    limit = best.error + best.standard_error
+    eligible = [row for row in fitted if row.error <= limit]
+    chosen = min(eligible, key=lambda row: row.n_parameters)
+    if chosen is best:
+        others = "no smaller model comes within one standard error of it"
+        return best.name, f"{best.name} has the smallest held-out error, {best.error:.4g}, and {others}"
+    return chosen.name, (
+        f"{best.name} has the smallest held-out error, {best.error:.4g}, but {chosen.name} ({chosen.error:.4g}) lies "
+        f"within one standard error of it ({best.standard_error:.2g}) and has {chosen.n_parameters:,} learnt numbers "
+        f"in place of {best.n_parameters:,}"
+    )
+
+
+def _as_record(run: ComparedRun) -> dict[str, object]:
+    history = run.history
+    return {
+        "name": run.name,
+        "latent_size": run.latent_size,
+        "seed": run.seed,
+        "error": run.error,
+        "accuracy": run.accuracy,
+        "best_epoch": history.best_epoch,
+        "n_epochs": len(history.epochs),
+        "stopped_by": history.stopped_by,
+        "training_loss": history.best.training_loss,
+        "validation_loss": history.best.validation_loss,
+        "seconds": history.seconds,
+    }
