@@ -1,4 +1,4 @@
-"""Anomaly detection on real data, with the linear detector and the measured floors beside.
+"""Anomaly detection on real data, beside the linear detector and published results.
 
     python -m benchmarks.detect [--sets ecg5000,power,ucr,asd,smd,smap,msl,adfa,hdfs,names] [--seeds 5] [--short 20]
         [--epochs N]

@@ -1,4 +1,4 @@
-"""What is measured on each set, with one setting for all its series."""
+"""The measurements on each set, with one setting for all its series."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def adfa(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> li
 
 
 def hdfs(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> list[tuple[str, list[Row]]]:
-    """Log sessions, as tokens. Which events a session holds tells nearly all."""
+    """Log sessions, as tokens. The set of events in a session identifies nearly all anomalies."""
     return _tokens([sets.hdfs()], seeds, epochs or 5)
 
 

@@ -1,4 +1,4 @@
-"""The real data of the detection benchmarks, as it lies in ../shared/data, and the results to stand beside."""
+"""The real data of the detection benchmarks, in ../shared/data, and published results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FLOORS = {
 """Measured on the same data, or published; shown under each table."""
 
 SPACECRAFT = {"smap": 25, "msl": 55}
-"""Channels of a series: they tell the two spacecraft apart."""
+"""Channels of a series, which differ between the two spacecraft."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,9 @@ from seqae.sequences.ragged import Ragged
 
 
 class Discord:
-    """Scores each step by how far the windows around it lie from the nearest other window, in training or test part.
+    """Scores each step by the distances of its windows to their nearest other window, in training or test part.
 
-    It has no model: the test part is compared with itself too, but for neighbours within half a window.
+    It has no model: the test part is also compared with itself, except for neighbours within half a window.
     """
 
     def fit(self, X: list[np.ndarray]) -> Self:
@@ -42,7 +42,7 @@ def profile(series: np.ndarray, window: int) -> np.ndarray:
     """
     import stumpy  # pyright: ignore[reportMissingImports]
 
-    stumpy.config.STUMPY_EXCL_ZONE_DENOM = 2  # stumpy's own way to say half a window
+    stumpy.config.STUMPY_EXCL_ZONE_DENOM = 2  # stumpy's setting for half a window
     return stumpy.stump(series, window)[:, 0].astype(np.float64)
 
 

@@ -1,6 +1,6 @@
-"""Time per step and peak memory as data grows: from 100 to 100,000 sequences, and from 10 to 10,000 steps.
+"""Time per step and peak memory as data grow: from 100 to 100,000 sequences, and from 10 to 10,000 steps.
 
-Each size runs in a process of its own. The data is a memory map, so that what memory grows by is what seqae needs.
+Each size runs in its own process. The data are a memory map, so that memory grows only by what seqae needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the detection benchmarks measure, each as one function of labels and scores."""
+"""Metrics of the detection benchmarks, as functions of labels and scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def segments(is_marked: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _ranked(scores: np.ndarray) -> np.ndarray:
-    """Scores of which what is not known, NaN, is the least anomalous."""
+    """Scores with NaN, unknown, as the least anomalous."""
     scores = np.asarray(scores, np.float64)
     return np.where(np.isnan(scores), -np.inf, scores)
 
@@ -77,7 +77,7 @@ def f1(labels: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def best_f1(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The highest F1 that any threshold on these scores gives: it looks at the labels."""
+    """The highest F1 over all thresholds on these scores; uses the labels."""
     is_anomaly = np.asarray(labels, bool)
     hits, is_last = _cuts(is_anomaly, scores)
     f1_of_cuts = 2 * hits / (np.arange(1, len(hits) + 1) + is_anomaly.sum())
@@ -99,7 +99,7 @@ def interval(values: list[float]) -> tuple[float, float]:
 
 
 def _cuts(is_anomaly: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Anomalies among so many highest scores, and where a threshold may cut: equal scores fall on one side."""
+    """Cumulative anomalies among the highest scores, at possible thresholds: equal scores are on one side."""
     known = _ranked(scores)
     order = np.argsort(-known, kind="stable")
     descending = known[order]

@@ -1,4 +1,4 @@
-"""Which architecture suits the data."""
+"""Compare architectures on the same data."""
 
 from .fits import DEFAULT, compare
 from .result import ComparedRow, ComparedRun, Comparison

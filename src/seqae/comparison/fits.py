@@ -28,7 +28,7 @@ INTERRUPTED = "interrupted before it was fitted"
 
 
 class Settings(TypedDict, total=False):
-    """What compare() hands to every SequenceAutoencoder; see there."""
+    """Parameters that compare() passes to every SequenceAutoencoder."""
 
     hidden_size: int | None
     n_layers: int | None
@@ -57,15 +57,15 @@ def compare(
     on_fit: Callable[[str, int], None] | None = None,
     **settings: Unpack[Settings],
 ) -> Comparison:
-    """Fit each architecture n_seeds times on the same sequences, and judge it on the same held-out ones.
+    """Fit each architecture n_seeds times to the same sequences, and measure it on the same held-out ones.
 
     y: (n_sequences,) labels, numbers or text, for the accuracy of a linear probe on the vectors.
-    architectures: names of presets, or any Architecture by a name of your own.
-    latent_size: one, or several, and then each architecture is fitted with each.
-    interrupt: what follows on Ctrl-C. "raise" raises KeyboardInterrupt; "keep" returns what was fitted until then.
+    architectures: names of presets, or a dict of descriptions by your own names.
+    latent_size: one size, or several; each architecture is fitted with each.
+    interrupt: what Ctrl-C does. "raise" raises KeyboardInterrupt; "keep" returns the fits so far.
     verbose: "auto" and True show progress on stderr. on_fit is called with each name and seed before the work.
-    settings: of SequenceAutoencoder, the same for all; the budget is max_epochs. hidden_size and n_layers do not go to
-        architectures that decide them themselves.
+    settings: of SequenceAutoencoder, the same for all; the budget is max_epochs. hidden_size and n_layers are not
+        passed to architectures that determine them.
 
     The recommendation is by the one-standard-error rule (Breiman et al. 1984): of all rows whose error is within one
     standard error of the smallest, the one with the fewest learnt numbers, baselines included.
@@ -90,7 +90,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What a row is of. is_one: whether there is one latent size for all, which names need not tell."""
+    """The subject of a row. is_one: whether there is only one latent size, so that names can omit it."""
 
     given_name: str
     architecture: str | Architecture
@@ -103,7 +103,7 @@ class _Task:
 
 
 class _Watch:
-    """Shows how far all fits together are; a callback of each."""
+    """Progress of all fits together; a callback of each."""
 
     def __init__(
         self, n_fits: int, n_epochs: int, verbose: bool | str, on_fit: Callable[[str, int], None] | None
@@ -190,7 +190,7 @@ def _split(sequences: Ragged, y: Any, fraction: float, seed: int) -> _Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """A run with what its row needs. errors: (n_held_out,)."""
+    """A run with the errors for its row, (n_held_out,)."""
 
     run: ComparedRun
     errors: np.ndarray
@@ -200,7 +200,7 @@ class _Fit:
 def _all_fitted(
     tasks: Sequence[_Task], seeds: Sequence[int], split: _Split, settings: Settings, watch: _Watch
 ) -> tuple[list[ComparedRow], list[ComparedRun]]:
-    """A row for each task, and the runs of all; an interrupt cuts the row that it comes in and all that follow."""
+    """A row for each task, and all runs; an interrupt cuts the current row and all that follow."""
     rows: list[ComparedRow] = []
     runs: list[ComparedRun] = []
     for task in tasks:
@@ -283,7 +283,7 @@ def _row_of_pca(name: str, size: int, split: _Split) -> ComparedRow:
 
 
 def _errors(split: _Split, reconstruction: Ragged) -> np.ndarray:
-    """Mean squared error of each held-out sequence in scaled units, (n_held_out,); of what was observed."""
+    """Mean squared error of observed values, in scaled units, of each held-out sequence, (n_held_out,)."""
     actual = split.held_out.compact()
     squares = ((np.asarray(reconstruction.values, np.float64) - actual.values) / split.scaling.scale) ** 2
     observed = np.ones(squares.shape, bool) if actual.observed is None else np.asarray(actual.observed)

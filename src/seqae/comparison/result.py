@@ -1,4 +1,4 @@
-"""What compare() returns: a row for each architecture and baseline, a run for each fit, and a recommendation."""
+"""The result of compare(): a row for each architecture and baseline, a run for each fit, and a recommendation."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """rows: the architectures as they were given, then the baselines. runs: the fits that rows are made of, in order.
+    """rows: the architectures in the order given, then the baselines. runs: all fits, in order.
 
     recommended: a row's name; reason: why. n_training, n_held_out: sequences.
     """
@@ -102,7 +102,7 @@ def summarised(
     is_baseline: bool = False,
     is_cut: bool = False,
 ) -> ComparedRow:
-    """The row of what was fitted. errors: (n_held_out,), mean squared error of each held-out sequence."""
+    """The row of a fitted model. errors: (n_held_out,), mean squared error of each held-out sequence."""
     error, standard_error = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(len(errors)))
     low, high = error - 1.96 * standard_error, error + 1.96 * standard_error
     return ComparedRow(
@@ -113,13 +113,13 @@ def summarised(
 def left_out(
     name: str, problem: str, latent_size: int | None, *, is_baseline: bool = False, is_cut: bool = False
 ) -> ComparedRow:
-    """The row of what could not be fitted."""
+    """The row of a model that could not be fitted."""
     nan = float("nan")
     return ComparedRow(name, latent_size, nan, nan, nan, nan, None, 0, nan, is_baseline, is_cut, problem)
 
 
 def recommend(rows: Sequence[ComparedRow]) -> tuple[str, str]:
-    """The name and the reason. Rows that were cut are not looked at: their models had less than the others."""
+    """The name and the reason. Cut rows are ignored: their models had a smaller budget."""
     fitted = [row for row in rows if not row.problem and not row.is_cut]
     if all(row.is_baseline for row in fitted):
         if any(row.is_cut for row in rows):

@@ -1,1 +1,1 @@
-"""What a sequence is without training: a curve on a basis, shares of convolution outputs, statistics."""
+"""Features of sequences without training: a curve on a basis, shares of convolution outputs, statistics."""

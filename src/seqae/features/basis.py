@@ -6,8 +6,8 @@ components of a shrunk covariance (see shrinkage.py). The values are fitted thro
 
     z = (B' R_n' R_n B + s2 diag(1/v))^-1 B' R_n' (x - R_n M),
 
-the most probable ones for components of variance v and noise s2 (probabilistic PCA: Tipping & Bishop 1999), exact for
-any length; missing values are left out of the sums.
+the posterior mean for components of variance v and noise s2 (probabilistic PCA: Tipping & Bishop 1999), exact for any
+length; missing values are left out of the sums.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Basis:
         return Solver(self.mean, self.components, self.variances, self.noise)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All of it, by name."""
+        """The fitted arrays, by name."""
         numbers = np.array([self.noise, self.shrinkage, self.unexplained])
         return {
             "mean": self.mean,
@@ -92,19 +92,19 @@ class Basis:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Basis:
-        """What to_arrays() was called on."""
+        """The inverse of to_arrays()."""
         return cls(arrays["mean"], arrays["components"], arrays["variances"], *map(float, arrays["numbers"]))
 
 
 def points_for(sequences: Sequences) -> int:
-    """Points of the grid: as many as the longest sequence has steps, but at most 512, and 1024 values in all."""
+    """Points of the grid: the length of the longest sequence, but at most 512, and at most 1024 values in all."""
     n_channels = sequences.load(np.zeros(1, np.int64)).n_channels
     return min(int(sequences.lengths.max()), MOST_POINTS, max(FEWEST_POINTS, MOST_VALUES // n_channels))
 
 
 @one_thread
 def fit_basis(sequences: Sequences, n_components: int, *, n_points: int | None = None) -> Basis:
-    """The basis of so many components, or of as many as there are directions in which the curves vary.
+    """The basis with n_components, or fewer if the curves vary in fewer directions.
 
     Reads a sample of at most 1024 sequences, then all of them once. n_points: of the grid, points_for() where None.
     """
@@ -132,6 +132,6 @@ def fit_basis(sequences: Sequences, n_components: int, *, n_points: int | None =
 
 
 def _by_frequency(sequences: Sequences, indices: np.ndarray, n_points: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Some of the chosen sequences at a time: which, and their curves by frequency, (n, n_points * n_channels)."""
+    """The chosen sequences, some at a time: indices, and curves by frequency, (n, n_points * n_channels)."""
     for which, some in chunks(sequences, indices):
         yield which, by_frequency(resample(some, n_points))

@@ -1,4 +1,4 @@
-"""Whole data sets, some sequences at a time, so that memory is bounded."""
+"""Read data sets some sequences at a time, so that memory is bounded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK_STEPS = 1 << 17
 
 
 class Sequences(Protocol):
-    """What closed forms are learnt from: scaled sequences that can be read in any order."""
+    """The data for closed-form fits: scaled sequences that can be read in any order."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -27,12 +27,12 @@ class Sequences(Protocol):
         ...
 
     def load(self, indices: np.ndarray) -> Ragged:
-        """The chosen ones, scaled and back to back, as arrays or tensors."""
+        """The chosen sequences, scaled and back to back, as arrays or tensors."""
         ...
 
 
 def chunks(sequences: Sequences, indices: np.ndarray) -> Iterator[tuple[np.ndarray, Ragged]]:
-    """The chosen sequences in their order, some at a time: which, and the sequences themselves as NumPy arrays."""
+    """The chosen sequences in order, some at a time: indices, and sequences as NumPy arrays."""
     ends = np.cumsum(sequences.lengths[indices])
     first = 0
     while first < len(indices):
@@ -44,7 +44,7 @@ def chunks(sequences: Sequences, indices: np.ndarray) -> Iterator[tuple[np.ndarr
 
 
 def as_arrays(sequences: Ragged) -> Ragged:
-    """The same sequences with values in NumPy; shares memory where it can."""
+    """The same sequences with NumPy values; shares memory if possible."""
     observed = None if sequences.observed is None else to_numpy(sequences.observed)
     return Ragged.view(to_numpy(sequences.values), sequences.starts, sequences.lengths, observed)
 
@@ -55,8 +55,8 @@ def evenly(n: int, most: int) -> np.ndarray:
 
 
 def folds(indices: np.ndarray, n_folds: int) -> np.ndarray:
-    """The fold of each sequence, a function of its index alone: neighbours and multiples are spread over all.
+    """The fold of each sequence, a function of its index: neighbours and multiples are spread over all folds.
 
-    A golden-ratio sequence, whose every stretch is nearly balanced. Returns (n,) int64.
+    A golden-ratio sequence; every stretch of it is nearly balanced. Returns (n,) int64.
     """
     return np.floor(indices * (np.sqrt(5) - 1) / 2 % 1 * n_folds).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What all values of a vector say about its curve beyond the basis: a ridge regression, kept only where it pays."""
+"""A ridge regression from all values of a vector to the residual of the basis, if it improves left-out sequences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)  # times the mean variance of a value
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Products:
-    """Sums over sequences: of values, (k, k), and of values and residuals, (k, q)."""
+    """Sums over sequences of products: of values, (k, k), and of values and residuals, (k, q)."""
 
     gram: np.ndarray
     cross: np.ndarray
@@ -27,12 +27,12 @@ class Products:
 
 
 def products_of(values: np.ndarray, residuals: np.ndarray) -> Products:
-    """values: (n, k); residuals: (n, q), what the basis leaves of each curve."""
+    """values: (n, k); residuals: (n, q), of each curve after the basis."""
     return Products(values.T @ values, values.T @ residuals)
 
 
 def fit_correction(folds: Sequence[Products], n_decoding: int) -> np.ndarray:
-    """From values to what the basis leaves of a curve, (k, q); zeros unless left-out sequences gain by it.
+    """Weights from values to the residual of a curve, (k, q); zeros unless they improve left-out sequences.
 
     Two candidates per penalty: from all values, and from those alone that do not decode. The best is taken if its gain
     over all folds is larger than its standard error.
@@ -58,5 +58,5 @@ def _solution(products: Products, penalty: float, first: int) -> np.ndarray:
 
 
 def _gain(products: Products, weights: np.ndarray) -> float:
-    """By how much the weights lower the sum of squared residuals of the sequences that the sums are of."""
+    """The reduction of squared residuals by the weights, summed over the sequences."""
     return float(2 * np.sum(weights * products.cross) - np.sum(weights * (products.gram @ weights)))

@@ -1,4 +1,4 @@
-"""Eigenvectors that have the same bits for any number of threads."""
+"""Eigenvectors with the same bits for any number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lengths in usual units: what a vector tells of how long its sequence was."""
+"""Standardised lengths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_UNIT = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LengthUnits:
-    """mean, unit, longest: of training, in steps. unit is 0 where all lengths were one.
+    """mean, unit, longest: of training, in steps. unit is 0 if all lengths were equal.
 
     The unit is the standard deviation, but at least a tenth of the mean: a sequence much shorter than nearly equal
     ones is no more than ten units away.
@@ -23,7 +23,7 @@ class LengthUnits:
     longest: float
 
     def of(self, lengths: np.ndarray) -> np.ndarray:
-        """(min(length, twice the longest) - mean) / unit; zeros where all lengths were one. Returns (n,) float64."""
+        """(min(length, twice the longest) - mean) / unit; zeros if all lengths were equal. Returns (n,) float64."""
         if self.unit == 0:
             return np.zeros(len(lengths))
         return (np.minimum(lengths, MAX_FACTOR * self.longest) - self.mean) / self.unit

@@ -1,4 +1,4 @@
-"""Sums over sequences that can be merged: what a covariance by frequency, shrunk and cross-validated, is made of."""
+"""Mergeable sums over sequences, for covariances by frequency with shrinkage and cross-validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linear maps of rows, each computed by itself: its bits depend neither on the others nor on the number of threads."""
+"""Linear maps of rows; the bits of a row do not depend on other rows or the number of threads."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Shares:
         return convolution_shares(sequences, self.convolutions, self.thresholds)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All of it, by name."""
+        """The fitted arrays, by name."""
         return {
             "dilations": self.convolutions.dilations,
             "channels": self.convolutions.channels,
@@ -46,7 +46,7 @@ class Shares:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Shares:
-        """What to_arrays() was called on. Raises InvalidParameter where the parts contradict each other."""
+        """The inverse of to_arrays(). Raises InvalidParameter where the parts contradict each other."""
         which = Convolutions(
             arrays["dilations"], arrays["channels"], arrays["n_biases"], bool(arrays["is_standardised"][0])
         )

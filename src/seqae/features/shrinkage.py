@@ -1,4 +1,4 @@
-"""A covariance shrunk towards one in which frequencies do not vary together, and how far, by cross-validation.
+"""A covariance shrunk towards one with independent frequencies, by an amount chosen by cross-validation.
 
 Sigma = (1 - a) S + a blockdiag_f(S_ff), with S of the curves by frequency (see cosine.py): the second part is what a
 stationary process has, keeps how channels vary together, and has as many directions as there are values. So there can

@@ -1,4 +1,4 @@
-"""Values of a basis from sequences, by regularised least squares through the decoder."""
+"""Values of a basis for sequences, by regularised least squares through the decoder."""
 
 from __future__ import annotations
 

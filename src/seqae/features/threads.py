@@ -1,4 +1,4 @@
-"""Linear algebra on one thread, as the order of its sums depends on how many it has."""
+"""Linear algebra on one thread: the order of its sums depends on the number of threads."""
 
 from __future__ import annotations
 

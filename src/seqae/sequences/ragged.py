@@ -23,7 +23,7 @@ class Ragged:
     """Sequences of any length; sequence i is `values[starts[i]:starts[i]+lengths[i]]`. Sequences may overlap.
 
     values: (n_steps, n_channels) float32, or (n_steps,) int32 for tokens; a NumPy array, a memory map, or a tensor.
-        float64 keeps its digits until a model centres it.
+        float64 values keep their precision until a model centres them.
     starts, lengths: (n_sequences,) int64, in steps.
     observed: bool, shaped like values; False is missing. None means that everything was observed.
 
@@ -53,7 +53,7 @@ class Ragged:
 
     @classmethod
     def view(cls, values: Any, starts: np.ndarray, lengths: np.ndarray, observed: Any = None) -> Ragged:
-        """A Ragged of parts already known to fit together: no check, no copy."""
+        """A Ragged of valid parts, without check or copy."""
         self = object.__new__(cls)
         for name, part in (("values", values), ("starts", starts), ("lengths", lengths), ("observed", observed)):
             object.__setattr__(self, name, part)
@@ -61,7 +61,7 @@ class Ragged:
 
     @classmethod
     def back_to_back(cls, values: Any, lengths: np.ndarray, observed: Any = None) -> Ragged:
-        """Sequences that follow one another in values, each starting where the last one ended."""
+        """Sequences that lie back to back in values."""
         lengths = as_counts(lengths, "lengths")
         return cls(values, starts_of(lengths), lengths, observed)
 
@@ -71,7 +71,7 @@ class Ragged:
 
         X: a Ragged; a list (or object array) of (n_i, n_channels) arrays, or of (n_i,) arrays with one channel;
             or one (n_sequences, n_steps, n_channels) array. NumPy arrays, nested lists and tensors are all taken;
-            a C-ordered array of floats is not copied, a memory map included. What float32 does not hold is float64.
+            C-ordered arrays of floats, memory maps included, are not copied. Values beyond float32 are float64.
         missing: "error" refuses NaN; "mask" takes NaN as not observed.
 
         Raises InvalidSequence naming sequence, step and channel; InvalidParameter for another `missing`.
@@ -127,7 +127,7 @@ class Ragged:
 
     @classmethod
     def checked(cls, values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, missing: str) -> Ragged:
-        """A Ragged of raw numbers: each value of each sequence is looked at, then all become float32 or float64.
+        """A Ragged of raw numbers: checks each value, then converts to float32 or float64.
 
         values: (n_rows, n_channels) in any real dtype; starts: ascending, and sequences that do not overlap.
         missing: as in from_any. Raises as from_any does.
@@ -148,17 +148,17 @@ class Ragged:
 
     @property
     def shape(self) -> tuple[int]:
-        """(n_sequences,): by this scikit-learn's splitters and searches know that they may index it by an array."""
+        """(n_sequences,), which tells scikit-learn's splitters and searches that index arrays work."""
         return (len(self.lengths),)
 
     @property
     def n_steps(self) -> int:
-        """Steps of all sequences together; a step that two sequences share counts twice."""
+        """The number of steps of all sequences; a step that two sequences share counts twice."""
         return int(self.lengths.sum())
 
     @property
     def is_tokens(self) -> bool:
-        """Whether the steps are token numbers rather than vectors."""
+        """Whether the steps are tokens instead of vectors."""
         return self.values.ndim == 1
 
     @property
@@ -202,11 +202,11 @@ class Ragged:
         return step_numbers_of(self.lengths)
 
     def is_compact(self) -> bool:
-        """Whether values holds exactly these sequences, one after the other."""
+        """Whether values contains exactly these sequences, back to back."""
         return self.n_steps == len(self.values) and bool(np.array_equal(self.starts, starts_of(self.lengths)))
 
     def compact(self) -> Ragged:
-        """The same sequences back to back, in values of their own; itself if they are so already."""
+        """The same sequences back to back in their own array; itself if it is compact."""
         if self.is_compact():
             return self
         rows = self.step_indices()
@@ -216,8 +216,8 @@ class Ragged:
     def windows(self, length: int, stride: int = 1) -> Ragged:
         """Every window of `length` steps, `stride` apart, within each sequence; windows share memory.
 
-        The last window of a sequence ends at its last step, also where the stride does not divide; a sequence shorter
-        than `length` gives none. Raises InvalidParameter unless length and stride are 1 or more.
+        The last window of a sequence ends at its last step, even if the stride does not divide; a sequence shorter
+        than `length` has none. Raises InvalidParameter unless length and stride are 1 or more.
         """
         for name, count in (("length", length), ("stride", stride)):
             if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
@@ -243,7 +243,7 @@ class Ragged:
 
 
 def back_to_back(values: Any, lengths: np.ndarray) -> Ragged:
-    """A Ragged of steps known to lie one sequence after the other: no check, no copy."""
+    """A Ragged of back-to-back sequences, without check or copy."""
     return Ragged.view(values, starts_of(lengths), lengths)
 
 

@@ -1,8 +1,7 @@
 """Per-channel centre and scale, fitted in one pass over the data and saved with the model.
 
-Values stay in the precision in which they came until they are centred: a channel whose spread is small beside its
-mean, such as a time stamp or a counter, would lose its digits in float32. Its scaling is float64, and that of ordinary
-data float32.
+Values keep their own precision until they are centred: a channel with a small spread and a large mean, such as a time
+stamp or a counter, would lose its digits in float32. Its scaling is float64; that of ordinary data is float32.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from .ragged import Ragged
 
 CHUNK_STEPS = 1 << 16
 ENOUGH = 2.0**13
-"""So many steps of float32 within a standard deviation keep every digit that a model can use."""
+"""Least number of float32 steps within a standard deviation: enough digits for a model."""
 TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -47,9 +46,9 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
-    """How the observed values of each channel lie. All (n_channels,) float64; zeros where nothing was observed.
+    """Statistics of the observed values of each channel. All (n_channels,) float64; zeros if nothing was observed.
 
-    epsilon: the relative step of the type in which the values came.
+    epsilon: the relative precision of the values' original type.
     """
 
     low: np.ndarray
@@ -60,14 +59,14 @@ class Spread:
 
     @property
     def is_constant(self) -> np.ndarray:
-        """Channels that do not vary, up to the rounding of the type in which they came. (n_channels,) bool."""
+        """Channels that do not vary, up to rounding in their original type. (n_channels,) bool."""
         if self.epsilon > np.finfo(np.float64).eps:
             return self.deviation <= 4 * self.epsilon * np.abs(self.mean)
         return self.high - self.low <= 4 * self.epsilon * np.maximum(np.abs(self.low), np.abs(self.high))
 
     @property
     def needs_float64(self) -> np.ndarray:
-        """Channels that would lose digits if they were rounded to float32 before they are centred. (n_channels,)."""
+        """Channels that would lose digits in float32 before centring. (n_channels,) bool."""
         if self.epsilon > np.finfo(np.float64).eps:
             return np.zeros(len(self.mean), bool)
         step = np.spacing(np.abs(self.mean).astype(np.float32)).astype(np.float64)
@@ -95,10 +94,10 @@ def at_needed_precision(sequences: Ragged, spread: Spread) -> Ragged:
 
 
 def in_float32(sequences: Ragged) -> Ragged:
-    """The same sequences, float64 values rounded to float32; others as they are."""
+    """The same sequences with float64 values rounded to float32."""
     if sequences.values.dtype != np.float64:
         return sequences
-    with np.errstate(over="ignore"):  # what lies between the sequences may be anything
+    with np.errstate(over="ignore"):  # values between sequences may be anything
         values = np.asarray(sequences.values).astype(np.float32)
     return Ragged.view(values, sequences.starts, sequences.lengths, sequences.observed)
 
@@ -106,7 +105,7 @@ def in_float32(sequences: Ragged) -> Ragged:
 def spread_of(sequences: Ragged) -> Spread:
     """One pass with float64 sums, chunks merged as in Chan, Golub & LeVeque (1983).
 
-    float64 values are summed as differences from the first one, so that a small spread on a large mean is exact.
+    float64 values are summed as differences from the first one, so that a small spread with a large mean is exact.
     """
     n_channels = sequences.n_channels
     is_float64 = sequences.values.dtype == np.float64
@@ -134,7 +133,7 @@ def spread_of(sequences: Ragged) -> Spread:
 
 
 def _chunks(sequences: Ragged) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The steps of all sequences, some at a time: float64 values and what of them was observed."""
+    """The steps of all sequences, some at a time: float64 values and their mask."""
     for rows in _row_chunks(sequences):
         values = np.asarray(sequences.values[rows], np.float64)
         observed = np.ones(values.shape, bool) if sequences.observed is None else np.asarray(sequences.observed[rows])
