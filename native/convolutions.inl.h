@@ -170,8 +170,7 @@ private:
     // writes those outputs of the steps from t on, at most a block, whose turn it is
     void sample(const float* y, const KernelGroup& group, std::int64_t t, std::int64_t first) {
         const std::int64_t n = n_ - t < block ? n_ - t : block, from = first + t;
-        std::int64_t begin = 0;
-        while (begin < p_.n_samples && p_.samples[begin] < from) ++begin;
+        const std::int64_t begin = first_sample(from);
         const Taps taps(y + t, group.dilation, nearby_, n, sums_);
         for (std::int32_t i = group.first; i < group.last; ++i) {
             const Comparison& kernel = p_.comparisons[i];
@@ -185,6 +184,18 @@ private:
         }
     }
 
+    // of those from a step on
+    std::int64_t first_sample(std::int64_t step) const {
+        std::int64_t low = 0, high = p_.n_samples;
+        while (low < high) {
+            const std::int64_t middle = (low + high) / 2;
+            if (p_.samples[middle] < step) low = middle + 1;
+            else
+                high = middle;
+        }
+        return low;
+    }
+
     const ConvolutionProblem& p_;
     const std::int64_t margin_ = round_up(margin_of(p_.longest), width);
     std::int64_t stride_ = 0, n_ = 0, nearby_ = 0;  // n_, nearby_: of the sequence at hand
@@ -192,17 +203,25 @@ private:
     std::int64_t* counts_;
 };
 
-inline void convolution_shares(const ConvolutionProblem& p, int n_threads) {
-    const std::int64_t room = Convolver(p, nullptr).n_taken;
-    const Block memory(room * n_threads * sizeof(float));
+// f(convolver, i) for each sequence
+template <class F>
+void each_convolved(const ConvolutionProblem& p, int n_threads, F f) {
+    const std::int64_t room = Convolver(p, nullptr).n_taken, n_workers = p.sequences.n < n_threads ? p.sequences.n : n_threads;
+    const Block memory(room * n_workers * sizeof(float));
     each_sequence(p.sequences.n, n_threads, [&](std::int64_t i, int worker) {
-        Convolver(p, memory.as<float>() + room * worker).shares(i);
+        Convolver convolver(p, memory.as<float>() + room * worker);
+        f(convolver, i);
     });
 }
 
-inline void convolution_outputs(const ConvolutionProblem& p) {
-    const Block memory(Convolver(p, nullptr).n_taken * sizeof(float));
-    Convolver convolver(p, memory.as<float>());
-    std::int64_t first = 0;
-    for (std::int64_t i = 0; i < p.sequences.n; first += p.sequences.lengths[i++]) convolver.outputs(i, first);
+inline void convolution_shares(const ConvolutionProblem& p, int n_threads) {
+    each_convolved(p, n_threads, [](Convolver& convolver, std::int64_t i) { convolver.shares(i); });
+}
+
+inline void convolution_outputs(const ConvolutionProblem& p, int n_threads) {
+    const Block memory((p.sequences.n + 1) * sizeof(std::int64_t));
+    std::int64_t* const firsts = memory.as<std::int64_t>();  // steps of the sequences before each
+    firsts[0] = 0;
+    for (std::int64_t i = 0; i < p.sequences.n; ++i) firsts[i + 1] = firsts[i] + p.sequences.lengths[i];
+    each_convolved(p, n_threads, [&](Convolver& convolver, std::int64_t i) { convolver.outputs(i, firsts[i]); });
 }

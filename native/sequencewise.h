@@ -69,7 +69,7 @@ struct SequencewiseOperations {
     void (*grid_gram)(const CurveProblem&, int n_threads);
     void (*resample)(const CurveProblem&, int n_threads);
     void (*convolution_shares)(const ConvolutionProblem&, int n_threads);
-    void (*convolution_outputs)(const ConvolutionProblem&);
+    void (*convolution_outputs)(const ConvolutionProblem&, int n_threads);
     void (*statistics)(const StatisticsProblem&, int n_threads);
 };
 

@@ -47,7 +47,7 @@ Sequences sequences_of(const Values& values, const Observed& observed, const Cou
     return s;
 }
 
-const SequencewiseOperations& operations() { return *active_kernel().sequencewise; }
+const SequencewiseOperations& active_operations() { return *active_kernel().sequencewise; }
 
 CurveProblem curves_of(const Sequences& sequences, const Array<double, 3>& curves) {
     CurveProblem p{sequences, int(curves.shape(1)), curves.data()};
@@ -59,8 +59,9 @@ CurveProblem curves_of(const Sequences& sequences, const Array<double, 3>& curve
 template <void (*SequencewiseOperations::*operation)(const CurveProblem&, int)>
 void to_curves(Values values, Observed observed, Counts starts, Counts lengths, Array<double, 3> curves, int n_threads) {
     const CurveProblem p = curves_of(sequences_of(values, observed, starts, lengths), curves);
+    const SequencewiseOperations& operations = active_operations();
     const nb::gil_scoped_release release;
-    (operations().*operation)(p, n_threads);
+    (operations.*operation)(p, n_threads);
 }
 
 void grid_write(Array<double, 3> curves, Counts lengths, Array<float, 2> steps, int n_threads) {
@@ -71,8 +72,9 @@ void grid_write(Array<double, 3> curves, Counts lengths, Array<float, 2> steps, 
     require(std::int64_t(steps.shape(0)) == n_steps && steps.shape(1) == curves.shape(2),
             "steps must have shape (n_steps, n_channels)");
     p.steps = steps.data(), p.firsts = firsts.data();
+    const SequencewiseOperations& operations = active_operations();
     const nb::gil_scoped_release release;
-    operations().grid_write(p, n_threads);
+    operations.grid_write(p, n_threads);
 }
 
 // observed: none for one channel that all is observed of
@@ -86,8 +88,9 @@ void grid_gram(Observed observed, Counts starts, Counts lengths, Array<double, 3
                 beside.shape(2) == diagonal.shape(2),
             "beside must have one point less than the diagonal");
     p.beside = beside.data();
+    const SequencewiseOperations& operations = active_operations();
     const nb::gil_scoped_release release;
-    operations().grid_gram(p, n_threads);
+    operations.grid_gram(p, n_threads);
 }
 
 Convolutions convolutions_of(const Counts& dilations, const Array<const bool, 3>& channels, const Counts& n_biases) {
@@ -119,22 +122,11 @@ void convolution_shares(Values values, Observed observed, Counts starts, Counts 
             "biases must be (n_features,), and shares (n_sequences, n_features)");
     p.longest = longest_of(p.sequences);
     p.n_features = int(convolutions.n_features()), p.shares = shares.data();
+    const SequencewiseOperations& operations = active_operations();
     const nb::gil_scoped_release release;
     const ConvolutionPlan plan = plan_shares(convolutions, biases.data());
     plan.into(p);
-    operations().convolution_shares(p, n_threads);
-}
-
-// of the kernels of one dilation, from outputs at the sampled steps
-void quantiles_of(ConvolutionProblem p, const Convolutions& one_dilation, const double* probabilities, float* out) {
-    const ConvolutionPlan plan = plan_outputs(one_dilation);
-    plan.into(p);
-    std::vector<float> outputs(n_kernels * p.n_samples);
-    p.n_features = n_kernels, p.outputs = outputs.data();
-    operations().convolution_outputs(p);
-    const std::int64_t n = *one_dilation.n_biases;
-    for (int k = 0; k < n_kernels; ++k)
-        take_quantiles(p.outputs + k * p.n_samples, p.n_samples, probabilities + k * n, n, out + k * n);
+    operations.convolution_shares(p, n_threads);
 }
 
 void convolution_quantiles(Values values, Observed observed, Counts starts, Counts lengths, Counts dilations,
@@ -146,22 +138,33 @@ void convolution_quantiles(Values values, Observed observed, Counts starts, Coun
     require(std::int64_t(probabilities.shape(0)) == convolutions.n_features() && quantiles.shape(0) == probabilities.shape(0),
             "probabilities and quantiles must be (n_features,)");
     p.longest = longest_of(p.sequences);
-    p.samples = samples.data(), p.n_samples = std::int64_t(samples.shape(0));
+    p.n_samples = std::int64_t(samples.shape(0)), p.samples = samples.data();
     require(p.n_samples > 0, "there must be samples");
-    std::vector<std::int64_t> firsts(1, 0);  // features before those of each dilation
-    for (std::int64_t d = 0; d < convolutions.n_dilations; ++d) firsts.push_back(firsts[d] + n_kernels * convolutions.n_biases[d]);
+    const SequencewiseOperations& operations = active_operations();
     const nb::gil_scoped_release release;
-    parallel_for(int(convolutions.n_dilations), n_threads, [&](int d, int) {
-        quantiles_of(p, convolutions.only(d), probabilities.data() + firsts[d], quantiles.data() + firsts[d]);
-    });
+    std::vector<float> outputs(n_kernels * p.n_samples);
+    p.n_features = n_kernels, p.outputs = outputs.data();
+    const double* wanted = probabilities.data();
+    float* out = quantiles.data();
+    for (std::int64_t d = 0; d < convolutions.n_dilations; ++d) {
+        const std::int64_t n = convolutions.n_biases[d];
+        const ConvolutionPlan plan = plan_outputs(convolutions.only(d));
+        plan.into(p);
+        operations.convolution_outputs(p, n_threads);
+        parallel_for(n_kernels, n_threads, [&](int k, int) {
+            take_quantiles(p.outputs + k * p.n_samples, p.n_samples, wanted + k * n, n, out + k * n);
+        });
+        wanted += n_kernels * n, out += n_kernels * n;
+    }
 }
 
 void statistics(Values values, Observed observed, Counts starts, Counts lengths, Array<float, 2> out, int n_threads) {
     const StatisticsProblem p{sequences_of(values, observed, starts, lengths), out.data()};
     require(std::int64_t(out.shape(0)) == p.sequences.n && int(out.shape(1)) == 6 * p.sequences.n_channels + 1,
             "out must have shape (n_sequences, 6 n_channels + 1)");
+    const SequencewiseOperations& operations = active_operations();
     const nb::gil_scoped_release release;
-    operations().statistics(p, n_threads);
+    operations.statistics(p, n_threads);
 }
 
 }  // namespace
