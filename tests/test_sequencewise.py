@@ -31,9 +31,9 @@ def _kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @st.composite
 def sequences(draw: st.DrawFn) -> Ragged:
-    """Overlapping sequences of 0..40 steps and 1..5 channels, some with missing values."""
+    """Overlapping sequences of 1..5 channels and 0..40 steps, or few more, some with missing values."""
     rng = np.random.default_rng(draw(st.integers(0, 999)))
-    lengths = np.array(draw(st.lists(st.integers(0, 40), min_size=1, max_size=6)))
+    lengths = np.array(draw(st.lists(st.integers(0, 40) | st.sampled_from([256, 300]), min_size=1, max_size=6)))
     values = rng.normal(size=(int(lengths.max()) + 9, draw(st.integers(1, 5)))).astype(np.float32)
     observed = rng.random(values.shape) < draw(st.sampled_from([0.1, 0.8])) if draw(st.booleans()) else None
     starts = rng.integers(0, len(values) - lengths + 1)

@@ -6,16 +6,16 @@ company, for any number of threads, and on every kernel, the reference included:
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.ragged import Ragged
 from . import active_kernel
-from . import sequencewise_native as native
-from . import sequencewise_reference as reference
 from .convolutions import KERNELS, N_KERNELS, N_TAPS, Convolutions
+from .native import sequencewise as native
+from .reference import sequencewise as reference
 
 __all__ = [
     "KERNELS",
@@ -44,7 +44,7 @@ def grid_read(sequences: Ragged, n_points: int) -> np.ndarray:
     nothing: its row is left out of R, for its channel alone (see observed_gram).
     Returns (n_sequences, n_points, n_channels) float64, sums over the steps in their order.
     """
-    return _implementation().grid_read(_checked(sequences), _checked_points(n_points))
+    return _backend().grid_read(_checked(sequences), _checked_points(n_points))
 
 
 def grid_write(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
@@ -58,7 +58,7 @@ def grid_write(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
         raise InvalidParameter(
             f"curves must be ({len(lengths)}, n_points, n_channels), one for each length, got {curves.shape}"
         )
-    return _implementation().grid_write(curves, lengths)
+    return _backend().grid_write(curves, lengths)
 
 
 def grid_gram(lengths: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def grid_gram(lengths: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarra
 
     Returns its diagonals (n_lengths, n_points) and what lies beside them (n_lengths, n_points - 1), float64.
     """
-    diagonal, beside = _implementation().grid_gram(_checked_lengths(lengths), None, None, _checked_points(n_points))
+    diagonal, beside = _backend().grid_gram(_checked_lengths(lengths), None, None, _checked_points(n_points))
     return diagonal[:, :, 0], beside[:, :, 0]
 
 
@@ -77,7 +77,7 @@ def observed_gram(sequences: Ragged, n_points: int) -> tuple[np.ndarray, np.ndar
     """
     sequences = _checked(sequences)
     observed = np.ones(sequences.values.shape, bool) if sequences.observed is None else sequences.observed
-    return _implementation().grid_gram(sequences.lengths, sequences.starts, observed, _checked_points(n_points))
+    return _backend().grid_gram(sequences.lengths, sequences.starts, observed, _checked_points(n_points))
 
 
 def resample(sequences: Ragged, n_points: int) -> np.ndarray:
@@ -86,7 +86,7 @@ def resample(sequences: Ragged, n_points: int) -> np.ndarray:
     Missing values are first filled in from their neighbours in time, as in convolution_shares. One point lies in the
     middle. Returns (n_sequences, n_points, n_channels) float64; zeros for a sequence without steps.
     """
-    return _implementation().resample(_checked(sequences), _checked_points(n_points))
+    return _backend().resample(_checked(sequences), _checked_points(n_points))
 
 
 def convolution_shares(sequences: Ragged, convolutions: Convolutions, biases: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ def convolution_shares(sequences: Ragged, convolutions: Convolutions, biases: np
     sequences = _checked(sequences, convolutions)
     biases = np.ascontiguousarray(biases, np.float32)
     _check_features("biases", biases, convolutions)
-    return _implementation().convolution_shares(sequences, convolutions, biases)
+    return _backend().convolution_shares(sequences, convolutions, biases)
 
 
 def convolution_quantiles(sequences: Ragged, convolutions: Convolutions, probabilities: np.ndarray) -> np.ndarray:
@@ -121,7 +121,7 @@ def convolution_quantiles(sequences: Ragged, convolutions: Convolutions, probabi
     if n == 0:
         return np.zeros(convolutions.n_features, np.float32)
     steps = np.arange(n) * sequences.n_steps // n
-    return _implementation().convolution_quantiles(sequences, convolutions, probabilities, steps)
+    return _backend().convolution_quantiles(sequences, convolutions, probabilities, steps)
 
 
 def statistics(sequences: Ragged) -> np.ndarray:
@@ -131,10 +131,26 @@ def statistics(sequences: Ragged) -> np.ndarray:
     taken off before squaring.
     Returns (n_sequences, 6 * n_channels + 1) float32: means of all channels, then deviations, and so on.
     """
-    return _implementation().statistics(_checked(sequences))
+    return _backend().statistics(_checked(sequences))
 
 
-def _implementation() -> ModuleType:
+class _Backend(Protocol):
+    """What both backends compute, of arguments that were checked."""
+
+    def grid_read(self, sequences: Ragged, n_points: int) -> np.ndarray: ...
+    def grid_write(self, curves: np.ndarray, lengths: np.ndarray) -> Ragged: ...
+    def grid_gram(
+        self, lengths: np.ndarray, starts: np.ndarray | None, observed: np.ndarray | None, n_points: int
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+    def resample(self, sequences: Ragged, n_points: int) -> np.ndarray: ...
+    def convolution_shares(self, sequences: Ragged, convolutions: Convolutions, biases: np.ndarray) -> np.ndarray: ...
+    def convolution_quantiles(
+        self, sequences: Ragged, convolutions: Convolutions, probabilities: np.ndarray, steps: np.ndarray
+    ) -> np.ndarray: ...
+    def statistics(self, sequences: Ragged) -> np.ndarray: ...
+
+
+def _backend() -> _Backend:
     return reference if active_kernel() == "reference" else native
 
 

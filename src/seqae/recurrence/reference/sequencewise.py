@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..sequences.ragged import Ragged, back_to_back, starts_of
-from .convolutions import KERNELS, N_TAPS, Convolutions
+from ...sequences.ragged import Ragged, back_to_back, starts_of
+from ..convolutions import KERNELS, N_TAPS, Convolutions
 
 LOWEST_DEVIATION = 0.01
 """Of a standardised channel, in units of the scaled channel: what moves less is not blown up."""

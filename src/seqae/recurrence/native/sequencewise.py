@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..sequences.ragged import Ragged, back_to_back
-from .convolutions import Convolutions
-from .native.extension import extension
-from .threads import n_kernel_threads
+from ...sequences.ragged import Ragged, back_to_back
+from ..convolutions import Convolutions
+from ..threads import n_kernel_threads
+from .extension import extension
 
 
 def grid_read(sequences: Ragged, n_points: int) -> np.ndarray:
