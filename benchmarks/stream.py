@@ -17,8 +17,9 @@ from rich.table import Table
 from sklearn.frozen import FrozenEstimator
 
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder, Stream
-from seqae.bench.machine import matrix_rate
 from seqae.model.autoencoder import Autoencoder
+
+from .speed.machine import matrix_rate
 
 WINDOW, N_CHANNELS, HIDDEN_SIZE, LATENT_SIZE = 100, 4, 64, 32
 N_STREAMS = 10_000

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..recurrence import active_kernel
+from seqae.recurrence import active_kernel
 
 MATRIX_SIZE = 2048
 

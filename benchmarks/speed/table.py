@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..estimator import SequenceAutoencoder
-from ..model.presets import Architecture
-from ..recurrence import Cell, Readout, Weights, kernel_first, recur_feedback
-from ..sequences.ragged import Ragged
+from seqae.estimator import SequenceAutoencoder
+from seqae.model.presets import Architecture
+from seqae.recurrence import Cell, Readout, Weights, kernel_first, recur_feedback
+from seqae.sequences.ragged import Ragged
+
 from . import others, peers
 from .machine import seconds
 

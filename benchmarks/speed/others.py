@@ -43,8 +43,8 @@ def sequitur_epoch(sequences: list[np.ndarray], hidden_size: int) -> float:
 
     Its smallest encoder has two layers, (channels -> hidden_size -> hidden_size).
     """
-    from sequitur.models import LSTM_AE  # pyright: ignore[reportMissingImports]
-    from sequitur.quick_train import train_model  # pyright: ignore[reportMissingImports]
+    from sequitur.models import LSTM_AE
+    from sequitur.quick_train import train_model
 
     some = [torch.from_numpy(x) for x in sequences[:SEQUITUR_SEQUENCES]]
     model = LSTM_AE(some[0].shape[1], hidden_size, h_dims=[hidden_size])
@@ -68,7 +68,7 @@ def _keras_epoch(shape: tuple[int, int, int], hidden_size: int, batch_size: int)
 
 @cache
 def _keras_model(shape: tuple[int, int, int], hidden_size: int) -> tuple[np.ndarray, Any]:
-    import keras  # pyright: ignore[reportMissingImports]
+    import keras
 
     layers = keras.layers
     model = keras.Sequential(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_sequence
 
-from ..training.batching import shuffled_batches
+from seqae.training.batching import shuffled_batches
 
 
 class TorchAutoencoder(nn.Module):
