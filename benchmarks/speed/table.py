@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seqae.estimator import SequenceAutoencoder
-from seqae.model.presets import Architecture
+from seqae.model.architecture import Architecture, EncoderPlan, Identity, LatentPlan
 from seqae.recurrence import Cell, Readout, Weights, kernel_first, recur_feedback
 from seqae.sequences.ragged import Ragged
 
@@ -127,7 +127,10 @@ def epoch_seconds(size: Size, data: Ragged) -> float:
 def autoencoder(size: Size, *, max_epochs: int) -> SequenceAutoencoder:
     """The peers' model: LSTM, repeat, LSTM, dense."""
     return SequenceAutoencoder(
-        Architecture(is_bidirectional=False, has_projection=False, length_weight=0),
+        Architecture(
+            encoder=EncoderPlan(is_bidirectional=False),
+            latent=LatentPlan(projection=Identity(), length_weight=0),
+        ),
         latent_size=size.hidden_size,
         hidden_size=size.hidden_size,
         max_epochs=max_epochs,

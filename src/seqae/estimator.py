@@ -13,10 +13,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from .errors import InvalidParameter, ModelFileError, NotFitted
 from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced, tell_lengths
 from .model.autoencoder import Autoencoder
-from .model.building import DataShape
+from .model.building import build_for
 from .model.interface import Decoder, Encoder
 from .model.losses import Loss, as_loss
-from .model.presets import Architecture, as_architecture
+from .model.plans import DataShape, Plan
+from .model.presets import as_architecture
 from .parameters import (
     DEFAULTS,
     as_random_state,
@@ -33,7 +34,7 @@ from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged
 from .sequences.scaling import fit_scaling, identity_scaling
 from .sequences.splitting import hold_out
-from .storage.autoencoder import KIND, Fitted, build_for, pack, unpack
+from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
 from .training.batching import BatchLoader
 from .training.checkpoint import Checkpoint, told_apart
@@ -77,7 +78,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def __init__(
         self,
-        architecture: str | Architecture = DEFAULTS.architecture,
+        architecture: str | Plan = DEFAULTS.architecture,
         *,
         latent_size: int = DEFAULTS.latent_size,
         hidden_size: int | None = DEFAULTS.hidden_size,
@@ -141,12 +142,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             model.check_lengths(held_out.lengths)
         scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
-        model.fit_lengths(training.lengths)
         model.to(device)
+        loader = BatchLoader(training, scaling, device)
+        model.fit_closed_form(training.lengths, loader.batches)
         history = train(
             model,
             loss,
-            BatchLoader(training, scaling, device),
+            loader,
             None if held_out is None else BatchLoader(held_out, scaling, device),
             settings,
             callbacks=callbacks,
@@ -220,7 +222,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         Raises InvalidParameter if the model is not variational: its vectors then follow no known distribution.
         """
-        if not self._fitted().architecture.is_variational:
+        if not self._fitted().is_variational:
             raise InvalidParameter(
                 "sample() needs a variational model; use architecture='variational'", parameter="architecture"
             )
@@ -267,7 +269,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model, loader = self._fitted(), self._loader(X)
         model.require_held_back()
         model.check_lengths(loader.lengths)
-        lengths = np.full(len(loader), model.architecture.n_held_back, np.int64)
+        lengths = np.full(len(loader), model.n_held_back, np.int64)
         return reduced(prediction_losses_of(model, self.loss_, loader), lengths, self.n_channels_, per)
 
     def score_samples(self, X: Any) -> np.ndarray:

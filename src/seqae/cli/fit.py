@@ -63,7 +63,7 @@ def fit(
         check_differs(checkpoint, output)
     plan = as_architecture(architecture)
     source = replace(data, symbols=split.value if plan.takes_symbols else None).read()
-    named = architecture if predicted_steps is None else replace(plan, predicted_steps=predicted_steps)
+    named = architecture if predicted_steps is None else PRESETS[architecture].predicting(predicted_steps)
     given = parameters_of(model, training) | {"latent_size": latent_size, "random_state": random_state}
     estimator = _estimator(checkpoint, quiet, architecture=named, **given).fit(source, interrupt="keep")
     estimator.save(output)

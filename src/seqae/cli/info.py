@@ -57,9 +57,7 @@ def _detector(detector: AnomalyDetector) -> dict[str, str]:
 def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
     n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
     plan = estimator.architecture
-    model = estimator.model_
-    decoders = {"decoder": model.decoder, "predictor": model.predictor, "preceder": model.preceder}
-    parts = {"encoder": model.encoder} | {name: part for name, part in decoders.items() if part is not None}
+    parts = {"encoder": estimator.model_.encoder, **estimator.model_.decoders}
     return {
         "architecture": plan if isinstance(plan, str) else repr(plan),
         **{name: _layers(part) for name, part in parts.items()},

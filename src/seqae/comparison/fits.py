@@ -12,7 +12,8 @@ from ..baselines import MeanSequence, ResampledPCA
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
 from ..model.losses import Loss
-from ..model.presets import PRESETS, Architecture, as_architecture
+from ..model.plans import Plan
+from ..model.presets import PRESETS, as_architecture
 from ..parameters import DEFAULTS, check_choice, check_count, check_fraction, check_seed
 from ..reading import take
 from ..sequences.ragged import Ragged
@@ -47,7 +48,7 @@ def compare(
     X: Any,
     y: Any = None,
     *,
-    architectures: Sequence[str | Architecture] | Mapping[str, str | Architecture] = DEFAULT,
+    architectures: Sequence[str | Plan] | Mapping[str, str | Plan] = DEFAULT,
     latent_size: int | Sequence[int] = DEFAULTS.latent_size,
     n_seeds: int = 3,
     test_fraction: float = TEST_FRACTION,
@@ -93,7 +94,7 @@ class _Task:
     """The subject of a row. is_one: whether there is only one latent size, so that names can omit it."""
 
     given_name: str
-    architecture: str | Architecture
+    architecture: str | Plan
     latent_size: int
     is_one: bool
 
@@ -148,7 +149,7 @@ class _Split:
     scaling: Scaling
 
 
-def _named(architectures: Any) -> dict[str, str | Architecture]:
+def _named(architectures: Any) -> dict[str, str | Plan]:
     if isinstance(architectures, Mapping):
         named = dict(architectures)
     else:

@@ -49,7 +49,7 @@ class AutoencoderSensor:
         code = model.encoder.encode(source)
         parts = []
         if RECONSTRUCTION in self.kinds:
-            first = model.architecture.preceding_steps if PREDICTION in self.kinds else 0
+            first = model.objective.before if PREDICTION in self.kinds else 0
             parts.append(_placed(self._errors(model.reconstructor, code, source), source.lengths, batch, first))
         if PREDICTION in self.kinds:
             parts.append(self._predictions(batch, code))

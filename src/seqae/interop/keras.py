@@ -12,8 +12,8 @@ import torch
 
 from ..errors import InvalidParameter, ModelFileError, SeqaeError
 from ..estimator import SequenceAutoencoder
-from ..model.architecture import Architecture
 from ..model.building import build
+from ..model.chains.plan import ChainPlan
 from ..sequences.scaling import identity_scaling
 from ..storage.autoencoder import Fitted
 from ..training.history import History
@@ -100,7 +100,7 @@ def _start(chain: KerasChain, start: int | Sequence[float] | None) -> np.ndarray
 
 
 def _estimator(chain: KerasChain, archive: KerasArchive, start: np.ndarray | None) -> SequenceAutoencoder:
-    architecture, shape = Architecture(chain=chain.links, length_weight=0.0), chain.shape
+    architecture, shape = ChainPlan(chain.links), chain.shape
     with torch.device("meta"):  # sizes in a hostile file must not allocate anything
         model = build(
             architecture,

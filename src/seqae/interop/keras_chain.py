@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFileError
-from ..model.architecture import ChainLayer
-from ..model.building import DataShape
-from ..model.feedback_chain import unfit_for_feedback
+from ..model.chains.feedback import unfit_for_feedback
+from ..model.chains.plan import ChainLayer
+from ..model.plans import DataShape
 from .keras_graph import KerasLayer
 from .keras_layers import Flow, links_of, parameters_of
 from .keras_route import Route, Stop

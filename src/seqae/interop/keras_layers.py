@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFileError
-from ..model.architecture import ACTIVATIONS, ChainLayer
+from ..model.chains.plan import ACTIVATIONS, ChainLayer
 from .keras_graph import KerasLayer
 
 Arrays = Mapping[str, np.ndarray]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InvalidParameter
 from ..model.interface import Decoder, Encoder
-from ..model.layer import RecurrentLayer
+from ..model.layers import RecurrentLayer
 
 _PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _NAME = re.compile(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,45 +12,82 @@ from torch import Tensor, nn
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import weighted_sum
 from ..sequences.ragged import Ragged
-from .architecture import Architecture
 from .draw import Draw
-from .interface import Decoder, Encoder
-from .latent import LengthCode, LengthHead, divergence, drawn, length_statistics
-from .layer import LinearMap, RecurrentLayer
+from .interface import Batch, Decoder, Encoder, TrainingData, as_ragged
+from .latent import LengthHead, length_statistics
+from .layers import Layer, RecurrentLayer
 from .losses import Loss
+from .plans import Plan
 from .rows import part
-from .symbols import Embedding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What training minimises, and what it does to the input.
+
+    kl_weight, kl_annealing: see Gaussian. length_weight: see LatentPlan. noise: see Values. dropped_steps: see
+    TrainingPlan. after, before, horizon_annealing: see Predict.
+    """
+
+    kl_weight: float = 0.0
+    kl_annealing: float = 0.0
+    length_weight: float = 0.0
+    noise: float = 0.0
+    dropped_steps: float = 0.0
+    after: int = 0
+    before: int = 0
+    horizon_annealing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of the loss. name: "reconstruction", "prediction", "divergence" or "lengths"; value: a scalar."""
+
+    name: str
+    weight: float
+    value: Tensor
 
 
 class Autoencoder(nn.Module):
     """Sequences to latent vectors and back; perhaps also to the steps before and after.
 
-    decoder: of the input, None if the model only predicts; predictor, preceder: of the steps that training holds back
-    at the end and the start of each sequence.
+    architecture: what it was built from, for others to read. decoder: of the input, None if the model only predicts;
+    predictor, preceder: of the steps that training holds back at the end and the start of each sequence.
+    ties: pairs of layers, of which the second has the recurrent weights of the first.
     """
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: Plan,
         encoder: Encoder,
         decoder: Decoder | None,
         *,
+        objective: Objective,
         predictor: Decoder | None = None,
         preceder: Decoder | None = None,
         length_head: LengthHead | None = None,
+        ties: Sequence[tuple[RecurrentLayer, RecurrentLayer]] = (),
     ) -> None:
         super().__init__()
-        self.architecture = architecture
+        self.architecture, self.objective = architecture, objective
         self.encoder, self.decoder = encoder, decoder
         self.predictor, self.preceder = predictor, preceder
         self.length_head = length_head
+        self._ties = tuple(ties)
+        self.tie()
         has_own = (module for module in self.modules() if next(module.parameters(recurse=False), None) is not None)
         self._anchor = (next(has_own),)  # in a tuple: it is another module's child
 
-    def forward(self, sequences: Ragged) -> Ragged:
-        """sequences: scaled, values (n_rows, n_channels), or tokens. Returns their reconstruction, back to back."""
-        code = self.encoder.encode(sequences)
-        return self.reconstructor(code.latent, sequences.lengths, code.memory)
+    def forward(self, sequences: Batch) -> Ragged:
+        """Their reconstruction, back to back. Raises InvalidSequence for tensors that are no sequences."""
+        batch = as_ragged(sequences, self)
+        code = self.encoder.encode(batch)
+        return self.reconstructor.decode(code.latent, batch.lengths, code.memory)
+
+    def tie(self) -> None:
+        """Make the recurrent weights of tied layers one parameter; needed again where loading has replaced them."""
+        for source, target in self._ties:
+            target.weight_hh, target.bias_hh = source.weight_hh, source.bias_hh
 
     @property
     def device(self) -> torch.device:
@@ -57,12 +95,28 @@ class Autoencoder(nn.Module):
         return next(self._anchor[0].parameters(recurse=False)).device
 
     @property
+    def is_variational(self) -> bool:
+        """Whether the latent vector is drawn from a distribution in training."""
+        return self.objective.kl_weight > 0
+
+    @property
+    def n_held_back(self) -> int:
+        """Steps of each sequence that training predicts from the others."""
+        return self.objective.after + self.objective.before
+
+    @property
+    def decoders(self) -> dict[str, Decoder]:
+        """Those that there are, by name: decoder, predictor, preceder."""
+        named = {"decoder": self.decoder, "predictor": self.predictor, "preceder": self.preceder}
+        return {name: decoder for name, decoder in named.items() if decoder is not None}
+
+    @property
     def reconstructor(self) -> Decoder:
         """The decoder of the input. Raises InvalidParameter if the model only predicts."""
         if self.decoder is None:
             raise InvalidParameter(
-                "this architecture was made with has_reconstruction=False: it continues sequences "
-                "(seqae.forecast) and does not reconstruct them"
+                "this architecture was made with task=Predict(): it continues sequences (seqae.forecast) and does not "
+                "reconstruct them"
             )
         return self.decoder
 
@@ -71,7 +125,7 @@ class Autoencoder(nn.Module):
         if self.predictor is None:
             raise InvalidParameter(
                 "this architecture does not continue sequences; use architecture='composite', or any with "
-                "predicted_steps of at least 1",
+                "task=Composite(after=...)",
                 parameter="predicted_steps",
             )
         return self.predictor
@@ -86,70 +140,94 @@ class Autoencoder(nn.Module):
 
     def require_held_back(self) -> None:
         """Raise InvalidParameter if training holds no steps back to predict them."""
-        if self.architecture.n_held_back == 0:
+        if self.n_held_back == 0:
             raise InvalidParameter(
-                "this architecture predicts no steps; use architecture='composite', or any with predicted_steps or "
-                "preceding_steps of at least 1",
+                "this architecture predicts no steps; use architecture='composite', or any with task=Composite(...)",
                 parameter="predicted_steps",
             )
 
-    def fit_lengths(self, lengths: np.ndarray) -> None:
-        """What length code and head need to know of the training sequences. lengths: (n_sequences,), in steps.
+    # -- training ------------------------------------------------------------------------------------------------------
+
+    def initialise(self, seed: int) -> None:
+        """Fresh parameters that the seed alone decides."""
+        generator = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, Layer):  # among torch's containers, in the order in which they were made
+                module.initialise(generator)
+        code = self.encoder.length_code
+        if code is not None:
+            code.initialise(generator)
+        if self.length_head is not None:
+            self.length_head.initialise(None if code is None else code.weight)
+
+    def fit_closed_form(self, lengths: np.ndarray, batches: Callable[[], Iterator[Ragged]]) -> None:
+        """What the parts learn before training. lengths: of the training sequences; batches: see TrainingData.
 
         A vector tells the length of what was encoded: whole sequences for reconstruction, and those without the steps
         that are held back for prediction.
         """
         encoded = [lengths] if self.decoder is not None else []
-        encoded += [lengths - self.architecture.n_held_back] if self.architecture.n_held_back else []
-        statistics = length_statistics(np.concatenate(encoded))
-        for module in (self.length_head, *self._length_codes()):
-            if module is not None:
-                module.statistics.copy_(statistics)
-
-    def _length_codes(self) -> list[LengthCode]:
-        return [module for module in self.encoder.modules() if isinstance(module, LengthCode)]
-
-    # -- training --------------------------------------------------------------------------------------------------
+        encoded += [lengths - self.n_held_back] if self.n_held_back else []
+        data = TrainingData(np.concatenate(encoded), batches)
+        for each in (self.encoder, *self.decoders.values()):
+            each.fit_closed_form(data)
+        if self.length_head is not None:
+            self.length_head.statistics.copy_(length_statistics(data.encoded_lengths))
 
     def training_loss(self, batch: Ragged, loss: Loss, draw: Draw) -> Tensor:
-        """What an update descends: reconstruction and prediction, divergence, lengths. Returns a scalar.
+        """What an update descends: the weighted sum of training_terms(). Returns a scalar."""
+        terms = [(term.weight, term.value) for term in self.training_terms(batch, loss, draw)]
+        return weighted_sum(terms) if len(terms) > 1 else terms[0][1]  # a single one is a decoder's, of weight 1
+
+    def training_terms(self, batch: Ragged, loss: Loss, draw: Draw) -> list[Term]:
+        """Reconstruction and prediction, divergence, lengths.
 
         The input is reconstructed from the vector of the whole sequence, the steps that are held back are predicted
         from the vector of the others.
         """
-        plan = self.architecture
-        annealed = min(1.0, draw.progress / plan.kl_annealing) if plan.kl_annealing else 1.0
-        terms: list[tuple[float, Tensor]] = []
+        of = self.objective
+        annealed = min(1.0, draw.progress / of.kl_annealing) if of.kl_annealing else 1.0
+        terms: list[Term] = []
         for source, tasks in self._tasks(batch):
             code = self.encoder.encode(self._corrupted(source, draw), draw)
-            latent = drawn(code, draw)
-            for decoder, whole in tasks:
+            latent = code.drawn(draw)
+            for name, decoder, whole in tasks:
                 target = self._within_horizon(whole, draw) if decoder is self.predictor else whole
-                terms.append((1, decoder.loss(latent, target, code.memory, loss, draw)))
-            if code.log_variance is not None:
-                terms.append((plan.kl_weight * annealed, divergence(code)))
+                terms.append(Term(name, 1, decoder.loss(latent, target, code.memory, loss, draw)))
+            divergence = code.divergence()
+            if divergence is not None:
+                terms.append(Term("divergence", of.kl_weight * annealed, divergence))
             of_lengths = None if self.length_head is None else self.length_head.loss(latent, source.lengths)
             if of_lengths is not None:
-                terms.append((plan.length_weight, of_lengths))
-        return weighted_sum(terms) if len(terms) > 1 else terms[0][1]  # a single one is a decoder's, of weight 1
+                terms.append(Term("lengths", of.length_weight, of_lengths))
+        return terms
 
     def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
-        """What is monitored: reconstruction and prediction as after training, and the divergence. Returns a scalar."""
+        """What is monitored: the weighted sum of evaluation_terms(). Returns a scalar."""
         total = torch.zeros((), device=batch.values.device)
+        for term in self.evaluation_terms(batch, loss):
+            total = total + term.weight * term.value
+        return total
+
+    def evaluation_terms(self, batch: Ragged, loss: Loss) -> list[Term]:
+        """Reconstruction and prediction as after training, and the divergence."""
+        terms: list[Term] = []
         for source, tasks in self._tasks(batch):
             code = self.encoder.encode(source)
-            total = total + self.architecture.kl_weight * divergence(code)
-            for decoder, target in tasks:
-                total = total + decoder.loss(code.latent, target, code.memory, loss, None)
-        return total
+            divergence = code.divergence()
+            if divergence is not None:
+                terms.append(Term("divergence", self.objective.kl_weight, divergence))
+            for name, decoder, target in tasks:
+                terms.append(Term(name, 1, decoder.loss(code.latent, target, code.memory, loss, None)))
+        return terms
 
     def source(self, batch: Ragged) -> Ragged:
         """Each sequence without the steps that are held back."""
-        return part(batch, self.architecture.preceding_steps, self.architecture.predicted_steps)
+        return part(batch, self.objective.before, self.objective.after)
 
     def held_back(self, batch: Ragged) -> Iterator[tuple[Decoder, Ragged]]:
         """The decoders of the steps that are held back, those before first, with these steps."""
-        n_after, n_before = self.architecture.predicted_steps, self.architecture.preceding_steps
+        n_after, n_before = self.objective.after, self.objective.before
         if self.preceder is not None:
             yield self.preceder, _cut(batch, np.zeros_like(batch.lengths), n_before)
         if self.predictor is not None:
@@ -157,56 +235,37 @@ class Autoencoder(nn.Module):
 
     def check_lengths(self, lengths: np.ndarray) -> None:
         """Raise InvalidSequence if a sequence has no step left beside those held back. lengths: (n_sequences,)."""
-        n_held_back = self.architecture.n_held_back
-        if n_held_back and (lengths <= n_held_back).any():
-            i = int(np.argmax(lengths <= n_held_back))
+        if self.n_held_back and (lengths <= self.n_held_back).any():
+            i = int(np.argmax(lengths <= self.n_held_back))
             raise InvalidSequence(
-                f"sequence {i} has {lengths[i]} steps, but this architecture predicts {n_held_back} of them from the "
-                f"others; give it at least {n_held_back + 1}"
+                f"sequence {i} has {lengths[i]} steps, but this architecture predicts {self.n_held_back} of them from "
+                f"the others; give it at least {self.n_held_back + 1}"
             )
 
-    def _tasks(self, batch: Ragged) -> Iterator[tuple[Ragged, list[tuple[Decoder, Ragged]]]]:
-        """What the encoder reads, and each decoder with what it is to write from the vector."""
+    def _tasks(self, batch: Ragged) -> Iterator[tuple[Ragged, list[tuple[str, Decoder, Ragged]]]]:
+        """What the encoder reads, and each decoder with what it is to write from the vector, and the term's name."""
         if self.decoder is not None:
-            yield batch, [(self.decoder, batch)]
-        if self.architecture.n_held_back:
-            yield self.source(batch), list(self.held_back(batch))
+            yield batch, [("reconstruction", self.decoder, batch)]
+        if self.n_held_back:
+            yield self.source(batch), [("prediction", *each) for each in self.held_back(batch)]
 
     def _within_horizon(self, target: Ragged, draw: Draw) -> Ragged:
         """The steps to predict that this far into the training count."""
-        annealing, n_steps = self.architecture.horizon_annealing, self.architecture.predicted_steps
+        annealing, n_steps = self.objective.horizon_annealing, self.objective.after
         reached = min(1.0, draw.progress / annealing) if annealing else 1.0
         return part(target, 0, n_steps - max(1, round(reached * n_steps)))
 
     def _corrupted(self, source: Ragged, draw: Draw) -> Ragged:
-        """Noise and dropped steps on what the encoder reads; see Architecture."""
-        plan = self.architecture
-        values = source.values
-        if plan.noise > 0:
-            values = values + plan.noise * draw.normal(values)
-        if plan.dropped_steps > 0 and source.is_tokens:
-            is_kept = draw.kept(tuple(values.shape), plan.dropped_steps, values).bool()
-            values = torch.where(is_kept, values, self._unknown_symbol())
-        elif plan.dropped_steps > 0:
-            values = values * draw.kept((len(values), 1), plan.dropped_steps, values)
+        """Noise and dropped steps on what the encoder reads; see Objective."""
+        of, values = self.objective, source.values
+        if of.noise > 0:
+            values = values + of.noise * draw.normal(values)
+        if of.dropped_steps > 0 and source.is_tokens:
+            is_kept = draw.kept(tuple(values.shape), of.dropped_steps, values).bool()
+            values = torch.where(is_kept, values, self.encoder.n_symbols or 0)
+        elif of.dropped_steps > 0:
+            values = values * draw.kept((len(values), 1), of.dropped_steps, values)
         return Ragged.view(values, source.starts, source.lengths, source.observed)
-
-    def _unknown_symbol(self) -> int:
-        return next(module.n_symbols for module in self.encoder.modules() if isinstance(module, Embedding))
-
-    # -- parameters ------------------------------------------------------------------------------------------------
-
-    def initialise(self, seed: int) -> None:
-        """Fresh parameters that the seed alone decides."""
-        generator = torch.Generator().manual_seed(seed)
-        for module in self.modules():
-            if isinstance(module, RecurrentLayer | LinearMap | Embedding):
-                module.initialise(generator)
-        codes = self._length_codes()
-        for code in codes:
-            code.initialise(generator)
-        if self.length_head is not None:
-            self.length_head.initialise(codes[0] if codes else None)
 
 
 def _cut(batch: Ragged, firsts: np.ndarray, count: int) -> Ragged:

@@ -1,44 +1,41 @@
-"""The module that an Architecture describes."""
+"""The module that a description describes: everything about it is decided here, and the modules are told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from torch import nn
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import Cell
-from .architecture import ChainLayer
-from .autoencoder import Autoencoder
-from .chain_parts import chain_parts
+from .architecture import Architecture
+from .autoencoder import Autoencoder, Objective
+from .chains.building import build_chain
+from .chains.plan import ChainPlan
+from .conditioning import Attention, Conditioning
 from .convolution import ConvolutionReader, ConvolutionWriter
 from .decoder import RecurrentDecoder
 from .encoder import RecurrentEncoder, size_of_summary
 from .interface import Decoder
-from .latent import LengthHead
-from .presets import Architecture, as_architecture
-from .symbols import Embedding, SymbolDecoder
-from .tying import tie
-
-HIDDEN_SIZE, N_LAYERS = 64, 1
-"""Where neither the architecture nor the estimator says."""
+from .latent import LengthCode, LengthHead
+from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
+from .plans import DataShape, Plan
+from .presets import as_architecture
+from .symbols import SymbolDecoder
 
 
 @dataclass(frozen=True, slots=True)
-class DataShape:
-    """What of the data the model's sizes follow. n_steps: of every sequence, None if they differ; n_symbols: of tokens.
+class Sizes:
+    """How large a recurrent autoencoder is. encoder, decoder: units of each layer; cell: of all of them."""
 
-    n_channels is 1 for tokens.
-    """
-
-    n_channels: int
-    n_steps: int | None = None
-    n_symbols: int | None = None
+    cell: Cell
+    latent_size: int
+    encoder: tuple[int, ...]
+    decoder: tuple[int, ...]
 
 
 def build(
-    architecture: str | Architecture,
+    architecture: str | Plan,
     cell: str,
     *,
     n_channels: int,
@@ -51,84 +48,167 @@ def build(
     """The module that an architecture describes, its parameters all zero.
 
     hidden_size, n_layers: None is what the architecture says, else 64 and 1. n_steps, n_symbols: see DataShape.
-    Raises InvalidParameter where sizes contradict each other, or where the architecture ignores one that is given.
+    Raises InvalidParameter where sizes contradict each other, or where the architecture ignores one that is given;
+    InvalidSequence for data that it does not take.
     """
-    plan = as_architecture(architecture)
-    recurrent = Cell(cell, plan.activation)  # pyright: ignore[reportArgumentType]
-    shape = DataShape(n_channels, n_steps, n_symbols)
-    _check_unused(plan, hidden_size=hidden_size, n_layers=n_layers)
-    if plan.chain is not None:
-        return _build_chain(plan, plan.chain, shape, latent_size)
-    encoder_sizes = _encoder_sizes(plan, latent_size, hidden_size, n_layers)
-    _check(plan, recurrent, shape, encoder_sizes, latent_size)
-    reader, input_size = _reader(plan, shape, encoder_sizes[0])
-    encoder = RecurrentEncoder(
-        plan, recurrent, encoder_sizes, input_size=input_size, latent_size=latent_size, reader=reader
+    plan, shape = as_architecture(architecture), DataShape(n_channels, n_steps, n_symbols)
+    plan.check_unused(hidden_size=hidden_size, n_layers=n_layers)
+    if plan.takes_symbols and n_symbols is None:
+        raise InvalidSequence("X holds vectors; this architecture takes tokens (see Ragged.from_tokens)")
+    if not plan.takes_symbols and n_symbols is not None:
+        raise InvalidSequence("X holds tokens; this architecture takes vectors of (n_steps, n_channels)")
+    return _FAMILIES[type(plan)](plan, cell, shape, latent_size, hidden_size, n_layers)
+
+
+def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:
+    """The module that an estimator's parameters describe."""
+    sizes = {name: parameters[name] for name in ("latent_size", "hidden_size", "n_layers")}
+    return build(parameters["architecture"], parameters["cell"], **asdict(shape), **sizes)
+
+
+def _build_recurrent(
+    plan: Architecture, cell: str, shape: DataShape, latent_size: int, hidden_size: int | None, n_layers: int | None
+) -> Autoencoder:
+    encoder_sizes = plan.encoder.layers.sizes(latent_size, hidden_size, n_layers)
+    own = Cell(cell, plan.activation)  # pyright: ignore[reportArgumentType]
+    sizes = Sizes(own, latent_size, encoder_sizes, _decoder_sizes(plan, shape, encoder_sizes))
+    _check_sizes(plan, shape, sizes)
+    encoder = _encoder(plan, shape, sizes)
+    task, latent = plan.training.task, plan.latent
+    decoder, predictor, preceder = (
+        _decoder(plan, shape, sizes) if is_wanted else None
+        for is_wanted in (task.has_reconstruction, task.after, task.before)
     )
-    sizes = _decoder_sizes(plan, shape, encoder_sizes)
-
-    def decoder() -> Decoder:
-        return _decoder(plan, recurrent, shape, sizes, latent_size)
-
-    model = Autoencoder(
+    decoders = [part for part in (decoder, predictor, preceder) if part is not None]
+    return Autoencoder(
         plan,
         encoder,
-        decoder() if plan.has_reconstruction else None,
-        predictor=decoder() if plan.predicted_steps else None,
-        preceder=decoder() if plan.preceding_steps else None,
-        length_head=LengthHead(latent_size) if plan.length_weight else None,
+        decoder,
+        objective=_objective(plan),
+        predictor=predictor,
+        preceder=preceder,
+        length_head=LengthHead(latent_size) if latent.length_weight else None,
+        ties=[pair for part in decoders for pair in _ties(plan, encoder, part)] if plan.decoder.is_tied else (),
     )
-    tie(model)
-    return model
 
 
-def _build_chain(plan: Architecture, chain: tuple[ChainLayer, ...], shape: DataShape, latent_size: int) -> Autoencoder:
-    """Encoder and decoder of explicit layers."""
-    _check_kind(any(layer.kind == "embedding" for layer in chain), shape)
-    encoder, decoder = chain_parts(
-        chain, n_channels=shape.n_channels, latent_size=latent_size, n_symbols=shape.n_symbols
+def _objective(plan: Architecture) -> Objective:
+    task, projection = plan.training.task, plan.latent.projection
+    return Objective(
+        kl_weight=projection.kl_weight,
+        kl_annealing=projection.kl_annealing,
+        length_weight=plan.latent.length_weight,
+        noise=plan.encoder.steps.noise,
+        dropped_steps=plan.training.dropped_steps,
+        after=task.after,
+        before=task.before,
+        horizon_annealing=task.horizon_annealing,
     )
-    return Autoencoder(plan, encoder, decoder, length_head=LengthHead(latent_size) if plan.length_weight else None)
 
 
-def _encoder_sizes(
-    plan: Architecture, latent_size: int, hidden_size: int | None, n_layers: int | None
-) -> tuple[int, ...]:
-    if plan.encoder_multiples is not None:
-        return tuple(multiple * latent_size for multiple in plan.encoder_multiples)
-    return plan.encoder_sizes or (hidden_size or HIDDEN_SIZE,) * (plan.n_layers or n_layers or N_LAYERS)
+def _encoder(plan: Architecture, shape: DataShape, sizes: Sizes) -> RecurrentEncoder:
+    steps, latent, latent_size = plan.encoder.steps, plan.latent, sizes.latent_size
+    reader, input_size = None, shape.n_channels
+    if shape.n_symbols is not None:
+        reader, input_size = Embedding(shape.n_symbols, steps.embedding_size), steps.embedding_size
+    elif steps.are_convolved:
+        reader = ConvolutionReader(steps.matrix_shape, steps.strides, shape.n_channels, sizes.encoder[0])
+        input_size = reader.output_size
+    summary_size, is_learnt = _summary_size(plan, sizes), latent.projection.is_learnt
+    return RecurrentEncoder(
+        bidirectional_layers(sizes.cell, input_size, sizes.encoder, is_bidirectional=plan.encoder.is_bidirectional),
+        latent.summary,
+        LinearMap(summary_size, latent_size) if is_learnt else None,
+        reader=reader,
+        n_symbols=shape.n_symbols,
+        length_code=LengthCode(latent_size) if is_learnt and latent.length_weight > 0 else None,
+        log_variance=LinearMap(summary_size, latent_size) if latent.projection.kl_weight > 0 else None,
+        is_attended=plan.decoder.readout == "attention",
+        dropout=plan.training.dropout,
+    )
 
 
-def _check_unused(plan: Architecture, **sizes: int | None) -> None:
-    """Raise InvalidParameter for a size that is given although the architecture decides it itself."""
-    for name in plan.own_sizes:
-        if sizes[name] is not None:
-            raise InvalidParameter(
-                f"{name}={sizes[name]} has no effect: this architecture decides it itself; leave {name} out"
-            )
+def _decoder(plan: Architecture, shape: DataShape, sizes: Sizes) -> Decoder:
+    conditioning = Conditioning(
+        sizes.cell,
+        sizes.decoder,
+        sizes.latent_size,
+        latent_as=plan.decoder.latent_as,
+        fills=plan.decoder.fills,
+        has_map=plan.latent.projection.is_learnt,
+        n_steps=shape.n_steps,
+    )
+    if shape.n_symbols is not None:
+        return _symbol_decoder(plan, shape.n_symbols, sizes, conditioning)
+    return _value_decoder(plan, shape.n_channels, sizes, conditioning)
 
 
-def _decoder_sizes(plan: Architecture, shape: DataShape, encoder_sizes: Sequence[int]) -> tuple[int, ...]:
+def _symbol_decoder(plan: Architecture, n_symbols: int, sizes: Sizes, conditioning: Conditioning) -> SymbolDecoder:
+    steps, is_fed = plan.encoder.steps, plan.decoder.feedback is not None
+    return SymbolDecoder(
+        conditioning,
+        layers(sizes.cell, steps.embedding_size if is_fed else conditioning.input_size, sizes.decoder),
+        LinearMap(sizes.decoder[-1], n_symbols),
+        n_symbols=n_symbols,
+        n_sampled=steps.sampled_symbols,
+        embedding=Embedding(n_symbols, steps.embedding_size) if is_fed else None,
+        feedback=plan.decoder.feedback,
+        is_reversed=plan.decoder.is_reversed,
+        dropout=plan.training.dropout,
+    )
+
+
+def _value_decoder(plan: Architecture, n_channels: int, sizes: Sizes, conditioning: Conditioning) -> RecurrentDecoder:
+    steps, readout, top = plan.encoder.steps, plan.decoder.readout, sizes.decoder[-1]
+    is_fed, is_attended = plan.decoder.feedback is not None, readout == "attention"
+    writer = None
+    if steps.are_convolved:
+        writer = ConvolutionWriter(steps.matrix_shape, steps.strides, n_channels, top)
+    head_input = n_channels if readout == "final" else top + (sizes.latent_size if is_attended else 0)
+    head_size = n_channels if writer is None else writer.input_size
+    return RecurrentDecoder(
+        conditioning,
+        layers(sizes.cell, n_channels if is_fed else conditioning.input_size, sizes.decoder),
+        None if readout == "none" else LinearMap(head_input, head_size),
+        n_channels=n_channels,
+        feedback=plan.decoder.feedback,
+        attention=Attention(top, sizes.latent_size) if is_attended else None,
+        writer=writer,
+        is_at_once=readout == "final",
+        is_reversed=plan.decoder.is_reversed,
+        dropout=plan.training.dropout,
+    )
+
+
+def _summary_size(plan: Architecture, sizes: Sizes) -> int:
+    n_directions = 2 if plan.encoder.is_bidirectional else 1
+    return size_of_summary(plan.latent.summary, sizes.encoder, sizes.cell.n_states, n_directions)
+
+
+def _decoder_sizes(plan: Architecture, shape: DataShape, encoder_sizes: tuple[int, ...]) -> tuple[int, ...]:
     """Units of each decoder layer; where no readout follows, the last is as wide as what is written."""
-    hands_over_states = plan.latent_as in ("state", "first_state") and not plan.has_projection
-    default = encoder_sizes if hands_over_states else encoder_sizes[::-1]
-    sizes = tuple(plan.decoder_sizes or default)
-    if plan.decoder_sizes is not None or plan.readout == "dense":
-        return sizes
-    width = shape.n_channels if plan.readout == "none" else shape.n_channels * (shape.n_steps or 1)
-    return (*sizes[:-1], width)
+    if plan.decoder.units is not None:
+        return plan.decoder.units
+    sizes = encoder_sizes if plan.hands_over_states else encoder_sizes[::-1]
+    width = _written_width(plan, shape)
+    return sizes if width is None else (*sizes[:-1], width)
 
 
-def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequence[int], latent_size: int) -> None:
-    summary_size = size_of_summary(plan, cell, encoder_sizes)
-    if not plan.has_projection and summary_size != latent_size:
+def _written_width(plan: Architecture, shape: DataShape) -> int | None:
+    """Units that the last decoder layer must have; None where a readout takes any."""
+    widths = {"none": shape.n_channels, "final": shape.n_channels * (shape.n_steps or 1)}
+    return widths.get(plan.decoder.readout)
+
+
+def _check_sizes(plan: Architecture, shape: DataShape, sizes: Sizes) -> None:
+    summary_size, latent_size = _summary_size(plan, sizes), sizes.latent_size
+    if not plan.latent.projection.is_learnt and summary_size != latent_size:
         raise InvalidParameter(
             f"without a projection the encoder's final state is the latent vector: it has {summary_size} values, "
-            f"but latent_size is {latent_size}; make them equal or use has_projection=True",
+            f"but latent_size is {latent_size}; make them equal or use projection=Linear()",
             parameter="latent_size",
         )
-    _check_kind(plan.embedding_size is not None, shape)
-    if plan.latent_as == "steps":
+    if plan.decoder.latent_as == "steps":
         if shape.n_steps is None:
             raise InvalidSequence(
                 "this architecture takes sequences of one length only; use architecture='repeat' for any lengths"
@@ -139,44 +219,33 @@ def _check(plan: Architecture, cell: Cell, shape: DataShape, encoder_sizes: Sequ
                 f"got {latent_size}",
                 parameter="latent_size",
             )
-    width = shape.n_channels * (shape.n_steps or 1) if plan.readout == "final" else shape.n_channels
-    if plan.readout != "dense" and plan.decoder_sizes is not None and plan.decoder_sizes[-1] != width:
+    width = _written_width(plan, shape)
+    if width is not None and sizes.decoder[-1] != width:
         raise InvalidParameter(
-            f"with readout='{plan.readout}' the last decoder layer must have {width} units, "
-            f"got decoder_sizes={plan.decoder_sizes}"
+            f"with readout='{plan.decoder.readout}' the last decoder layer must have {width} units, "
+            f"got units={plan.decoder.units}"
         )
 
 
-def _check_kind(has_embedding: bool, shape: DataShape) -> None:
-    if has_embedding and shape.n_symbols is None:
-        raise InvalidSequence("X holds vectors; this architecture takes tokens (see Ragged.from_tokens)")
-    if not has_embedding and shape.n_symbols is not None:
-        raise InvalidSequence("X holds tokens; this architecture takes vectors of (n_steps, n_channels)")
+def _ties(
+    plan: Architecture, encoder: RecurrentEncoder, decoder: Decoder
+) -> list[tuple[RecurrentLayer, RecurrentLayer]]:
+    """Each decoder layer behind the encoder layer whose recurrent weights it has.
 
-
-def _reader(plan: Architecture, shape: DataShape, width: int) -> tuple[nn.Module | None, int]:
-    """What stands before the encoder's layers, and the values of a step behind it."""
-    if plan.embedding_size is not None and shape.n_symbols is not None:
-        return Embedding(shape.n_symbols, plan.embedding_size), plan.embedding_size
-    if plan.matrix_shape is not None or plan.strides:
-        reader = ConvolutionReader(plan, shape.n_channels, width)
-        return reader, reader.output_size
-    return None, shape.n_channels
-
-
-def _decoder(plan: Architecture, cell: Cell, shape: DataShape, sizes: Sequence[int], latent_size: int) -> Decoder:
-    if shape.n_symbols is not None:
-        return SymbolDecoder(
-            plan, cell, sizes, latent_size=latent_size, n_symbols=shape.n_symbols, n_steps=shape.n_steps
+    Decoder layer k mirrors encoder layer n - 1 - k, forward in time; where states are handed over, the first decoder
+    layer starts from the first state, so it has the weights of encoder layer k. Raises InvalidParameter where their
+    sizes differ.
+    """
+    forward_layers = [directions[0] for directions in encoder.recurrent_layers]
+    sources = forward_layers if plan.hands_over_states else forward_layers[::-1]
+    targets = [layer for (layer,) in decoder.recurrent_layers]
+    source_sizes, target_sizes = ([layer.weight_hh.shape[1] for layer in stack] for stack in (sources, targets))
+    if source_sizes != target_sizes:
+        raise InvalidParameter(
+            f"is_tied needs decoder layers of {source_sizes} units, as the encoder's, got {target_sizes}"
         )
-    has_writer = plan.matrix_shape is not None or bool(plan.strides)
-    writer = ConvolutionWriter(plan, shape.n_channels, sizes[-1]) if has_writer else None
-    return RecurrentDecoder(
-        plan,
-        cell,
-        sizes,
-        latent_size=latent_size,
-        n_channels=shape.n_channels,
-        n_steps=shape.n_steps,
-        writer=writer,
-    )
+    return list(zip(sources, targets, strict=True))
+
+
+_FAMILIES: Mapping[type[Plan], Callable[..., Autoencoder]] = {Architecture: _build_recurrent, ChainPlan: build_chain}
+"""What builds each family of descriptions."""

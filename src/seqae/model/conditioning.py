@@ -1,41 +1,51 @@
-"""What a latent vector is to a decoder: its input at every step, its first state, or its steps."""
+"""What a latent vector is to a decoder: its input at every step, its first state, or its steps; and teaching it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import Cell, Constant, State, attend
 from ..sequences.ragged import Ragged, back_to_back
-from .architecture import Architecture
-from .layer import LinearMap
+from .architecture import Feedback
+from .draw import Draw
+from .layers import LinearMap
 from .rows import with_values
 
 
 class Conditioning(nn.Module):
     """From latent vectors to the first states of the decoder's layers and, where it reads no steps, to its inputs.
 
-    sizes: units of each decoder layer. n_steps: of every sequence, for latent_as="steps".
+    sizes: units of each decoder layer. fills: whether the vector makes the state of "all" layers or of the "first".
+    has_map: whether a linear map makes the states. n_steps: of every sequence, for latent_as="steps".
     """
 
     def __init__(
-        self, architecture: Architecture, cell: Cell, sizes: Sequence[int], latent_size: int, n_steps: int | None
+        self,
+        cell: Cell,
+        sizes: Sequence[int],
+        latent_size: int,
+        *,
+        latent_as: Literal["input", "state", "steps"] = "input",
+        fills: str = "all",
+        has_map: bool = True,
+        n_steps: int | None = None,
     ) -> None:
         super().__init__()
-        self._cell, self._sizes, self._n_steps = cell, tuple(sizes), n_steps
-        self._latent_as = architecture.latent_as
-        self.input_size = {"input": latent_size, "steps": latent_size // (n_steps or 1)}.get(self._latent_as, 0)
-        filled = {"state": self._sizes, "first_state": self._sizes[:1]}.get(self._latent_as, ())
-        self._n_filled = len(filled)
-        state_size = sum(filled) * cell.n_states
-        self.state_map = LinearMap(latent_size, state_size) if filled and architecture.has_projection else None
-        if filled and self.state_map is None and state_size != latent_size:
+        self._cell, self._sizes, self._n_steps, self._latent_as = cell, tuple(sizes), n_steps, latent_as
+        self.input_size = {"input": latent_size, "steps": latent_size // (n_steps or 1), "state": 0}[latent_as]
+        self._n_filled = {"all": len(sizes), "first": 1}[fills] if latent_as == "state" else 0
+        state_size = sum(self._sizes[: self._n_filled]) * cell.n_states
+        self.state_map = LinearMap(latent_size, state_size) if self._n_filled and has_map else None
+        if self._n_filled and not has_map and state_size != latent_size:
             raise InvalidParameter(
                 f"without a projection the vector is the decoder's first state: that has {state_size} values, but "
-                f"latent_size is {latent_size}; make them equal or use has_projection=True",
+                f"latent_size is {latent_size}; make them equal or use projection=Linear()",
                 parameter="latent_size",
             )
 
@@ -83,3 +93,24 @@ class Attention(nn.Module):
         Returns the contexts, (n_steps, memory_size), each from its own sequence.
         """
         return attend(with_values(hidden, self.query(hidden.values)), memory)
+
+
+def taught(
+    feedback: Feedback,
+    target: Ragged,
+    draw: Draw | None,
+    read: Callable[[Ragged], Ragged],
+    step_of: Callable[[Ragged], Ragged],
+) -> Ragged:
+    """Outputs of a decoder that reads the step before each: the true one, or with scheduled sampling perhaps its own.
+
+    The own ones are those of a first pass (Duckworth et al. 2019), with a probability that rises to 1. target: back to
+    back; read: outputs of the decoder that reads the steps before those given; step_of: what outputs say of each step.
+    """
+    outputs = read(target)
+    if draw is None or not feedback.is_scheduled:
+        return outputs
+    own = step_of(outputs).values
+    shape = (len(own),) + (1,) * (own.ndim - 1)
+    is_true = draw.kept(shape, draw.progress, outputs.values) > 0
+    return read(with_values(target, torch.where(is_true, target.values, own)))

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from ..errors import InvalidParameter
 from ..sequences.ragged import Ragged, back_to_back, starts_of
-from .architecture import Architecture
-from .layer import LinearMap
+from .layers import LinearMap
 
 N_FILTERS = 8
+MatrixShape = tuple[int, int] | None
+"""(rows, columns) of each step, None where steps are no matrices."""
 
 
 class TimeConvolution(nn.Module):
@@ -97,16 +98,15 @@ class MatrixExpansion(nn.Module):
 
 
 class ConvolutionReader(nn.Module):
-    """From steps of the data to the recurrent core's: convolutions within steps, then over time."""
+    """From steps of the data to the recurrent core's: convolutions within steps, then over time, of `width` filters."""
 
-    def __init__(self, architecture: Architecture, n_channels: int, width: int) -> None:
+    def __init__(self, matrix_shape: MatrixShape, strides: Sequence[int], n_channels: int, width: int) -> None:
         super().__init__()
-        check_matrix(architecture, n_channels)
-        shape = architecture.matrix_shape
-        self.matrix = None if shape is None else MatrixConvolution(shape, N_FILTERS)
+        check_matrix(matrix_shape, n_channels)
+        self.matrix = None if matrix_shape is None else MatrixConvolution(matrix_shape, N_FILTERS)
         size = n_channels if self.matrix is None else self.matrix.output_size
-        sizes = [size, *(width for _ in architecture.strides)]
-        pairs = zip(sizes, architecture.strides, strict=False)
+        sizes = [size, *(width for _ in strides)]
+        pairs = zip(sizes, strides, strict=False)
         self.times = nn.ModuleList(TimeConvolution(size, width, stride) for size, stride in pairs)
         self.output_size = sizes[-1]
 
@@ -122,14 +122,12 @@ class ConvolutionReader(nn.Module):
 class ConvolutionWriter(nn.Module):
     """From the recurrent core's readout, input_size values a step, to steps of the data: the reader's mirror."""
 
-    def __init__(self, architecture: Architecture, n_channels: int, width: int) -> None:
+    def __init__(self, matrix_shape: MatrixShape, strides: Sequence[int], n_channels: int, width: int) -> None:
         super().__init__()
-        shape = architecture.matrix_shape
-        self.matrix = None if shape is None else MatrixExpansion(shape, N_FILTERS)
+        self.matrix = None if matrix_shape is None else MatrixExpansion(matrix_shape, N_FILTERS)
         size = n_channels if self.matrix is None else self.matrix.input_size
-        strides = architecture.strides[::-1]
         sizes = [*(width for _ in strides), size]
-        triples = zip(sizes, sizes[1:], strides, strict=False)
+        triples = zip(sizes, sizes[1:], strides[::-1], strict=False)
         self.times = nn.ModuleList(TimeExpansion(*triple) for triple in triples)
         self.input_size = sizes[0]
 
@@ -155,12 +153,11 @@ class ConvolutionWriter(nn.Module):
         return result
 
 
-def check_matrix(architecture: Architecture, n_channels: int) -> None:
+def check_matrix(shape: MatrixShape, n_channels: int) -> None:
     """Raise InvalidParameter unless the channels make up the matrix."""
-    shape = architecture.matrix_shape
     if shape is not None and shape[0] * shape[1] != n_channels:
         raise InvalidParameter(
-            f"Architecture.matrix_shape is {shape}, {shape[0] * shape[1]} values, but X has {n_channels} channels"
+            f"matrix_shape is {shape}, {shape[0] * shape[1]} values, but X has {n_channels} channels"
         )
 
 

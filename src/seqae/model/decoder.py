@@ -2,89 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recurrence import Cell, Readout, recur_feedback
+from ..recurrence import Readout, recur_feedback
 from ..sequences.ragged import Ragged, back_to_back
-from .architecture import Architecture
-from .conditioning import Attention, Conditioning
+from .architecture import Feedback
+from .conditioning import Attention, Conditioning, taught
 from .convolution import ConvolutionWriter
 from .draw import Draw
-from .interface import ValueDecoder
-from .layer import LinearMap, RecurrentLayer
+from .interface import TrainingData, ValueDecoder
+from .layers import LinearMap, RecurrentLayer, run, run_to_end
 from .rows import in_reverse, shifted, with_values
-from .stack import layers, run, run_to_end
 
 
 class RecurrentDecoder(ValueDecoder):
     """A stack of recurrent layers that starts from the latent vector, and a readout of each step.
 
-    sizes: units of each layer. writer: from the readout's values to steps of the data, None where they are the same.
+    conditioning: what the vector is to the layers. layers: see layers(). head: the readout, None where the layers are
+    as wide as the data. feedback: which step before they read, None for none. attention: over the encoder's steps,
+    beside each output. writer: from the readout's values to steps of the data, None where they are the same.
+    is_at_once: whether the last state is reshaped to all steps. is_reversed: whether the last step comes first.
     """
 
     def __init__(
         self,
-        architecture: Architecture,
-        cell: Cell,
-        sizes: Sequence[int],
+        conditioning: Conditioning,
+        layers: nn.ModuleList,
+        head: LinearMap | None,
         *,
-        latent_size: int,
         n_channels: int,
-        n_steps: int | None = None,
+        feedback: Feedback | None = None,
+        attention: Attention | None = None,
         writer: ConvolutionWriter | None = None,
+        is_at_once: bool = False,
+        is_reversed: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self._architecture, self._cell, self.n_channels = architecture, cell, n_channels
-        self.conditioning = Conditioning(architecture, cell, sizes, latent_size, n_steps)
-        has_feedback = architecture.feedback != "none"
-        self.layers = layers(cell, n_channels if has_feedback else self.conditioning.input_size, sizes)
-        self.start = nn.Parameter(torch.zeros(n_channels, dtype=torch.float32)) if has_feedback else None
-        self.attention = Attention(sizes[-1], latent_size) if architecture.has_attention else None
-        head_input = n_channels if architecture.readout == "final" else sizes[-1]
-        head_input += latent_size if architecture.has_attention else 0
-        head_size = n_channels if writer is None else writer.input_size
-        self.head = LinearMap(head_input, head_size) if architecture.readout != "none" else None
-        self.writer = writer
+        self.n_channels = n_channels
+        self.conditioning, self.layers = conditioning, layers
+        self.start = None if feedback is None else nn.Parameter(torch.zeros(n_channels, dtype=torch.float32))
+        self.attention, self.head, self.writer = attention, head, writer
+        self._feedback, self._is_at_once, self._is_reversed = feedback, is_at_once, is_reversed
+        self._dropout = dropout
 
-    def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
-        """See Decoder.forward; a decoder that reads the step before reads its own."""
+    def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
+        """See Decoder.decode; a decoder that reads the step before reads its own."""
         if self.start is None:
-            return self._unfed(latent, lengths, memory, None)
-        predictions = self._running_free(latent, lengths, self.start)
-        return in_reverse(predictions) if self._architecture.is_reversed else predictions
+            return self._in_order(self._unfed(latent, lengths, memory, None))
+        return self._in_order(self._running_free(latent, lengths, self.start))
 
     def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
-        """See Decoder.taught."""
-        if self.start is None:
-            return self._unfed(latent, target.lengths, memory, draw)
-        if self._architecture.feedback == "own":
-            return self(latent, target.lengths)
-        wanted = in_reverse(target) if self._architecture.is_reversed else target
-        predictions = self._reading(latent, wanted, draw)
-        if self._architecture.feedback == "scheduled" and draw is not None:
-            predictions = self._reading(latent, _mixed(wanted, predictions, draw), draw)
-        return in_reverse(predictions) if self._architecture.is_reversed else predictions
+        """See ValueDecoder.taught."""
+        if self._feedback is None:
+            return self._in_order(self._unfed(latent, target.lengths, memory, draw))
+        if not self._feedback.is_taught:
+            return self.decode(latent, target.lengths)
+
+        def read(steps: Ragged) -> Ragged:
+            return self._reading(latent, steps, draw)
+
+        return self._in_order(taught(self._feedback, self._in_order(target), draw, read, lambda outputs: outputs))
+
+    @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return [[layer] for layer in self._stack]
+
+    def fit_closed_form(self, data: TrainingData) -> None:
+        """Nothing; see Part.fit_closed_form."""
+
+    def _in_order(self, sequences: Ragged) -> Ragged:
+        return in_reverse(sequences) if self._is_reversed else sequences
 
     def _unfed(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None, draw: Draw | None) -> Ragged:
         """The decoder that reads no steps of the sequence."""
         core_lengths = lengths if self.writer is None else self.writer.core_lengths(lengths)
         inputs, states = self.conditioning.inputs(latent, core_lengths), self.conditioning.states(latent)
-        dropout = self._architecture.dropout
-        if self._architecture.readout == "final":
-            final = run_to_end(self._stack, inputs)
-            steps = final.reshape(-1, self.n_channels)
+        if self._is_at_once:
+            steps = run_to_end(self._stack, inputs).reshape(-1, self.n_channels)
             return back_to_back(steps if self.head is None else self.head(steps), lengths)
         readout = None if self.head is None or self.attention is not None else self.head.readout
-        outputs = run(self._stack, inputs, states, readout=readout, dropout=dropout, draw=draw)
+        outputs = run(self._stack, inputs, states, readout=readout, dropout=self._dropout, draw=draw)
         if self.attention is not None:
             outputs = self._attended(outputs, _or_vectors(memory, latent))
-        if self.writer is not None:
-            outputs = self.writer(outputs, lengths)
-        return in_reverse(outputs) if self._architecture.is_reversed else outputs
+        return outputs if self.writer is None else self.writer(outputs, lengths)
 
     def _attended(self, hidden: Ragged, memory: Ragged) -> Ragged:
         if self.attention is None or self.head is None:
@@ -96,21 +100,19 @@ class RecurrentDecoder(ValueDecoder):
         """The decoder that reads the step before from `steps`."""
         start = self.start if self.start is not None else latent.new_zeros(self.n_channels)
         inputs = shifted(steps, start)
-        hidden = self._architecture.dropped_feedback
+        hidden = 0.0 if self._feedback is None else self._feedback.dropped
         if draw is not None and hidden > 0:
             inputs = with_values(inputs, inputs.values * draw.kept((len(inputs.values), 1), hidden, inputs.values))
         readout = None if self.head is None else self.head.readout
         states = self.conditioning.states(latent)
-        return run(self._stack, inputs, states, readout=readout, dropout=self._architecture.dropout, draw=draw)
+        return run(self._stack, inputs, states, readout=readout, dropout=self._dropout, draw=draw)
 
     def _running_free(self, latent: Tensor, lengths: np.ndarray, first: Tensor) -> Ragged:
-        """The decoder that reads its own last step. first: (n_channels,), or one for each sequence."""
+        """The decoder that reads its own last step. first: (n_channels,)."""
         states = self.conditioning.states(latent) or []
         starts = first.expand(len(lengths), self.n_channels)
-        readout = self._readout()
-        return recur_feedback(
-            self._cell, starts.contiguous(), lengths, [layer.weights for layer in self._stack], states, readout
-        )
+        cell, weights = self._stack[0].cell, [layer.weights for layer in self._stack]
+        return recur_feedback(cell, starts.contiguous(), lengths, weights, states, self._readout())
 
     def _readout(self) -> Readout:
         """The head; without one, the map that changes nothing."""
@@ -118,11 +120,6 @@ class RecurrentDecoder(ValueDecoder):
             return self.head.readout
         like = self._stack[-1].weight_hh
         return Readout(torch.eye(self.n_channels).to(like), like.new_zeros(self.n_channels))
-
-    @property
-    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
-        """See Part.recurrent_layers."""
-        return [[layer] for layer in self._stack]
 
     @property
     def _stack(self) -> list[RecurrentLayer]:
@@ -135,9 +132,3 @@ def _or_vectors(memory: Ragged | None, latent: Tensor) -> Ragged:
         return memory
     lengths = np.ones(len(latent), np.int64)
     return back_to_back(latent, lengths)
-
-
-def _mixed(target: Ragged, predictions: Ragged, draw: Draw) -> Ragged:
-    """Each true step replaced by the prediction with a probability that rises to 1 (Duckworth et al. 2019)."""
-    is_true = draw.kept((len(target.values), 1), draw.progress, target.values)
-    return with_values(target, torch.where(is_true > 0, target.values, predictions.values))

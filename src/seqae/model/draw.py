@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,18 +10,19 @@ import torch
 from torch import Tensor
 
 
+@dataclass(frozen=True)
 class Draw:
     """What an update may draw. n_updates: how many came before; progress: the part of the planned ones, 0..1."""
 
-    def __init__(self, seed: int, n_updates: int, progress: float) -> None:
-        self.progress = progress
-        self._entropy = [seed, n_updates]
+    seed: int
+    n_updates: int
+    progress: float
 
     @cached_property
     def generator(self) -> torch.Generator:
         """Made when something is drawn: most architectures draw nothing, and it costs as much as a kernel call."""
-        state = np.random.SeedSequence(self._entropy).generate_state(1, np.uint64)[0] >> np.uint64(1)
-        return torch.Generator().manual_seed(int(state))
+        entropy = np.random.SeedSequence([self.seed, self.n_updates])
+        return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
     def normal(self, like: Tensor) -> Tensor:
         """Standard normal values of the shape of `like`."""

@@ -2,64 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recurrence import Cell, State, concatenate
+from ..recurrence import State, concatenate
 from ..sequences.ragged import Ragged
-from .architecture import Architecture
 from .draw import Draw
-from .interface import Code, Encoder
-from .latent import LengthCode
-from .layer import LinearMap, RecurrentLayer
+from .interface import Code, Encoder, TrainingData
+from .latent import LengthCode, length_statistics
+from .layers import LinearMap, RecurrentLayer, directions_of, final_states, outputs_and_states
 from .rows import with_values
-from .stack import bidirectional_layers, directions_of, final_states, outputs_and_states
+
+Summary = Literal["final", "states", "top_state", "pooled"]
 
 
 class RecurrentEncoder(Encoder):
     """A reader of steps, a stack of recurrent layers, one or both directions, and what of it makes the vector.
 
-    reader: from steps of the data to steps of input_size values, None where they are the same.
-    sizes: units of each layer per direction.
+    reader: from steps of the data to what the layers read, None where they are the same. layers: see
+    bidirectional_layers(). projection: of the summary, None where that is the vector. length_code: of a projected
+    vector. log_variance: of the summary, for a variational model. is_attended: whether the decoder attends over all
+    outputs, of which the vector is then the mean.
     """
 
     def __init__(
         self,
-        architecture: Architecture,
-        cell: Cell,
-        sizes: Sequence[int],
+        layers: nn.ModuleList,
+        summary: Summary,
+        projection: LinearMap | None,
         *,
-        input_size: int,
-        latent_size: int,
         reader: nn.Module | None = None,
+        n_symbols: int | None = None,
+        length_code: LengthCode | None = None,
+        log_variance: LinearMap | None = None,
+        is_attended: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.reader = reader
-        self.layers = bidirectional_layers(cell, input_size, sizes, is_bidirectional=architecture.is_bidirectional)
-        summary_size = size_of_summary(architecture, cell, sizes)
-        self.projection = LinearMap(summary_size, latent_size) if architecture.has_projection else None
-        has_code = architecture.length_weight > 0 and architecture.has_projection
-        self.length_code = LengthCode(latent_size) if has_code else None
-        self.log_variance = LinearMap(summary_size, latent_size) if architecture.is_variational else None
-        self._architecture = architecture
+        self.reader, self.layers, self.n_symbols = reader, layers, n_symbols
+        self.projection, self.length_code, self.log_variance = projection, length_code, log_variance
+        self._summary, self._is_attended, self._dropout = summary, is_attended, dropout
 
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
         """See Encoder.encode."""
         inputs = sequences if self.reader is None else self.reader(sequences)
-        stack, dropout = self.recurrent_layers, self._architecture.dropout
-        if self._architecture.summary == "pooled":
-            outputs, _ = outputs_and_states(stack, inputs, dropout, draw)
+        stack = self.recurrent_layers
+        if self._summary == "pooled":
+            outputs, _ = outputs_and_states(stack, inputs, self._dropout, draw)
             return self._pooled(outputs, sequences.lengths)
-        states = final_states(stack, inputs, dropout, draw)
-        return self._code(_join(states, self._architecture.summary, len(stack[-1])), sequences.lengths)
+        states = final_states(stack, inputs, self._dropout, draw)
+        return self._code(_join(states, self._summary, len(stack[-1])), sequences.lengths)
 
     @property
     def recurrent_layers(self) -> list[list[RecurrentLayer]]:
         """See Part.recurrent_layers."""
         return directions_of(self.layers)
+
+    def fit_closed_form(self, data: TrainingData) -> None:
+        """The usual lengths; see Part.fit_closed_form."""
+        if self.length_code is not None:
+            self.length_code.statistics.copy_(length_statistics(data.encoded_lengths))
 
     def _code(self, summary: Tensor, lengths: np.ndarray) -> Code:
         latent = self._project(summary, lengths)
@@ -72,19 +77,18 @@ class RecurrentEncoder(Encoder):
         return self.projection(summary, None if self.length_code is None else self.length_code.along(lengths))
 
     def _pooled(self, outputs: Ragged, lengths: np.ndarray) -> Code:
-        if not self._architecture.has_attention:
+        if not self._is_attended:
             return self._code(_means(outputs), lengths)
         steps = self._project(outputs.values, np.repeat(lengths, lengths))
         memory = with_values(outputs, steps)
         return Code(_means(memory), None if self.log_variance is None else self.log_variance(_means(outputs)), memory)
 
 
-def size_of_summary(architecture: Architecture, cell: Cell, sizes: Sequence[int]) -> int:
-    """Values of what the encoder hands to the projection."""
-    n_directions = 2 if architecture.is_bidirectional else 1
-    per_unit = {"final": 1, "pooled": 1, "top_state": cell.n_states, "states": cell.n_states}
-    units = sum(sizes) if architecture.summary == "states" else sizes[-1]
-    return units * n_directions * per_unit[architecture.summary]
+def size_of_summary(summary: Summary, sizes: tuple[int, ...], n_states: int, n_directions: int) -> int:
+    """Values of what the encoder hands to the projection. sizes: units of each layer; n_states: of the cell."""
+    per_unit = {"final": 1, "pooled": 1, "top_state": n_states, "states": n_states}
+    units = sum(sizes) if summary == "states" else sizes[-1]
+    return units * n_directions * per_unit[summary]
 
 
 def _join(states: list[State], summary: str, n_directions: int) -> Tensor:

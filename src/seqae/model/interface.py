@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from ..sequences.ragged import Ragged
+from ..errors import InvalidSequence
+from ..sequences.ragged import Ragged, back_to_back
 from ..sequences.scaling import in_float32
 from ..sequences.tensors import to_tensors
 from .draw import Draw
-from .layer import RecurrentLayer
+from .latent import LengthCode
+from .layers import RecurrentLayer
 from .losses import Loss
+
+Batch = Ragged | Tensor | Sequence[Tensor]
+"""Scaled sequences: a Ragged of values (n_rows, n_channels) or tokens; a tensor (n_sequences, n_steps, n_channels), or
+(n_sequences, n_steps) of tokens; or one tensor for each sequence, (n_steps, n_channels) or (n_steps,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +36,60 @@ class Code:
     log_variance: Tensor | None = None
     memory: Ragged | None = None
 
+    def drawn(self, draw: Draw) -> Tensor:
+        """What training decodes: mean + s e, e normal (Kingma & Welling 2014, 1312.6114), else the latent vectors."""
+        if self.log_variance is None:
+            return self.latent
+        return self.latent + torch.exp(0.5 * self.log_variance) * draw.normal(self.latent)
+
+    def divergence(self) -> Tensor | None:
+        """Kullback-Leibler divergence from a standard normal, the mean over sequences and values, a scalar; or None."""
+        if self.log_variance is None:
+            return None
+        return 0.5 * (self.latent**2 + self.log_variance.exp() - self.log_variance - 1).mean()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The training sequences, for what can be learnt from them without gradients.
+
+    encoded_lengths: (n,), in steps, of all that training encodes: whole sequences, and those without steps held back.
+    batches: starts over all sequences, scaled and back to back.
+    """
+
+    encoded_lengths: np.ndarray
+    batches: Callable[[], Iterator[Ragged]]
+
 
 class Part(nn.Module, ABC):
-    """An encoder or a decoder."""
+    """An encoder or a decoder. One that is made of others asks each of them in turn."""
 
     @property
     @abstractmethod
     def recurrent_layers(self) -> list[list[RecurrentLayer]]:
         """Its recurrent layers, first to last, the one or two directions of each."""
 
+    @abstractmethod
+    def fit_closed_form(self, data: TrainingData) -> None:
+        """Learn, before training, what the training sequences tell without gradients; many parts learn nothing."""
+
 
 class Encoder(Part):
-    """Sequences to latent vectors."""
+    """Sequences to latent vectors.
+
+    n_symbols: how many tokens it knows, None for values. length_code: what the vector holds of the length, if anything.
+    """
+
+    n_symbols: int | None = None
+    length_code: LengthCode | None
 
     @abstractmethod
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
         """sequences: scaled, back to back; draw: of a training update, None for the plain result."""
 
-    def forward(self, sequences: Ragged) -> Tensor:
-        """sequences: scaled, values (n_rows, n_channels) or tokens. Returns (n_sequences, latent_size)."""
-        if isinstance(sequences.values, np.ndarray):
-            sequences = to_tensors(in_float32(sequences))
-        return self.encode(sequences).latent
+    def forward(self, sequences: Batch) -> Tensor:
+        """Returns (n_sequences, latent_size). Raises InvalidSequence for tensors that are no sequences."""
+        return self.encode(as_ragged(sequences, self)).latent
 
 
 class Decoder(Part):
@@ -61,16 +101,18 @@ class Decoder(Part):
     n_channels: int
     writes_tokens: bool = False
 
+    def forward(
+        self, latent: Tensor, lengths: np.ndarray | Tensor | Sequence[int], memory: Ragged | None = None
+    ) -> Ragged:
+        """As decode(), with lengths of any kind, such as a list."""
+        return self.decode(latent, np.asarray(lengths, np.int64), memory)
+
     @abstractmethod
-    def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
+    def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
         """latent: (n_sequences, latent_size); lengths: (n_sequences,) int64, in steps; memory: see Code.
 
         Returns predictions back to back, values (n_steps, n_channels), or (n_steps,) tokens.
         """
-
-    @abstractmethod
-    def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
-        """As forward(), in training: where the decoder reads the true steps, it finds them in target."""
 
     @abstractmethod
     def loss(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw | None) -> Tensor:
@@ -84,14 +126,43 @@ class Decoder(Part):
 class ValueDecoder(Decoder):
     """A decoder of values, or of the probability of each symbol: its loss compares what it writes with the truth."""
 
+    @abstractmethod
+    def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
+        """As decode(), in training: where the decoder reads the true steps, it finds them in target."""
+
     def loss(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw | None) -> Tensor:
         """See Decoder.loss."""
-        is_taught = draw is not None or target.is_tokens
-        written = self.taught(latent, target, memory, draw) if is_taught else self(latent, target.lengths, memory)
-        return loss.mean(written, target)
+        if draw is None:
+            return loss.mean(self._written(latent, target, memory), target)
+        return loss.mean(self.taught(latent, target, memory, draw), target)
 
     def losses(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss) -> Tensor:
-        """See Decoder.losses; symbols are told given the true ones before."""
-        is_taught = target.is_tokens
-        written = self.taught(latent, target, memory, None) if is_taught else self(latent, target.lengths, memory)
-        return loss.of_values(written.values, target.values)
+        """See Decoder.losses."""
+        return loss.of_values(self._written(latent, target, memory).values, target.values)
+
+    def _written(self, latent: Tensor, target: Ragged, memory: Ragged | None) -> Ragged:
+        """After training; the probability of a symbol is that given the true ones before."""
+        if target.is_tokens:
+            return self.taught(latent, target, memory, None)
+        return self.decode(latent, target.lengths, memory)
+
+
+def as_ragged(sequences: Batch, module: nn.Module) -> Ragged:
+    """Sequences as a Ragged of tensors; plain tensors become those of the module's dtype.
+
+    Raises InvalidSequence for tensors that are no sequences.
+    """
+    if not isinstance(sequences, list | tuple | Tensor):
+        batch: Ragged = sequences  # pyright: ignore[reportAssignmentType]
+        return to_tensors(in_float32(batch)) if isinstance(batch.values, np.ndarray) else batch
+    parts = list(sequences)
+    if not parts or any(not isinstance(part, Tensor) or part.ndim not in (1, 2) for part in parts):
+        shape = tuple(sequences.shape) if isinstance(sequences, Tensor) else "a list"
+        raise InvalidSequence(
+            "a module takes a tensor of (n_sequences, n_steps, n_channels), or (n_sequences, n_steps) tokens, or a "
+            f"list with a tensor for each sequence; got {shape}"
+        )
+    lengths = np.array([len(part) for part in parts], np.int64)
+    values = torch.cat(parts)
+    first = next(module.parameters(), values)
+    return back_to_back(values.int() if values.ndim == 1 else values.to(first.dtype), lengths)

@@ -1,4 +1,4 @@
-"""What is done with latent vectors between encoder and decoder: drawing them, and telling lengths from them."""
+"""How a latent vector holds the length of its sequence, and tells it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,16 @@ from torch import Tensor, nn
 
 from ..recurrence import mean_loss, standardised_lengths
 from ..sequences.ragged import back_to_back
-from .draw import Draw
-from .interface import Code
-from .layer import LinearMap
+from .layers import LinearMap
 
 MAX_FACTOR = 2
 LEAST_UNIT = 0.1
 
 
-def drawn(code: Code, draw: Draw | None) -> Tensor:
-    """The vector that training decodes: mean + s e, e normal (Kingma & Welling 2014, 1312.6114); else the mean."""
-    if code.log_variance is None or draw is None:
-        return code.latent
-    return code.latent + torch.exp(0.5 * code.log_variance) * draw.normal(code.latent)
-
-
-def divergence(code: Code) -> Tensor:
-    """Kullback-Leibler divergence from a standard normal, the mean over sequences and values. Returns a scalar."""
-    if code.log_variance is None:
-        return code.latent.new_zeros(())
-    return 0.5 * (code.latent**2 + code.log_variance.exp() - code.log_variance - 1).mean()
-
-
 class LengthCode(nn.Module):
     """The vector's part that tells how long its sequence was:   z = P h + u n',   n' the length in usual units.
 
-    Without it a recurrent layer would have to count. fit() takes the units from what training encodes.
+    Without it a recurrent layer would have to count. The units are those of the lengths that training encodes.
     """
 
     def __init__(self, latent_size: int) -> None:
@@ -59,7 +43,7 @@ class LengthCode(nn.Module):
 class LengthHead(nn.Module):
     """How long a sequence was, by its vector: linear in lengths in usual units.
 
-    fit() takes mean, unit and the longest length from what training encodes.
+    statistics: mean, unit and longest of the lengths that training encodes.
     """
 
     def __init__(self, latent_size: int) -> None:
@@ -68,12 +52,12 @@ class LengthHead(nn.Module):
         self.statistics = nn.Buffer(torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64))
 
     @torch.no_grad()
-    def initialise(self, code: LengthCode | None) -> None:
-        """Start from what the code put there, or from the mean length."""
+    def initialise(self, direction: Tensor | None) -> None:
+        """Start from what the vector says: the mean length, and what lies along the direction of length, if any."""
         self.map.weight.zero_()
         self.map.bias.zero_()
-        if code is not None:
-            self.map.weight.copy_(code.weight / code.weight.square().sum())
+        if direction is not None:
+            self.map.weight.copy_(direction / direction.square().sum())
 
     def loss(self, latent: Tensor, lengths: np.ndarray) -> Tensor | None:
         """Mean squared error in usual units; None where all lengths were one, and there is nothing to learn.

@@ -6,31 +6,69 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import InvalidParameter
-from .architecture import Architecture
+from .architecture import (
+    Architecture,
+    Autoregressive,
+    Composite,
+    EncoderPlan,
+    EqualLayers,
+    FreeRunning,
+    Gaussian,
+    Identity,
+    LatentPlan,
+    Multiples,
+    Repeat,
+    Reshape,
+    Symbols,
+    TeacherForcing,
+    TrainingPlan,
+    Values,
+)
+from .plans import Plan
 
 __all__ = ["PRESETS", "Architecture", "as_architecture"]
 
+FORWARD = EncoderPlan(is_bidirectional=False)
 PRESETS: Mapping[str, Architecture] = MappingProxyType(
     {
         "repeat": Architecture(),
-        "stacked": Architecture(encoder_multiples=(2, 1), is_bidirectional=False, has_projection=False),
-        "outputs": Architecture(summary="pooled", has_attention=True),
-        "tokens": Architecture(embedding_size=32, dropout=0.1, summary="states", latent_as="state", feedback="teacher"),
-        "state": Architecture(summary="states", latent_as="state", feedback="scheduled", is_bidirectional=False),
+        "stacked": Architecture(
+            encoder=EncoderPlan(layers=Multiples((2, 1)), is_bidirectional=False),
+            latent=LatentPlan(projection=Identity()),
+        ),
+        "outputs": Architecture(latent=LatentPlan(summary="pooled"), decoder=Repeat(readout="attention")),
+        "tokens": Architecture(
+            encoder=EncoderPlan(steps=Symbols(embedding_size=32)),
+            latent=LatentPlan(summary="states"),
+            decoder=Autoregressive(feedback=TeacherForcing()),
+            training=TrainingPlan(dropout=0.1),
+        ),
+        "state": Architecture(
+            encoder=FORWARD,
+            latent=LatentPlan(summary="states"),
+            decoder=Autoregressive(feedback=TeacherForcing(is_scheduled=True)),
+        ),
         "seq2seq": Architecture(
-            n_layers=4, summary="top_state", latent_as="first_state", feedback="own", is_bidirectional=False
+            encoder=EncoderPlan(layers=EqualLayers(4), is_bidirectional=False),
+            latent=LatentPlan(summary="top_state"),
+            decoder=Autoregressive(fills="first", feedback=FreeRunning()),
         ),
         "encdec_ad": Architecture(
-            summary="states", latent_as="state", feedback="teacher", is_reversed=True, is_bidirectional=False
+            encoder=FORWARD,
+            latent=LatentPlan(summary="states"),
+            decoder=Autoregressive(feedback=TeacherForcing(), is_reversed=True),
         ),
-        "composite": Architecture(predicted_steps=1),
-        "reshape": Architecture(latent_as="steps", is_bidirectional=False),
-        "dense_reshape": Architecture(latent_as="steps", readout="final", is_bidirectional=False),
+        "composite": Architecture(training=TrainingPlan(task=Composite(after=1))),
+        "reshape": Architecture(encoder=FORWARD, decoder=Reshape()),
+        "dense_reshape": Architecture(encoder=FORWARD, decoder=Reshape(readout="final")),
         "variational": Architecture(
-            kl_weight=0.001, latent_as="state", feedback="teacher", dropped_feedback=0.5, summary="final"
+            latent=LatentPlan(projection=Gaussian(kl_weight=0.001)),
+            decoder=Autoregressive(feedback=TeacherForcing(dropped=0.5)),
         ),
-        "denoising": Architecture(noise=0.2, dropped_steps=0.1),
-        "conv": Architecture(strides=(4,)),
+        "denoising": Architecture(
+            encoder=EncoderPlan(steps=Values(noise=0.2)), training=TrainingPlan(dropped_steps=0.1)
+        ),
+        "conv": Architecture(encoder=EncoderPlan(steps=Values(strides=(4,)))),
     }
 )
 """Architectures by name. P, Q, W are learnt linear maps (with bias), x(1..n) the sequence, y(1..n) what comes out.
@@ -53,13 +91,13 @@ state: final h and c of every layer start the decoder, which reads the step befo
     2019, 1906.04331):
         z = P states(x),  d(t) = LSTM(x(t-1) or y(t-1), d(t-1)),  d(0) = Q z,  y(t) = W d(t).
 seq2seq: four layers each side, the top state into the first decoder layer, running free from a start token
-    (the sine-continuation model); for a continuation add has_reconstruction=False, predicted_steps=k:
+    (the sine-continuation model); for a continuation alone task=Predict(after=k):
         z = P [h4(n); c4(n)],  d(t) = LSTM^4(y(t-1), d(t-1)),  d1(0) = Q z,  y(t) = W d(t).
 encdec_ad: states handed over, target reversed in time, linear output, teacher forcing in training and own output
     afterwards (Malhotra et al. 2016, 1607.00148):
         z = P states(x),  d(t) = LSTM(x(t+1) in training, y(t+1) after, d(t+1)),  d(n+1) = Q z,  y(t) = W d(t).
-composite: one vector, two decoders: the input and the next steps (Srivastava et al. 2015), with preceding_steps=1
-    also those before (AER, Wong et al. 2022, 2212.13558); conditional with feedback and latent_as="state":
+composite: one vector, two decoders: the input and the next steps (Srivastava et al. 2015), with before=1
+    also those before (AER, Wong et al. 2022, 2212.13558); conditional with an Autoregressive decoder:
         z = P h(x),  d and d' as in repeat,  y = W d is x(1..n),  y' = W' d' is x(n+1..n+k);
     in training y' is compared with the last k steps of each sequence, from the vector of those before.
 reshape: the vector of n * w values is cut into n steps of w, for sequences of one length n:
@@ -76,9 +114,9 @@ conv: strided convolutions over time around the recurrent layers, for long seque
 """
 
 
-def as_architecture(architecture: str | Architecture) -> Architecture:
-    """The preset of that name; an Architecture is returned as it is. Raises InvalidParameter for an unknown name."""
-    if isinstance(architecture, Architecture):
+def as_architecture(architecture: str | Plan) -> Plan:
+    """The preset of that name; a description is returned as it is. Raises InvalidParameter for an unknown name."""
+    if isinstance(architecture, Plan):  # what a user hands over may be anything
         return architecture
     if architecture not in PRESETS:
         raise InvalidParameter(

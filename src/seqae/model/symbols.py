@@ -1,98 +1,82 @@
-"""Sequences of symbols: embedding them, and a decoder that tells the next one."""
+"""Latent vectors to sequences of symbols: a decoder that tells the next one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..recurrence import Cell, Constant, linear, recur_symbols
+from ..recurrence import Constant, linear, recur_symbols
 from ..sequences.ragged import Ragged, back_to_back
-from .architecture import Architecture
-from .conditioning import Conditioning
+from .architecture import Feedback
+from .conditioning import Conditioning, taught
 from .draw import Draw
-from .interface import Decoder
-from .layer import LinearMap, RecurrentLayer
+from .interface import Decoder, TrainingData
+from .layers import Embedding, LinearMap, RecurrentLayer, run
 from .losses import Loss
 from .rows import in_reverse, shifted_symbols, with_values
-from .stack import layers, run
 
 CHUNK_LOGITS = 1 << 24
-
-
-class Embedding(nn.Module):
-    """A vector for each symbol; number n_symbols stands for the start of a sequence and for a dropped step."""
-
-    def __init__(self, n_symbols: int, size: int) -> None:
-        super().__init__()
-        self.n_symbols = n_symbols
-        self.weight = nn.Parameter(torch.zeros(n_symbols + 1, size, dtype=torch.float32))
-
-    @torch.no_grad()
-    def initialise(self, generator: torch.Generator) -> None:
-        """Normal with unit length on average."""
-        self.weight.normal_(0, 1 / math.sqrt(self.weight.shape[1]), generator=generator)
-
-    def forward(self, sequences: Ragged) -> Ragged:
-        """sequences: tokens. Returns values (n_rows, size)."""
-        return with_values(sequences, self.weight.index_select(0, sequences.values.long()))
 
 
 class SymbolDecoder(Decoder):
     """A stack of recurrent layers that starts from the latent vector, and a softmax over the symbols of each step.
 
-    sizes: units of each layer.
+    conditioning: what the vector is to the layers. layers: see layers(). head: the logits. embedding: of the symbol
+    before, which the layers read as `feedback` says; None for both where they read none. n_sampled: of larger
+    vocabularies, how many wrong symbols training compares each step with. is_reversed: whether the last comes first.
     """
 
     writes_tokens = True
 
     def __init__(
         self,
-        architecture: Architecture,
-        cell: Cell,
-        sizes: Sequence[int],
+        conditioning: Conditioning,
+        layers: nn.ModuleList,
+        head: LinearMap,
         *,
-        latent_size: int,
         n_symbols: int,
-        n_steps: int | None = None,
+        n_sampled: int,
+        embedding: Embedding | None = None,
+        feedback: Feedback | None = None,
+        is_reversed: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.n_channels, self.n_symbols = 1, n_symbols
-        self._architecture, self._cell = architecture, cell
-        self.conditioning = Conditioning(architecture, cell, sizes, latent_size, n_steps)
-        is_fed = architecture.feedback != "none"
-        self.embedding = Embedding(n_symbols, architecture.embedding_size or 1) if is_fed else None
-        input_size = (architecture.embedding_size or 1) if is_fed else self.conditioning.input_size
-        self.layers = layers(cell, input_size, sizes)
-        self.head = LinearMap(sizes[-1], n_symbols)
+        self.conditioning, self.embedding, self.layers, self.head = conditioning, embedding, layers, head
+        self._feedback, self._n_sampled, self._is_reversed = feedback, n_sampled, is_reversed
+        self._dropout = dropout
 
-    def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
+    def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
         """The likeliest symbol at each step; a decoder that reads the one before reads its own."""
         states = self.conditioning.states(latent)
         if self.embedding is None:
             symbols = self._likeliest(run(self._stack, self.conditioning.inputs(latent, lengths), states))
         else:
-            weights = [layer.weights for layer in self._stack]
+            cell, weights = self._stack[0].cell, [layer.weights for layer in self._stack]
             first = torch.full((len(lengths),), self.n_symbols, device=latent.device)
             symbols = recur_symbols(
-                self._cell, first, lengths, weights, states or [], self.head.readout, self.embedding.weight
+                cell, first, lengths, weights, states or [], self.head.readout, self.embedding.weight
             )
-        return in_reverse(symbols) if self._architecture.is_reversed else symbols
-
-    def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
-        """The likeliest symbol at each step, given the true one before."""
-        symbols = self._likeliest(self._hidden(latent, self._in_order(target), draw))
         return self._in_order(symbols)
+
+    @property
+    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
+        """See Part.recurrent_layers."""
+        return [[layer] for layer in self._stack]
+
+    def fit_closed_form(self, data: TrainingData) -> None:
+        """Nothing; see Part.fit_closed_form."""
 
     def loss(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw | None) -> Tensor:
         """Mean cross-entropy given the true symbols before, reduced as `loss` says. Returns a scalar."""
         wanted = self._in_order(target)
         hidden = self._hidden(latent, wanted, draw)
-        if draw is not None and self.n_symbols > self._architecture.sampled_symbols:
+        if draw is not None and self.n_symbols > self._n_sampled:
             losses = self._sampled_losses(hidden.values, wanted.values.long(), draw)
         else:
             losses = self._losses(hidden.values, wanted.values.long())
@@ -112,27 +96,31 @@ class SymbolDecoder(Decoder):
         return self._in_order(with_values(wanted, losses)).values[:, None]
 
     def _in_order(self, sequences: Ragged) -> Ragged:
-        return in_reverse(sequences) if self._architecture.is_reversed else sequences
+        return in_reverse(sequences) if self._is_reversed else sequences
 
     def _hidden(self, latent: Tensor, target: Ragged, draw: Draw | None) -> Ragged:
         """The top layer's outputs, reading the true symbols where the decoder reads any."""
-        if self.embedding is None:
+        if self._feedback is None:
             return self._run(self.conditioning.inputs(latent, target.lengths), latent, draw)
-        plan = self._architecture
-        previous = shifted_symbols(target, self.n_symbols)
-        if draw is not None and plan.feedback == "scheduled":
-            guessed = self._likeliest(self._run(self.embedding(previous), latent, draw))
-            is_true = draw.kept((len(target.values),), draw.progress, latent).bool()
-            mixed = with_values(target, torch.where(is_true, target.values, guessed.values))
-            previous = shifted_symbols(mixed, self.n_symbols)
-        if draw is not None and plan.dropped_feedback > 0:
-            is_kept = draw.kept((len(target.values),), plan.dropped_feedback, latent).bool()
+
+        def read(symbols: Ragged) -> Ragged:
+            return self._run(self._before(symbols, latent, draw), latent, draw)
+
+        return taught(self._feedback, target, draw, read, self._likeliest)
+
+    def _before(self, symbols: Ragged, latent: Tensor, draw: Draw | None) -> Ragged:
+        """The vector of the symbol before each; that of the start where there is none, or it is dropped in training."""
+        if self.embedding is None or self._feedback is None:
+            return symbols
+        previous = shifted_symbols(symbols, self.n_symbols)
+        if draw is not None and self._feedback.dropped > 0:
+            is_kept = draw.kept((len(symbols.values),), self._feedback.dropped, latent).bool()
             previous = with_values(previous, torch.where(is_kept, previous.values, self.n_symbols))
-        return self._run(self.embedding(previous), latent, draw)
+        return self.embedding(previous)
 
     def _run(self, inputs: Ragged | Constant, latent: Tensor, draw: Draw | None) -> Ragged:
-        states, dropout = self.conditioning.states(latent), self._architecture.dropout
-        return run(self._stack, inputs, states, dropout=dropout, draw=draw)
+        states = self.conditioning.states(latent)
+        return run(self._stack, inputs, states, dropout=self._dropout, draw=draw)
 
     @torch.no_grad()
     def _likeliest(self, hidden: Ragged) -> Ragged:
@@ -154,7 +142,7 @@ class SymbolDecoder(Decoder):
 
         The sampled terms stand for all wrong symbols: each weighs (n_symbols - 1) / n_sampled.
         """
-        sample = draw.integers(self.n_symbols, self._architecture.sampled_symbols).to(hidden.device)
+        sample = draw.integers(self.n_symbols, self._n_sampled).to(hidden.device)
         own = (hidden * self.head.weight.index_select(0, wanted)).sum(1) + self.head.bias.index_select(0, wanted)
         others = linear(hidden, self.head.weight.index_select(0, sample), self.head.bias.index_select(0, sample))
         others = others + math.log((self.n_symbols - 1) / len(sample))
@@ -163,11 +151,6 @@ class SymbolDecoder(Decoder):
 
     def _chunks(self, values: Tensor) -> tuple[Tensor, ...]:
         return values.split(max(1, CHUNK_LOGITS // self.n_symbols))
-
-    @property
-    def recurrent_layers(self) -> list[list[RecurrentLayer]]:
-        """See Part.recurrent_layers."""
-        return [[layer] for layer in self._stack]
 
     @property
     def _stack(self) -> list[RecurrentLayer]:

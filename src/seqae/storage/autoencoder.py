@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import ModelFileError, SeqaeError
+from ..model.architecture import PARTS
 from ..model.autoencoder import Autoencoder
-from ..model.building import DataShape, build
+from ..model.building import build_for
+from ..model.chains.plan import ChainLayer, ChainPlan
 from ..model.losses import Loss
-from ..model.presets import Architecture
-from ..model.tying import tie
+from ..model.plans import DataShape
 from ..sequences.scaling import Scaling
 from ..training.history import Epoch, History
 from .model_file import ModelFile
 
 KIND = "autoencoder"
 _MODEL = "model."
-_VALUES = {"architecture": Architecture, "loss": Loss}  # parameters that are a name or a frozen value
+DESCRIPTIONS = {kind.__name__: kind for kind in (*PARTS, ChainPlan, ChainLayer, Loss)}
+"""What a parameter may be beside a name or a number; nothing else is made of what stands in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def pack(fitted: Fitted) -> ModelFile:
     tensors = {_MODEL + name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in weights}
     tensors |= {"scaling.centre": fitted.scaling.centre, "scaling.scale": fitted.scaling.scale}
     config = {
-        "parameters": {name: _to_json(name, value) for name, value in fitted.parameters.items()},
+        "parameters": {name: _to_json(value) for name, value in fitted.parameters.items()},
         "history": asdict(fitted.history),
         "channel_names": list(fitted.channel_names),
         "shape": asdict(fitted.shape),
@@ -62,7 +64,7 @@ def unpack(file: ModelFile) -> Fitted:
 
 
 def _unpack(file: ModelFile) -> Fitted:
-    parameters = {name: _from_json(name, value) for name, value in file.config["parameters"].items()}
+    parameters = {name: _from_json(value) for name, value in file.config["parameters"].items()}
     scaling = Scaling(file.tensors["scaling.centre"], file.tensors["scaling.scale"])
     shape = DataShape(**file.config["shape"])
     weights = {
@@ -73,29 +75,29 @@ def _unpack(file: ModelFile) -> Fitted:
     with torch.device("meta"):  # sizes in a damaged file must not allocate anything
         model = build_for(parameters, shape)
     model.load_state_dict(weights, assign=True)
-    tie(model)
+    model.tie()
     saved = file.config["history"]
     history = History(tuple(Epoch(**epoch) for epoch in saved["epochs"]), saved["best_epoch"], saved["stopped_by"])
     vocabulary = _as_tuples(file.config.get("vocabulary"))
     return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]), vocabulary)
 
 
-def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:
-    """The module that an estimator's parameters describe."""
-    sizes = {name: parameters[name] for name in ("latent_size", "hidden_size", "n_layers")}
-    return build(parameters["architecture"], parameters["cell"], **asdict(shape), **sizes)
-
-
-def _to_json(name: str, value: Any) -> Any:
-    if name in _VALUES:
-        return value if isinstance(value, str) else asdict(value)
+def _to_json(value: Any) -> Any:
+    """JSON of a name, a number, or a description: its kind beside its fields."""
+    if is_dataclass(value):
+        return {"kind": type(value).__name__} | {
+            f.name: _to_json(getattr(value, f.name)) for f in fields(value) if f.init
+        }
+    if isinstance(value, tuple):
+        return [_to_json(part) for part in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _from_json(name: str, value: Any) -> Any:
-    if name not in _VALUES or isinstance(value, str):
-        return value
-    return _VALUES[name](**{key: _as_tuples(part) for key, part in value.items()})
+def _from_json(value: Any) -> Any:
+    """What _to_json() was given. Raises KeyError for a kind of description that there is not."""
+    if isinstance(value, dict):
+        return DESCRIPTIONS[value["kind"]](**{key: _from_json(part) for key, part in value.items() if key != "kind"})
+    return tuple(_from_json(part) for part in value) if isinstance(value, list) else value
 
 
 def _as_tuples(value: Any) -> Any:

@@ -14,7 +14,7 @@ from .model_file import read_model_file
 def load(path: str | os.PathLike[str]) -> Any:
     """The SequenceAutoencoder or AnomalyDetector that was saved to path. Runs no code from the file.
 
-    Raises ModelFileError for a file that is missing, damaged, of another kind, or from a newer version.
+    Raises ModelFileError for a file that is missing, damaged, of another kind, or from a newer or older version.
     """
     file = read_model_file(path)
     if file.kind == KIND:

@@ -19,7 +19,7 @@ from ..version import __version__
 from .files import reason_of, written_whole
 from .vetting import as_mapping, decoded, shown, vet_arrays
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MOST_CONTAINERS, CONTAINER_CHARACTERS = 1000, 16  # an empty list takes 2 bytes in the file, and 64 in memory
 _HEADER_KEY = "seqae"
 
@@ -66,8 +66,8 @@ def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
 def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     """The file's content, checked to the last bit.
 
-    Raises ModelFileError for a file that is missing, truncated, changed, of another kind, or from a newer version, and
-    for an array that is not finite.
+    Raises ModelFileError for a file that is missing, truncated, changed, of another kind or of another format, and for
+    an array that is not finite.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -93,9 +93,14 @@ def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np
     if metadata.get("sha256") != _digest(text, tensors):
         raise ModelFileError(f"{target} is damaged: its checksum does not match; save the model again")
     header, config = _header(target, text)
+    if header.format < FORMAT_VERSION:
+        raise ModelFileError(
+            f"{target} has format {header.format}, of seqae {header.versions.get('seqae', 'before')}, which seqae "
+            f"{__version__} no longer reads (its format is {FORMAT_VERSION}); fit the model again, or use the older seqae"
+        )
     if header.format > FORMAT_VERSION:
         raise ModelFileError(
-            f"{target} has format {header.format}, but seqae {__version__} reads up to {FORMAT_VERSION}; upgrade seqae"
+            f"{target} has format {header.format}, but seqae {__version__} reads {FORMAT_VERSION}; upgrade seqae"
         )
     vet_arrays(tensors)
     return ModelFile(header.kind, config, tensors, header.versions)

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import InvalidParameter
-from ..recurrence import Readout, State, recur_feedback, recur_symbols
-from ..sequences.ragged import Ragged, back_to_back
-from .architecture import ChainLayer
-from .chain import Handover, recurrent_layers_of, through
-from .draw import Draw
-from .interface import ValueDecoder
-from .layer import RecurrentLayer
-from .links import DenseLink, EmbeddingLink, RecurrentLink, links
-from .rows import shifted, shifted_symbols
+from ...errors import InvalidParameter
+from ...recurrence import Readout, State, recur_feedback, recur_symbols
+from ...sequences.ragged import Ragged, back_to_back
+from ..draw import Draw
+from ..interface import TrainingData, ValueDecoder
+from ..layers import RecurrentLayer
+from ..rows import shifted, shifted_symbols
+from .links import Chain, Flow
+from .parts import Handover
+from .plan import ChainLayer
 
 
 class FeedbackChainDecoder(ValueDecoder):
@@ -41,7 +41,8 @@ class FeedbackChainDecoder(ValueDecoder):
         if unfit is not None:
             raise InvalidParameter(f"the chain's layer {unfit[0]} after 'feedback' {unfit[1]}")
         self._handover, self._feedback, self._n_symbols = handover, feedback, n_symbols
-        self.links, self.n_channels = links(specs, n_channels, n_symbols)
+        self.links = Chain(specs, n_channels, n_symbols)
+        self.n_channels = self.links.output_size
         self._is_softmax = specs[-1].kind == "dense" and specs[-1].activation == "softmax"
         if n_symbols is not None and not self._is_softmax:
             raise InvalidParameter("a chain that reads its own tokens must end in a dense layer with softmax")
@@ -50,57 +51,60 @@ class FeedbackChainDecoder(ValueDecoder):
         first = torch.zeros(n_channels, dtype=torch.float32) if n_symbols is None else torch.zeros(1, dtype=torch.int64)
         self.start = nn.Buffer(first)
 
-    def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
-        """See Decoder.forward."""
+    def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
+        """See Decoder.decode."""
         if self._is_softmax:
             return self._reading(latent, self._symbols(latent, lengths), None)
-        recurrent, states = self._recurrent(latent)
+        layers, states = self.recurrent_layers, self._states(latent)
         first = self.start.expand(len(lengths), self.n_channels).contiguous()
-        weights = [link.layers[0].weights for link in recurrent]
-        return recur_feedback(recurrent[0].cell, first, lengths, weights, states, self._readout())
+        weights = [layer.weights for (layer,) in layers]
+        return recur_feedback(layers[0][0].cell, first, lengths, weights, states, self._readout())
 
     def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
-        """See Decoder.taught."""
-        return self(latent, target.lengths) if self._feedback == "own" else self._reading(latent, target, draw)
+        """See ValueDecoder.taught."""
+        return self.decode(latent, target.lengths) if self._feedback == "own" else self._reading(latent, target, draw)
 
     @property
     def recurrent_layers(self) -> list[list[RecurrentLayer]]:
         """See Part.recurrent_layers."""
-        return recurrent_layers_of(self.links)
+        return self.links.recurrent_layers
+
+    def fit_closed_form(self, data: TrainingData) -> None:
+        """Nothing; see Part.fit_closed_form."""
 
     def _reading(self, latent: Tensor, steps: Ragged, draw: Draw | None) -> Ragged:
         """What the layers make of the step before each of `steps`."""
         before = shifted_symbols(steps, int(self.start)) if steps.is_tokens else shifted(steps, self.start)
-        return through(list(self.links), before, self._handover.split(latent), steps.lengths, draw)  # pyright: ignore[reportReturnType]
+        flow = Flow(before.values, before.lengths, "steps", draw)
+        return self.links.run(flow, self._handover.split(latent))[0].steps()
 
     def _symbols(self, latent: Tensor, lengths: np.ndarray) -> Ragged:
         """The likeliest symbol at each step, each reading the one before: tokens, or one-hot steps."""
-        recurrent, states = self._recurrent(latent)
-        first_link = self.links[0]
-        if isinstance(first_link, EmbeddingLink):
-            first, table = self.start.expand(len(lengths)), first_link.embedding.weight
+        if self.links.embeddings:
+            first, table = self.start.expand(len(lengths)), self.links.embeddings[0].embedding.weight
         else:  # each symbol is its own one-hot step; the start is one row more
             table = torch.cat([torch.eye(self.n_channels).to(self.start), self.start[None]])
             first = torch.full((len(lengths),), self.n_channels, device=latent.device)
-        weights = [link.layers[0].weights for link in recurrent]
-        symbols = recur_symbols(recurrent[0].cell, first, lengths, weights, states, self._readout(), table)
+        weights = [layer.weights for (layer,) in self.recurrent_layers]
+        cell, states = self.recurrent_layers[0][0].cell, self._states(latent)
+        symbols = recur_symbols(cell, first, lengths, weights, states, self._readout(), table)
         return symbols if self._n_symbols is not None else back_to_back(table[symbols.values.long()], symbols.lengths)
 
-    def _recurrent(self, latent: Tensor) -> tuple[list[RecurrentLink], list[State]]:
-        """The recurrent layers, and the state of each before the first step."""
+    def _states(self, latent: Tensor) -> list[State]:
+        """The state of each recurrent layer before the first step."""
         given = self._handover.split(latent)
-        found = [(k, link) for k, link in enumerate(self.links) if isinstance(link, RecurrentLink)]
-        zeros = {k: tuple(latent.new_zeros(len(latent), size) for size in link.state_sizes) for k, link in found}
-        return [link for _, link in found], [given.get(k, zeros[k]) for k, _ in found]
+        return [
+            given[k] if k in given else tuple(latent.new_zeros(len(latent), size) for size in link.state_sizes)
+            for k, link in self.links.recurrent.items()
+        ]
 
     def _readout(self) -> Readout:
         """All dense layers as one linear map; without any, the map that changes nothing."""
         weight = bias = None
-        for link in self.links:
-            if isinstance(link, DenseLink):
-                own = link.map.readout
-                bias = own.bias if bias is None else own.weight @ bias + own.bias
-                weight = own.weight if weight is None else own.weight @ weight
+        for link in self.links.dense:
+            own = link.map.readout
+            bias = own.bias if bias is None else own.weight @ bias + own.bias
+            weight = own.weight if weight is None else own.weight @ weight
         if weight is None or bias is None:
             like = self.start
             return Readout(torch.eye(self.n_channels).to(like), like.new_zeros(self.n_channels))

@@ -1,38 +1,46 @@
-"""Encoder and decoder that a chain of explicit layers describes."""
+"""The module that a chain of explicit layers describes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import InvalidParameter
-from .architecture import ChainLayer
-from .chain import ChainDecoder, ChainEncoder, Handover
-from .feedback_chain import FeedbackChainDecoder
-from .interface import Decoder
-from .links import RecurrentLink
+from ...errors import InvalidParameter
+from ..autoencoder import Autoencoder, Objective
+from ..latent import LengthHead
+from ..plans import DataShape
+from .feedback import FeedbackChainDecoder
+from .parts import ChainDecoder, ChainEncoder, Handover
+from .plan import ChainLayer, ChainPlan
 
 
-def chain_parts(
-    chain: Sequence[ChainLayer], *, n_channels: int, latent_size: int, n_symbols: int | None
-) -> tuple[ChainEncoder, Decoder]:
-    """The encoder, and the decoder that begins at the first layer that begins one.
+def build_chain(plan: ChainPlan, cell: str, shape: DataShape, latent_size: int, *sizes: None) -> Autoencoder:
+    """Encoder and decoder layer by layer. cell, sizes: the layers say them.
 
     Raises InvalidParameter where layers do not fit together or the vector has other than latent_size values.
     """
-    middle = next((k for k, layer in enumerate(chain) if layer.begins_decoder), None)
-    if not middle:
-        raise InvalidParameter(
-            "Architecture.chain must have encoder layers and then a 'latent', 'repeat', 'reshape' or 'feedback' layer"
-        )
-    behind = chain[middle + 1 :]
-    sources = tuple(dict.fromkeys(layer.starts_from for layer in behind if layer.starts_from is not None))
-    encoder = ChainEncoder(chain[:middle], n_channels, n_symbols, sources)
-    size = encoder.handover.latent_size if sources else encoder.output_size
+    encoder, decoder = _parts(plan.layers, plan.middle, shape)
+    size = encoder.handover.latent_size if encoder.handover.sources else encoder.links.output_size
     if size != latent_size:
         raise InvalidParameter(
             f"the chain's vector has {size} values, but latent_size is {latent_size}; make them equal",
             parameter="latent_size",
         )
+    return Autoencoder(
+        plan,
+        encoder,
+        decoder,
+        objective=Objective(length_weight=plan.length_weight),
+        length_head=LengthHead(latent_size) if plan.length_weight else None,
+    )
+
+
+def _parts(
+    chain: Sequence[ChainLayer], middle: int, shape: DataShape
+) -> tuple[ChainEncoder, ChainDecoder | FeedbackChainDecoder]:
+    """The encoder, and the decoder that begins at the first layer that begins one."""
+    behind = chain[middle + 1 :]
+    sources = tuple(dict.fromkeys(layer.starts_from for layer in behind if layer.starts_from is not None))
+    encoder = ChainEncoder(chain[:middle], shape.n_channels, shape.n_symbols, sources)
     takers = {k: sources.index(layer.starts_from) for k, layer in enumerate(behind) if layer.starts_from is not None}
     handover = Handover(sources, encoder.handover.sizes, takers)
     if chain[middle].kind == "feedback":
@@ -40,8 +48,8 @@ def chain_parts(
             behind,
             feedback=chain[middle].feedback,
             handover=handover,
-            n_channels=n_channels,
-            n_symbols=n_symbols,
+            n_channels=shape.n_channels,
+            n_symbols=shape.n_symbols,
         )
     else:
         decoder = _decoder(chain, middle, encoder, handover)
@@ -53,7 +61,7 @@ def _decoder(chain: Sequence[ChainLayer], middle: int, encoder: ChainEncoder, ha
     """A decoder that reads the vector, or, where states are handed over, the encoder's last hidden state."""
     specs = chain[middle + 1 :] if chain[middle].kind == "latent" else chain[middle:]
     if not handover.sources:
-        return ChainDecoder(specs, encoder.output_size)
+        return ChainDecoder(specs, encoder.links.output_size)
     last = middle - 1
     if chain[middle].kind != "repeat" or last not in handover.sources or chain[last].returns_steps:
         raise InvalidParameter(
@@ -63,15 +71,15 @@ def _decoder(chain: Sequence[ChainLayer], middle: int, encoder: ChainEncoder, ha
     if chain[last].direction == "both" and chain[last].merge != "concat":
         raise InvalidParameter(f"the state is both directions side by side, but they are merged by {chain[last].merge}")
     shifted = Handover(handover.sources, handover.sizes, {k + 1: source for k, source in handover.takers.items()})
-    return ChainDecoder(specs, encoder.output_size, handover=shifted, repeated=last)
+    return ChainDecoder(specs, encoder.links.output_size, handover=shifted, repeated=last)
 
 
 def _check_states(decoder: ChainDecoder | FeedbackChainDecoder, handover: Handover, kind: str) -> None:
     """Raise InvalidParameter where a decoder layer's state has another size than the one that it starts from."""
     offset = 1 if kind == "repeat" else 0
     for k, source in handover.takers.items():
-        link = decoder.links[k + offset]
-        if not isinstance(link, RecurrentLink) or link.state_sizes != handover.sizes[source] or len(link.layers) > 1:
+        link = decoder.links.recurrent.get(k + offset)
+        if link is None or link.state_sizes != handover.sizes[source] or len(link.layers) > 1:
             raise InvalidParameter(
                 f"layer {k} after {kind!r} starts from a state of {handover.sizes[source]} values, "
                 "which does not fit it"

@@ -1,4 +1,4 @@
-"""Explicit layers, one after the other, as other libraries' models have them."""
+"""Encoder and decoder as chains of explicit layers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..errors import InvalidParameter
-from ..recurrence import Constant, State
-from ..sequences.ragged import Ragged
-from .architecture import ChainLayer
-from .draw import Draw
-from .interface import Code, Encoder, ValueDecoder
-from .layer import RecurrentLayer
-from .links import Flow, RecurrentLink, links, spread
+from ...errors import InvalidParameter
+from ...recurrence import State
+from ...sequences.ragged import Ragged
+from ..draw import Draw
+from ..interface import Code, Encoder, TrainingData, ValueDecoder
+from ..layers import RecurrentLayer
+from .links import Chain, Flow
+from .plan import ChainLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,37 +60,29 @@ class ChainEncoder(Encoder):
         self, specs: Sequence[ChainLayer], n_channels: int, n_symbols: int | None, sources: Sequence[int] = ()
     ) -> None:
         super().__init__()
-        self.links, self.output_size = links(specs, n_channels, n_symbols)
+        self.links, self.n_symbols, self.length_code = Chain(specs, n_channels, n_symbols), n_symbols, None
         for source in sources:
-            if source >= len(specs) or not specs[source].is_recurrent:
+            if source not in self.links.recurrent:
                 raise InvalidParameter(f"starts_from={source} is not the place of a recurrent layer of the encoder")
-        modules: list[RecurrentLink] = [self.links[source] for source in sources]  # pyright: ignore[reportAssignmentType]
-        self.handover = Handover(tuple(sources), tuple(module.state_sizes for module in modules), {})
+        sizes = tuple(self.links.recurrent[source].state_sizes for source in sources)
+        self.handover = Handover(tuple(sources), sizes, {})
+
+    def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
+        """See Encoder.encode."""
+        flow, states = self.links.run(Flow(sequences.values, sequences.lengths, "steps", draw), {})
+        if self.handover.sources:
+            return Code(self.handover.join(states))
+        if flow.form != "vector":
+            raise InvalidParameter("the chain's encoder must end in one vector per sequence")
+        return Code(flow.values)
 
     @property
     def recurrent_layers(self) -> list[list[RecurrentLayer]]:
         """See Part.recurrent_layers."""
-        return recurrent_layers_of(self.links)
+        return self.links.recurrent_layers
 
-    def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
-        """See Encoder.encode."""
-        flow: Flow = sequences
-        states: dict[int, State] = {}
-        for k, link in enumerate(self.links):
-            if isinstance(link, RecurrentLink) and k in self.handover.sources:
-                flow, states[k] = link.run(flow, None)
-            else:
-                flow = link(flow, sequences.lengths, draw)
-        if states:
-            return Code(self.handover.join(states))
-        if not isinstance(flow, Tensor):
-            raise InvalidParameter("the chain's encoder must end in one vector per sequence")
-        return Code(flow)
-
-
-def recurrent_layers_of(modules: nn.ModuleList) -> list[list[RecurrentLayer]]:
-    """Those among the links."""
-    return [link.layers for link in modules if isinstance(link, RecurrentLink)]
+    def fit_closed_form(self, data: TrainingData) -> None:
+        """Nothing; see Part.fit_closed_form."""
 
 
 class ChainDecoder(ValueDecoder):
@@ -109,45 +101,31 @@ class ChainDecoder(ValueDecoder):
     ) -> None:
         super().__init__()
         self._handover, self._repeated = handover, repeated
-        self.links, self.n_channels = links(specs, input_size, None)
+        self.links = Chain(specs, input_size)
+        self.n_channels = self.links.output_size
 
-    def forward(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
-        """See Decoder.forward."""
+    def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
+        """See Decoder.decode."""
         return self._through(latent, lengths, None)
+
+    def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
+        """See ValueDecoder.taught."""
+        return self._through(latent, target.lengths, draw)
 
     @property
     def recurrent_layers(self) -> list[list[RecurrentLayer]]:
         """See Part.recurrent_layers."""
-        return recurrent_layers_of(self.links)
+        return self.links.recurrent_layers
 
-    def taught(self, latent: Tensor, target: Ragged, memory: Ragged | None, draw: Draw | None) -> Ragged:
-        """See Decoder.taught."""
-        return self._through(latent, target.lengths, draw)
+    def fit_closed_form(self, data: TrainingData) -> None:
+        """Nothing; see Part.fit_closed_form."""
 
     def _through(self, latent: Tensor, lengths: np.ndarray, draw: Draw | None) -> Ragged:
         if self._handover is None:
-            flow, states = latent, {}
+            vectors, states = latent, {}
         else:
-            flow, states = self._handover.hidden_of(latent, self._repeated), self._handover.split(latent)
-        flow = through(list(self.links), flow, states, lengths, draw)
-        if isinstance(flow, Constant):
-            flow = spread(flow)
-        if not isinstance(flow, Ragged):
+            vectors, states = self._handover.hidden_of(latent, self._repeated), self._handover.split(latent)
+        flow, _ = self.links.run(Flow(vectors, lengths, "vector", draw), states)
+        if flow.form == "vector":
             raise InvalidParameter("the chain's decoder must end in steps")
-        return flow
-
-
-def through(
-    modules: Sequence[torch.nn.Module],
-    flow: Flow,
-    states: Mapping[int, State],
-    lengths: np.ndarray,
-    draw: Draw | None,
-) -> Flow:
-    """What the modules make of the flow. states: before the first step, by place; zeros for the others."""
-    for k, link in enumerate(modules):
-        if isinstance(link, RecurrentLink) and k in states:
-            flow, _ = link.run(flow, states[k])
-        else:
-            flow = link(flow, lengths, draw)
-    return flow
+        return flow.steps()
