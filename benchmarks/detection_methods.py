@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from seqae import SequenceAutoencoder
 from seqae.detection.detector import AnomalyDetector
-from seqae.model.presets import PRESETS, Architecture
+from seqae.model.architecture import Architecture, Composite, TrainingPlan
 
 Row = dict[str, float]
 Method = Callable[[int], Any]
@@ -33,7 +32,7 @@ def methods(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detec
 
 def predicting(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detector: Any) -> dict[str, Method]:
     """A composite autoencoder that predicts the steps before and after (AER, Wong et al. 2022), by these alone."""
-    composite = replace(PRESETS["composite"], preceding_steps=1)
+    composite = Architecture(training=TrainingPlan(task=Composite(after=1, before=1)))
 
     def made(seed: int) -> AnomalyDetector:
         model = _autoencoder(composite, epochs, hidden_size, latent_size)

@@ -1,7 +1,8 @@
-"""Every field of an Architecture changes what is learnt, and contradictions are refused in one line."""
+"""Every field of a description changes what is learnt; contradictions cannot be written, or are refused in one line."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,161 +10,275 @@ import numpy as np
 import pytest
 import torch
 
-from seqae import Architecture, Ragged, SequenceAutoencoder
+from seqae import Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.model.architecture import ChainLayer
+from seqae.model.architecture import (
+    PARTS,
+    Architecture,
+    Autoregressive,
+    Composite,
+    EncoderPlan,
+    EqualLayers,
+    FreeRunning,
+    Gaussian,
+    Identity,
+    InitialState,
+    LatentPlan,
+    Linear,
+    Multiples,
+    Predict,
+    Reconstruct,
+    Repeat,
+    Reshape,
+    Symbols,
+    TeacherForcing,
+    TrainingPlan,
+    Units,
+    Values,
+)
+from seqae.model.chains.plan import ChainLayer, ChainPlan
+from seqae.model.plans import Plan
 from seqae.model.presets import PRESETS, as_architecture
 
 from .conftest import make_waves
 
-STATES = Architecture(
-    summary="states", latent_as="state", feedback="teacher", is_bidirectional=False, encoder_sizes=(4, 4)
-)
-TOKENS = Architecture(embedding_size=3, summary="states", latent_as="state", feedback="teacher")
-STEPS = Architecture(latent_as="steps", is_bidirectional=False)
+DEFAULT = Architecture()
+FORWARD = EncoderPlan(is_bidirectional=False)
+TWO_LAYERS = EncoderPlan(layers=Units((4, 4)), is_bidirectional=False)
+STATES = Architecture(encoder=TWO_LAYERS, latent=LatentPlan(summary="states"), decoder=Autoregressive())
+TOKENS = replace(STATES, encoder=EncoderPlan(steps=Symbols(embedding_size=3)))
+VARIATIONAL = Architecture(latent=LatentPlan(projection=Gaussian(kl_weight=0.1)))
+COMPOSITE = Architecture(training=TrainingPlan(task=Composite(after=3)))
 CHAIN = (
     ChainLayer(kind="lstm", size=6, returns_steps=False),
     ChainLayer(kind="repeat"),
     ChainLayer(kind="dense", size=2, activation="linear", n_biases=1),
 )
 
-CHANGES: dict[str, tuple[Architecture, dict[str, Any]]] = {
-    "encoder_sizes": (Architecture(), {"encoder_sizes": (5,)}),
-    "encoder_multiples": (Architecture(), {"encoder_multiples": (2,)}),
-    "n_layers": (Architecture(), {"n_layers": 2}),
-    "activation": (Architecture(), {"activation": "relu"}),
-    "is_bidirectional": (Architecture(), {"is_bidirectional": False}),
-    "embedding_size": (TOKENS, {"embedding_size": 5}),
-    "strides": (Architecture(), {"strides": (2,)}),
-    "matrix_shape": (Architecture(), {"matrix_shape": (1, 2)}),
-    "dropout": (STATES, {"dropout": 0.5}),
-    "noise": (Architecture(), {"noise": 0.5}),
-    "dropped_steps": (Architecture(), {"dropped_steps": 0.5}),
-    "summary": (Architecture(), {"summary": "pooled"}),
-    "has_projection": (
-        replace(STATES, encoder_sizes=(6,), summary="final", latent_as="input", feedback="none"),
-        {"has_projection": False},
-    ),
-    "kl_weight": (Architecture(), {"kl_weight": 0.1}),
-    "kl_annealing": (Architecture(kl_weight=0.1), {"kl_annealing": 0.0}),
-    "length_weight": (Architecture(), {"length_weight": 1.0}),
-    "decoder_sizes": (Architecture(), {"decoder_sizes": (7,)}),
-    "latent_as": (Architecture(), {"latent_as": "state"}),
-    "feedback": (STATES, {"feedback": "own"}),
-    "dropped_feedback": (STATES, {"dropped_feedback": 0.5}),
-    "has_attention": (Architecture(summary="pooled"), {"has_attention": True}),
-    "is_reversed": (Architecture(), {"is_reversed": True}),
-    "readout": (STEPS, {"readout": "none"}),
-    "is_tied": (STATES, {"is_tied": True}),
-    "sampled_symbols": (TOKENS, {"sampled_symbols": 3}),
-    "has_reconstruction": (Architecture(predicted_steps=1), {"has_reconstruction": False}),
-    "predicted_steps": (Architecture(), {"predicted_steps": 1}),
-    "preceding_steps": (Architecture(), {"preceding_steps": 1}),
-    "horizon_annealing": (Architecture(predicted_steps=3), {"horizon_annealing": 0.0}),
-    "chain": (Architecture(), {"chain": CHAIN}),
-}
-"""For each field an architecture, and the change of that field alone."""
+
+def encoder(**fields: Any) -> Architecture:
+    return Architecture(encoder=EncoderPlan(**fields))
 
 
-def estimator(architecture: str | Architecture, **settings: Any) -> SequenceAutoencoder:
+def values(**fields: Any) -> Architecture:
+    return encoder(steps=Values(**fields))
+
+
+def latent(**fields: Any) -> Architecture:
+    return Architecture(latent=LatentPlan(**fields))
+
+
+def training(**fields: Any) -> Architecture:
+    return replace(STATES, training=TrainingPlan(**fields))
+
+
+def decoder(plan: Any, **fields: Any) -> Architecture:
+    return replace(STATES, encoder=FORWARD, decoder=plan(**fields))
+
+
+CHANGES: dict[str, tuple[Architecture, Architecture]] = (
+    {
+        "Architecture.encoder": (DEFAULT, Architecture(encoder=FORWARD)),
+        "Architecture.latent": (DEFAULT, latent(summary="pooled")),
+        "Architecture.decoder": (DEFAULT, Architecture(decoder=InitialState())),
+        "Architecture.training": (STATES, training(dropout=0.5)),
+        "Architecture.activation": (DEFAULT, Architecture(activation="relu")),
+        "EncoderPlan.layers": (DEFAULT, encoder(layers=Units((5,)))),
+        "EncoderPlan.steps": (DEFAULT, values(noise=0.5)),
+        "EncoderPlan.is_bidirectional": (DEFAULT, encoder(is_bidirectional=False)),
+        "EqualLayers.count": (DEFAULT, encoder(layers=EqualLayers(2))),
+        "Units.units": (encoder(layers=Units((5,))), encoder(layers=Units((5, 4)))),
+        "Multiples.multiples": (encoder(layers=Multiples((1,))), encoder(layers=Multiples((2,)))),
+        "Values.matrix_shape": (DEFAULT, values(matrix_shape=(1, 2))),
+        "Values.strides": (DEFAULT, values(strides=(2,))),
+        "Values.noise": (DEFAULT, values(noise=0.5)),
+        "Symbols.embedding_size": (TOKENS, replace(TOKENS, encoder=EncoderPlan(steps=Symbols(embedding_size=5)))),
+        "Symbols.sampled_symbols": (
+            TOKENS,
+            replace(TOKENS, encoder=EncoderPlan(steps=Symbols(embedding_size=3, sampled_symbols=3))),
+        ),
+        "LatentPlan.summary": (DEFAULT, latent(summary="pooled")),
+        "LatentPlan.projection": (
+            encoder(layers=Units((6,)), is_bidirectional=False),
+            replace(encoder(layers=Units((6,)), is_bidirectional=False), latent=LatentPlan(projection=Identity())),
+        ),
+        "LatentPlan.length_weight": (DEFAULT, latent(length_weight=1.0)),
+        "Gaussian.kl_weight": (VARIATIONAL, latent(projection=Gaussian(kl_weight=0.2))),
+        "Gaussian.kl_annealing": (VARIATIONAL, latent(projection=Gaussian(kl_weight=0.1, kl_annealing=0.0))),
+        "TeacherForcing.is_scheduled": (
+            STATES,
+            replace(STATES, decoder=Autoregressive(feedback=TeacherForcing(is_scheduled=True))),
+        ),
+        "TeacherForcing.dropped": (
+            STATES,
+            replace(STATES, decoder=Autoregressive(feedback=TeacherForcing(dropped=0.5))),
+        ),
+        "Autoregressive.feedback": (STATES, replace(STATES, decoder=Autoregressive(feedback=FreeRunning()))),
+        "Autoregressive.fills": (STATES, replace(STATES, decoder=Autoregressive(fills="first"))),
+        "InitialState.fills": tuple(
+            replace(STATES, decoder=InitialState(fills=fills))
+            for fills in ("all", "first")  # pyright: ignore[reportAssignmentType]
+        ),
+        "TrainingPlan.task": (DEFAULT, Architecture(training=TrainingPlan(task=Predict()))),
+        "TrainingPlan.dropout": (STATES, training(dropout=0.5)),
+        "TrainingPlan.dropped_steps": (STATES, training(dropped_steps=0.5)),
+    }
+    | {
+        f"{plan.__name__}.{name}": (decoder(plan), decoder(plan, **{name: value}))
+        for plan in (Repeat, InitialState, Autoregressive, Reshape)
+        for name, value in {"readout": "none", "units": (7,), "is_reversed": True, "is_tied": True}.items()
+    }
+    | {
+        f"{task.__name__}.{name}": tuple(
+            Architecture(training=TrainingPlan(task=each))
+            for each in (task(after=2), task(**{"after": 2, name: value}))
+        )
+        for task in (Predict, Composite)
+        for name, value in {"after": 1, "before": 1, "horizon_annealing": 0.0}.items()
+    }
+)
+"""For each field of each part two architectures that differ in that field alone."""
+
+
+def estimator(architecture: str | Plan, **settings: Any) -> SequenceAutoencoder:
     own = {"latent_size": 6, "hidden_size": 4, "max_epochs": 2, "random_state": 0, "verbose": False}
     for size in as_architecture(architecture).own_sizes:
         own.pop(size, None)
     return SequenceAutoencoder(architecture, **{**own, **settings})
 
 
-def data_for(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
+def data_for(architecture: Plan) -> tuple[Any, dict[str, Any]]:
     """Sequences that the architecture takes, and the estimator's settings for them."""
-    if architecture.embedding_size is not None:
+    if architecture.takes_symbols:
         rng = np.random.default_rng(0)
         return Ragged.from_tokens([rng.integers(0, 9, n) for n in rng.integers(2, 9, 12)]), {"loss": "cross_entropy"}
-    if architecture.latent_as == "steps":
+    if isinstance(architecture, Architecture) and architecture.decoder.latent_as == "steps":
         return make_waves(12, seed=0, shortest=3, longest=3), {}
     return make_waves(12, seed=0, shortest=4, longest=9), {}
 
 
-def learnt(architecture: Architecture) -> list[np.ndarray]:
+def learnt(architecture: Plan) -> list[np.ndarray]:
     X, settings = data_for(architecture)
     ae = estimator(architecture, **settings).fit(X)
     return [parameter.detach().numpy() for parameter in ae.model_.parameters()]
 
 
 def test_every_field_has_a_change() -> None:
-    assert set(CHANGES) == {field.name for field in fields(Architecture)}
+    assert set(CHANGES) == {f"{part.__name__}.{field.name}" for part in PARTS for field in fields(part) if field.init}  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_field_changes_what_is_learnt(name: str) -> None:
-    before, change = CHANGES[name]
-    first, second = learnt(before), learnt(replace(before, **change))
+    first, second = (learnt(architecture) for architecture in CHANGES[name])
     is_same_shape = [a.shape for a in first] == [b.shape for b in second]
     assert not is_same_shape or any((a != b).any() for a, b in zip(first, second, strict=True))
 
 
+def test_a_chain_is_another_model_than_the_default() -> None:
+    assert [a.shape for a in learnt(ChainPlan(CHAIN))] != [b.shape for b in learnt(DEFAULT)]
+
+
 @pytest.mark.parametrize("choice", ["final", "states", "top_state", "pooled"])
-@pytest.mark.parametrize("latent_as", ["input", "state", "first_state"])
+@pytest.mark.parametrize(
+    ("plan", "n_filled"), [(Repeat(), 0), (InitialState(), 2), (InitialState(fills="first"), 1), (Autoregressive(), 2)]
+)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_each_choice_is_another_model(choice: Any, latent_as: Any, cell: Any) -> None:
-    ae = estimator(Architecture(summary=choice, latent_as=latent_as, n_layers=2), cell=cell).fit(make_waves(8, seed=0))
+def test_each_choice_is_another_model(choice: Any, plan: Any, n_filled: int, cell: Any) -> None:
+    architecture = replace(latent(summary=choice), encoder=EncoderPlan(layers=EqualLayers(2)), decoder=plan)
+    ae = estimator(architecture, cell=cell).fit(make_waves(8, seed=0))
     n_states = {"lstm": 2, "gru": 1}[cell]
     summary_size = {"final": 8, "pooled": 8, "top_state": 8 * n_states, "states": 16 * n_states}[choice]
     assert ae.encoder_.projection.weight.shape == (6, summary_size)
-    state_size = {"input": None, "state": 8 * n_states, "first_state": 4 * n_states}[latent_as]
     state_map = ae.decoder_.conditioning.state_map
-    assert state_size is None if state_map is None else state_map.weight.shape == (state_size, 6)
+    assert (state_map is None) == (n_filled == 0)
+    assert state_map is None or state_map.weight.shape == (4 * n_filled * n_states, 6)
 
 
 @pytest.mark.parametrize(
-    "fields_of",
+    "make",
     [
-        {"feedback": "teacher"},
-        {"feedback": "sometimes"},
-        {"dropped_feedback": 0.5},
-        {"dropped_feedback": 1.5, "feedback": "teacher", "latent_as": "state"},
-        {"has_attention": True},
-        {"has_attention": True, "summary": "pooled", "latent_as": "steps"},
-        {"has_attention": True, "summary": "pooled", "strides": (2,)},
-        {"strides": (0,)},
-        {"strides": (2,), "latent_as": "state", "feedback": "own"},
-        {"strides": (2,), "readout": "none"},
-        {"strides": (2,), "embedding_size": 3},
-        {"embedding_size": 3, "latent_as": "state", "feedback": "own"},
-        {"embedding_size": 3, "noise": 0.1},
-        {"matrix_shape": (2,)},
-        {"readout": "final"},
-        {"latent_as": "steps", "predicted_steps": 1},
-        {"has_projection": False, "latent_as": "state"},
-        {"has_projection": False, "kl_weight": 0.1},
-        {"has_reconstruction": False},
-        {"encoder_sizes": (3,), "n_layers": 2},
-        {"encoder_sizes": ()},
-        {"encoder_sizes": (2.5,)},
-        {"noise": -1.0},
-        {"kl_weight": float("nan")},
-        {"dropout": 1.0},
-        {"predicted_steps": -1},
-        {"chain": CHAIN, "noise": 0.1},
+        lambda: TeacherForcing(dropped=1.5),
+        lambda: FreeRunning(dropped=0.5),  # pyright: ignore[reportCallIssue]
+        lambda: Repeat(feedback=FreeRunning()),  # pyright: ignore[reportCallIssue]
+        lambda: Symbols(noise=0.1),  # pyright: ignore[reportCallIssue]
+        lambda: Linear(kl_weight=0.1),  # pyright: ignore[reportCallIssue]
+        lambda: Reconstruct(after=1),  # pyright: ignore[reportCallIssue]
     ],
 )
-def test_contradictions_are_refused_in_one_line(fields_of: dict[str, Any]) -> None:
-    with pytest.raises(InvalidParameter, match="Architecture") as caught:
-        Architecture(**fields_of)
+def test_contradictions_within_a_part_cannot_be_written(make: Callable[[], Any]) -> None:
+    with pytest.raises((InvalidParameter, TypeError)):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Architecture(decoder=Repeat(readout="attention")),
+        lambda: replace(decoder(Repeat, readout="attention"), latent=LatentPlan(summary="final")),
+        lambda: replace(
+            latent(summary="pooled"), encoder=values(strides=(2,)).encoder, decoder=Repeat(readout="attention")
+        ),
+        lambda: replace(values(strides=(2,)), decoder=Autoregressive(feedback=FreeRunning())),
+        lambda: replace(values(strides=(2,)), decoder=Repeat(readout="none")),
+        lambda: replace(values(matrix_shape=(2, 1)), decoder=Autoregressive()),
+        lambda: replace(values(strides=(2,)), decoder=Reshape()),
+        lambda: replace(TOKENS, decoder=Autoregressive(feedback=FreeRunning())),
+        lambda: replace(TOKENS, decoder=Repeat(readout="none")),
+        lambda: Architecture(decoder=Reshape(), training=TrainingPlan(task=Composite())),
+        lambda: Architecture(latent=LatentPlan(projection=Identity()), decoder=InitialState()),
+        lambda: Architecture(encoder=LatentPlan()),
+        lambda: Architecture(decoder="state"),
+        lambda: Architecture(activation="elu"),
+        lambda: encoder(layers=(3, 2)),
+        lambda: encoder(steps=Linear()),
+        lambda: latent(projection="linear"),
+        lambda: latent(summary="last"),
+        lambda: latent(length_weight=float("nan")),
+        lambda: Autoregressive(feedback="teacher"),
+        lambda: Autoregressive(fills="second"),
+        lambda: Repeat(readout="final"),
+        lambda: Reshape(readout="attention"),
+        lambda: Repeat(units=()),
+        lambda: TeacherForcing(dropped=1.5),
+        lambda: values(strides=(0,)),
+        lambda: values(matrix_shape=(2,)),
+        lambda: values(noise=-1.0),
+        lambda: Symbols(embedding_size=0),
+        lambda: Units(()),
+        lambda: Units((2.5,)),
+        lambda: Multiples((0,)),
+        lambda: EqualLayers(0),
+        lambda: Gaussian(kl_weight=0.0),
+        lambda: Gaussian(kl_weight=float("nan")),
+        lambda: Predict(after=0),
+        lambda: Composite(after=-1),
+        lambda: TrainingPlan(dropout=1.0),
+        lambda: TrainingPlan(task=Linear()),
+        lambda: ChainPlan(CHAIN[1:]),
+        lambda: ChainPlan(("lstm",)),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(make: Callable[[], Any]) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        make()
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        (Architecture(has_projection=False), "8 values, but latent_size is 6"),
-        (replace(STATES, has_projection=False), "16 values, but latent_size is 6"),
-        (Architecture(is_tied=True, decoder_sizes=(5,)), "is_tied needs"),
-        (Architecture(readout="none", decoder_sizes=(5,)), "must have 2 units"),
-        (Architecture(matrix_shape=(3, 3)), "9 values, but X has 2 channels"),
-        (Architecture(chain=CHAIN[1:]), "must have encoder layers"),
-        (Architecture(chain=(ChainLayer(kind="lstm", size=5, returns_steps=False), *CHAIN[1:])), "has 5 values"),
+        (latent(projection=Identity()), "8 values, but latent_size is 6"),
+        (
+            replace(STATES, latent=LatentPlan(summary="states", projection=Identity())),
+            "16 values, but latent_size is 6",
+        ),
+        (Architecture(decoder=Repeat(is_tied=True, units=(5,))), "is_tied needs"),
+        (Architecture(decoder=Repeat(readout="none", units=(5,))), "must have 2 units"),
+        (values(matrix_shape=(3, 3)), "9 values, but X has 2 channels"),
+        (ChainPlan((ChainLayer(kind="lstm", size=5, returns_steps=False), *CHAIN[1:])), "has 5 values"),
     ],
 )
-def test_sizes_that_contradict_are_refused(architecture: Architecture, message: str) -> None:
+def test_sizes_that_contradict_are_refused(architecture: Plan, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
         estimator(architecture).fit(make_waves(5, seed=0))
 
@@ -174,8 +289,8 @@ def test_sizes_that_contradict_are_refused(architecture: Architecture, message: 
         ("stacked", {"hidden_size": 64}),
         ("stacked", {"n_layers": 1}),
         ("seq2seq", {"n_layers": 4}),
-        (Architecture(encoder_sizes=(4,)), {"hidden_size": 4}),
-        (Architecture(chain=CHAIN), {"n_layers": 1}),
+        (encoder(layers=Units((4,))), {"hidden_size": 4}),
+        (ChainPlan(CHAIN), {"n_layers": 1}),
     ],
 )
 def test_a_size_that_the_architecture_ignores_is_refused(architecture: Any, settings: dict[str, int]) -> None:
@@ -226,7 +341,7 @@ def test_presets_have_names() -> None:
 def test_tied_layers_stay_tied(tmp_path: Any) -> None:
     import seqae
 
-    ae = estimator(Architecture(is_tied=True, is_bidirectional=False)).fit(make_waves(6, seed=0))
+    ae = estimator(Architecture(encoder=FORWARD, decoder=Repeat(is_tied=True))).fit(make_waves(6, seed=0))
     ae.save(tmp_path / "m.seqae")
     for model in (ae, seqae.load(tmp_path / "m.seqae")):
         assert model.decoder_.layers[0].weight_hh is model.encoder_.layers[0][0].weight_hh
@@ -235,5 +350,15 @@ def test_tied_layers_stay_tied(tmp_path: Any) -> None:
 
 def test_it_shows_what_differs_from_the_defaults() -> None:
     assert repr(Architecture()) == "Architecture()"
-    assert repr(Architecture(noise=0.5, strides=(2,))) == "Architecture(strides=(2,), noise=0.5)"
-    assert eval(repr(STATES)) == STATES
+    shown = "Architecture(encoder=EncoderPlan(steps=Values(strides=(2,), noise=0.5)))"
+    assert repr(values(noise=0.5, strides=(2,))) == shown
+    for architecture in (STATES, TOKENS, VARIATIONAL, COMPOSITE, ChainPlan(CHAIN), *PRESETS.values()):
+        assert eval(repr(architecture)) == architecture
+
+
+def test_any_preset_can_also_predict() -> None:
+    assert PRESETS["repeat"].predicting(3).training.task == Composite(after=3)
+    only = Architecture(training=TrainingPlan(task=Predict(after=1, before=2)))
+    assert only.predicting(5).training.task == Predict(after=5, before=2)
+    with pytest.raises(InvalidParameter, match="predicted_steps"):
+        PRESETS["repeat"].predicting(0)

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from seqae import Architecture, Ragged, SequenceAutoencoder
+from seqae import Ragged, SequenceAutoencoder
 from seqae.baselines import MeanSequence
 from seqae.cli import app
 from seqae.comparison import ComparedRow, compare
 from seqae.comparison.fits import _Watch
 from seqae.comparison.result import recommend
 from seqae.errors import InvalidParameter, InvalidSequence
+from seqae.model.architecture import Architecture, EncoderPlan, Units
 from seqae.sequences.scaling import fit_scaling
 from seqae.training.history import Epoch
 
@@ -54,7 +55,7 @@ def test_each_row_is_what_it_says() -> None:
 
 def test_the_same_seeds_give_the_same_table() -> None:
     X = make_waves(16, seed=0)
-    named = {"wide": Architecture(encoder_sizes=(9,)), "plain": "repeat"}
+    named = {"wide": Architecture(encoder=EncoderPlan(layers=Units((9,)))), "plain": "repeat"}
     first, second = (compare(X, architectures=named, n_seeds=1, **TINY) for _ in range(2))
     assert [row.name for row in first.rows][:2] == ["wide", "plain"]
     assert [row.error for row in first.rows] == [row.error for row in second.rows]

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from seqae import Architecture, Loss, Ragged, SequenceAutoencoder, load
 from seqae.errors import InvalidParameter, InvalidSequence, NotFitted, SeqaeError
+from seqae.model.architecture import EncoderPlan, Identity, LatentPlan, Repeat, Units
 from seqae.sequences.scaling import Scaling
 
 from .conftest import TOLERANCE, make_waves
@@ -34,7 +35,7 @@ WAVES = make_waves(40, seed=0)
 
 @pytest.fixture(scope="module")
 def ae() -> SequenceAutoencoder:
-    architecture = Architecture(encoder_sizes=(6, 5), decoder_sizes=(5, 4))
+    architecture = Architecture(encoder=EncoderPlan(layers=Units((6, 5))), decoder=Repeat(units=(5, 4)))
     return SequenceAutoencoder(architecture, **SMALL | {"hidden_size": None}).fit(WAVES)
 
 
@@ -115,7 +116,10 @@ def test_loss_and_gradients_of_a_batch_are_the_sum_of_the_sequences(kind: str, p
         {},
         {"cell": "gru", "n_layers": 2, "loss": "mae", "scale": False},
         {
-            "architecture": Architecture(encoder_sizes=(6, 3), is_bidirectional=False, has_projection=False),
+            "architecture": Architecture(
+                encoder=EncoderPlan(layers=Units((6, 3)), is_bidirectional=False),
+                latent=LatentPlan(projection=Identity()),
+            ),
             "hidden_size": None,
         },
         {"architecture": Architecture(activation="relu"), "loss": Loss("huber", "sequence")},
@@ -205,10 +209,13 @@ def test_bce_gives_probabilities() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"architecture": Architecture(is_bidirectional=False)},
+        {"architecture": Architecture(encoder=EncoderPlan(is_bidirectional=False))},
         {"architecture": Architecture(activation="relu")},
-        {"architecture": Architecture(decoder_sizes=(7,))},
-        {"architecture": Architecture(encoder_sizes=(7,), decoder_sizes=(5,)), "hidden_size": None},
+        {"architecture": Architecture(decoder=Repeat(units=(7,)))},
+        {
+            "architecture": Architecture(encoder=EncoderPlan(layers=Units((7,))), decoder=Repeat(units=(5,))),
+            "hidden_size": None,
+        },
         {"latent_size": 4},
         {"hidden_size": 6},
         {"n_layers": 2},
@@ -248,7 +255,7 @@ def test_every_parameter_changes_the_result(change: dict[str, Any]) -> None:
         ({"device": "tpu"}, "device must be"),
         ({"device": "cuda:99"}, "device 'cuda:99' is not here"),
         ({"verbose": "loud"}, "verbose must be one of"),
-        ({"architecture": Architecture(has_projection=False)}, "latent_size is 3; make them equal"),
+        ({"architecture": Architecture(latent=LatentPlan(projection=Identity()))}, "latent_size is 3; make them equal"),
     ],
 )
 def test_bad_parameters_are_named(parameters: dict[str, Any], message: str) -> None:

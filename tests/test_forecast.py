@@ -11,10 +11,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from seqae import Architecture, Ragged, SequenceAutoencoder, load
+from seqae import Ragged, SequenceAutoencoder, load
 from seqae.cli import app
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.forecasting import forecast, next_steps
+from seqae.model.architecture import (
+    Architecture,
+    Autoregressive,
+    EncoderPlan,
+    FreeRunning,
+    LatentPlan,
+    Predict,
+    TrainingPlan,
+)
 from seqae.model.presets import PRESETS
 
 from .conftest import make_waves
@@ -69,12 +78,10 @@ def test_next_steps_are_forecasts_of_windows(fitted: SequenceAutoencoder) -> Non
 def continuation(n_steps: int, **settings: object) -> SequenceAutoencoder:
     """The sine model: states handed over, free running, no reconstruction."""
     architecture = Architecture(
-        summary="states",
-        latent_as="state",
-        feedback="own",
-        is_bidirectional=False,
-        has_reconstruction=False,
-        predicted_steps=n_steps,
+        encoder=EncoderPlan(is_bidirectional=False),
+        latent=LatentPlan(summary="states"),
+        decoder=Autoregressive(feedback=FreeRunning()),
+        training=TrainingPlan(task=Predict(after=n_steps)),
     )
     defaults = {"latent_size": 32, "hidden_size": 48, "batch_size": 16, "learning_rate": 1e-2, "patience": None}
     return SequenceAutoencoder(architecture, random_state=0, **{**defaults, **settings})
@@ -97,7 +104,7 @@ def test_a_sine_is_continued() -> None:
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_the_preset_continues_a_sine_for_150_steps(cell: Literal["gru", "lstm"]) -> None:
     """Four layers each side, running free, from inputs of 30 to 60 steps."""
-    plan = replace(PRESETS["seq2seq"], has_reconstruction=False, predicted_steps=150)
+    plan = replace(PRESETS["seq2seq"], training=TrainingPlan(task=Predict(after=150)))
     settings: dict[str, Any] = {"hidden_size": 32, "batch_size": 16, "max_epochs": 60, "patience": None, "scale": False}
     ae = SequenceAutoencoder(plan, cell=cell, random_state=0, **settings)
     assert score(ae.fit(waves(500, seed=0, shortest=180, longest=210)), 150) > 0.9
@@ -113,7 +120,7 @@ def test_any_preset_continues_from_the_command_line(tmp_path: Path) -> None:
         assert result.exit_code == code, result.output
         assert code == 0 or "--predicted-steps" in result.stderr or "predicts 12 of them" in result.stderr
         if steps == "4":
-            assert load(model).architecture == replace(PRESETS["seq2seq"], predicted_steps=4)
+            assert load(model).architecture == PRESETS["seq2seq"].predicting(4)
             result = CliRunner().invoke(app, ["forecast", model, *files, "-n", "6", "-o", str(tmp_path / "y.csv")])
             assert len(pd.read_csv(tmp_path / "y.csv")) == 8 * 6, result.output
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import seqae
-from seqae import Architecture, Ragged, SequenceAutoencoder
+from seqae import Ragged, SequenceAutoencoder
 from seqae.errors import ModelFileError
 from seqae.interop.keras import load_keras
-from seqae.model.architecture import ChainLayer
+from seqae.model.chains.plan import ChainLayer, ChainPlan
 from seqae.sequences.tensors import to_tensors
 
 FIXTURES = Path(__file__).parent / "fixtures" / "keras"
@@ -77,7 +77,7 @@ def test_sequences_of_other_lengths_are_as_keras_unpadded() -> None:
         ChainLayer(kind="repeat"),
         ChainLayer(kind="lstm", size=3, n_biases=1),
     )
-    settings = {"architecture": Architecture(chain=chain, length_weight=0), "latent_size": 20}
+    settings = {"architecture": ChainPlan(chain), "latent_size": 20}
     sequences = [x[:n] for x, n in zip(wanted["x"], wanted["lengths"], strict=True)]
     ae = SequenceAutoencoder(**settings, max_epochs=1, scale=False, random_state=0, verbose=False).fit(sequences)
     for k, layer in enumerate((ae.encoder_.links[0].directions[0], ae.decoder_.links[1].directions[0])):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqae.model.building import build
-from seqae.model.initial import fill_orthogonal
+from seqae.model.layers import fill_orthogonal
 from seqae.sequences.tensors import to_tensors
 
 from .conftest import make_ragged

@@ -121,11 +121,15 @@ def test_a_foreign_safetensors_file_is_named(tmp_path: Path) -> None:
         read_model_file(tmp_path / "m.safetensors")
 
 
-def test_a_newer_format_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saving, "FORMAT_VERSION", 2)
+@pytest.mark.parametrize(
+    ("other", "advice"), [(1, "upgrade seqae"), (-1, r"of seqae .* no longer reads.*fit the model again")]
+)
+def test_another_format_is_named(other: int, advice: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file_format = saving.FORMAT_VERSION + other
+    monkeypatch.setattr(saving, "FORMAT_VERSION", file_format)
     write_model_file(path, CONTENT)
     monkeypatch.undo()
-    with pytest.raises(ModelFileError, match=r"has format 2.*upgrade seqae"):
+    with pytest.raises(ModelFileError, match=rf"has format {file_format}.*{advice}"):
         read_model_file(path)
 
 

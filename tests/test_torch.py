@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqae import Architecture, Ragged
+from seqae import Ragged
 from seqae.errors import InvalidParameter
 from seqae.interop.torch import load_state_dict, state_dict_of
+from seqae.model.architecture import Architecture, EncoderPlan, Identity, LatentPlan, Repeat, Units
 from seqae.model.building import build
 from seqae.sequences.tensors import to_tensors
 
@@ -19,7 +20,9 @@ def test_a_state_dict_loads_as_it_is(kind: str, is_bidirectional: bool) -> None:
     torch.manual_seed(0)
     module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind]
     theirs = module(3, 5, num_layers=2, bidirectional=is_bidirectional, batch_first=True)
-    plan = Architecture(is_bidirectional=is_bidirectional, has_projection=False)
+    plan = Architecture(
+        encoder=EncoderPlan(is_bidirectional=is_bidirectional), latent=LatentPlan(projection=Identity())
+    )
     latent_size = 10 if is_bidirectional else 5
     model = build(plan, kind, n_channels=3, latent_size=latent_size, hidden_size=5, n_layers=2)
     load_state_dict(model.encoder, theirs.state_dict())
@@ -71,7 +74,11 @@ class Tutorial(torch.nn.Module):
 def test_parts_of_a_model_load_by_their_prefix(batch_first: bool) -> None:
     torch.manual_seed(0)
     theirs = Tutorial(batch_first=batch_first)
-    plan = Architecture(encoder_sizes=(8, 4), decoder_sizes=(5,), is_bidirectional=False, has_projection=False)
+    plan = Architecture(
+        encoder=EncoderPlan(layers=Units((8, 4)), is_bidirectional=False),
+        latent=LatentPlan(projection=Identity()),
+        decoder=Repeat(units=(5,)),
+    )
     model = build(plan, "lstm", n_channels=3, latent_size=4)
     load_state_dict(model.encoder, theirs.state_dict(), prefix=["rnn1", "rnn2"])
     load_state_dict(model.decoder, theirs.state_dict(), prefix="decoder.")
@@ -91,7 +98,7 @@ def test_the_only_prefix_is_found() -> None:
     torch.manual_seed(0)
     theirs = torch.nn.ModuleDict({"encoder": torch.nn.ModuleDict({"gru": torch.nn.GRU(3, 5)})})
     theirs["head"] = torch.nn.Linear(5, 3)
-    plan = Architecture(is_bidirectional=False, has_projection=False)
+    plan = Architecture(encoder=EncoderPlan(is_bidirectional=False), latent=LatentPlan(projection=Identity()))
     model = build(plan, "gru", n_channels=3, latent_size=5, hidden_size=5)
     load_state_dict(model.encoder, theirs.double().state_dict())
     own = {f"encoder.gru.{name}": weights.double() for name, weights in state_dict_of(model.encoder).items()}
@@ -103,7 +110,14 @@ def test_both_directions_of_several_layers_without_biases(kind: str) -> None:
     torch.manual_seed(0)
     module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind]
     theirs = module(3, 4, num_layers=3, bidirectional=True, bias=False, batch_first=True)
-    model = build(Architecture(has_projection=False), kind, n_channels=3, latent_size=8, hidden_size=4, n_layers=3)
+    model = build(
+        Architecture(latent=LatentPlan(projection=Identity())),
+        kind,
+        n_channels=3,
+        latent_size=8,
+        hidden_size=4,
+        n_layers=3,
+    )
     model.initialise(0)
     load_state_dict(model.encoder, theirs.state_dict())
     x = torch.randn(4, 7, 3)
@@ -113,7 +127,9 @@ def test_both_directions_of_several_layers_without_biases(kind: str) -> None:
 
 
 def test_what_no_layer_of_ours_computes_is_named() -> None:
-    model = build(Architecture(is_bidirectional=False), "lstm", n_channels=3, latent_size=4, hidden_size=5)
+    model = build(
+        Architecture(encoder=EncoderPlan(is_bidirectional=False)), "lstm", n_channels=3, latent_size=4, hidden_size=5
+    )
     with pytest.raises(InvalidParameter, match=r"weight_hr_l0 is of an nn.LSTM with proj_size"):
         load_state_dict(model.encoder, torch.nn.LSTM(3, 5, proj_size=2).state_dict())
     with pytest.raises(InvalidParameter, match=r"\(20, 3\), got \(15, 3\)"):

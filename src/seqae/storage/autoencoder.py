@@ -83,9 +83,9 @@ def _unpack(file: ModelFile) -> Fitted:
 
 
 def _to_json(value: Any) -> Any:
-    """JSON of a name, a number, or a description: its kind beside its fields."""
+    """JSON of a name, a number, or a description: its class beside its fields."""
     if is_dataclass(value):
-        return {"kind": type(value).__name__} | {
+        return {"is": type(value).__name__} | {
             f.name: _to_json(getattr(value, f.name)) for f in fields(value) if f.init
         }
     if isinstance(value, tuple):
@@ -94,9 +94,9 @@ def _to_json(value: Any) -> Any:
 
 
 def _from_json(value: Any) -> Any:
-    """What _to_json() was given. Raises KeyError for a kind of description that there is not."""
+    """What _to_json() was given. Raises KeyError for a class that is no description."""
     if isinstance(value, dict):
-        return DESCRIPTIONS[value["kind"]](**{key: _from_json(part) for key, part in value.items() if key != "kind"})
+        return DESCRIPTIONS[value["is"]](**{key: _from_json(part) for key, part in value.items() if key != "is"})
     return tuple(_from_json(part) for part in value) if isinstance(value, list) else value
 
 
