@@ -254,7 +254,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return reduced(losses_of(self._fitted(), self.loss_, loader), loader.lengths, self.n_channels_, per)
 
     def predict_steps(self, X: Any, n_steps: int) -> Ragged:
-        """The n_steps steps that follow each sequence, in the units of the data; needs predicted_steps."""
+        """The n_steps steps that follow each sequence, in the units of the data; needs a task that predicts."""
         loader = self._loader(X)
         n_steps = check_count("n_steps", n_steps)
         return self._unscaled(predict(self._fitted(), self.loss_, loader, n_steps))
@@ -264,7 +264,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     ) -> np.ndarray | Ragged:
         """As reconstruction_error, for the steps that training holds back, predicted from the others.
 
-        These are the first preceding_steps steps and the last predicted_steps steps of each sequence, in that order.
+        These are the first `before` steps and the last `after` steps of each sequence (see Predict), in that order.
         """
         model, loader = self._fitted(), self._loader(X)
         model.require_held_back()

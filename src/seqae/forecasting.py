@@ -34,7 +34,7 @@ class NextSteps:
 def forecast(estimator: SequenceAutoencoder, X: Any, n_steps: int) -> Ragged:
     """The n_steps steps that follow each sequence of X, in the units of the data.
 
-    The estimator's architecture must have predicted_steps; n_steps may differ from it.
+    The estimator's architecture must predict, such as composite; n_steps may differ from the task's.
     Raises InvalidParameter for an architecture that does not continue sequences.
     """
     return estimator.predict_steps(X, n_steps)

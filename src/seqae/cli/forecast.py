@@ -25,7 +25,7 @@ def forecast(
 ) -> None:
     """Write the steps that follow each sequence.
 
-    The architecture must be composite, or have predicted_steps. One row per added step, with the id and the step's
+    The model must be composite, or fitted with --predicted-steps. One row per added step, with the id and the step's
     number in its sequence.
     """
     check_table_target(output, model, data.path)

@@ -96,7 +96,7 @@ def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np
     if header.format < FORMAT_VERSION:
         raise ModelFileError(
             f"{target} has format {header.format}, of seqae {header.versions.get('seqae', 'before')}, which seqae "
-            f"{__version__} no longer reads (its format is {FORMAT_VERSION}); fit the model again, or use the older seqae"
+            f"{__version__} no longer reads (its format is {FORMAT_VERSION}); fit the model again, or use that seqae"
         )
     if header.format > FORMAT_VERSION:
         raise ModelFileError(
