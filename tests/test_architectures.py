@@ -315,7 +315,7 @@ def test_data_that_does_not_fit_is_refused() -> None:
     with pytest.raises(InvalidSequence, match="vectors"):
         estimator("tokens", loss="cross_entropy").fit(make_waves(5, seed=0))
     with pytest.raises(InvalidParameter, match="cross_entropy"):
-        estimator("tokens").fit(tokens)
+        estimator("tokens", loss="mse").fit(tokens)
     with pytest.raises(InvalidSequence, match="one length only"):
         estimator("reshape").fit(make_waves(5, seed=0))
     with pytest.raises(InvalidParameter, match="multiple of 4"):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from seqae import Loss, Ragged, SequenceAutoencoder
+from seqae.errors import InvalidSequence
+from seqae.model.architecture import Architecture, Composite, TrainingPlan
+from seqae.model.autoencoder import Autoencoder
 from seqae.model.building import build
+from seqae.model.decoder import RecurrentDecoder
+from seqae.model.draw import Draw
+from seqae.model.interface import TrainingData
 from seqae.model.layers import fill_orthogonal
+from seqae.sequences.ragged import back_to_back
 from seqae.sequences.tensors import to_tensors
 
-from .conftest import make_ragged
+from .conftest import make_ragged, make_waves
 from .naive import gru, lstm
 
 
@@ -79,3 +89,80 @@ def test_the_forget_gate_starts_open() -> None:
     model.initialise(0)
     bias = model.decoder.layers[0].bias_ih
     assert bias.tolist() == [0] * 4 + [1] * 4 + [0] * 8
+
+
+def built(name: str = "repeat", **sizes: int) -> Autoencoder:
+    model = build(name, "lstm", **{"n_channels": 2, "latent_size": 3, "hidden_size": 4, **sizes})  # pyright: ignore[reportArgumentType]
+    model.initialise(0)
+    return model
+
+
+def test_modules_take_plain_tensors() -> None:
+    model = built().double()
+    steps = torch.randn(3, 7, 2, generator=torch.Generator().manual_seed(0))
+    ragged = back_to_back(steps.double().reshape(-1, 2), np.array([7, 7, 7]))
+    wanted = model.encoder(ragged)
+    assert torch.equal(model.encoder(steps), wanted)  # float32, and of the model's float64 in there
+    assert torch.equal(model.encoder(list(steps)), wanted)
+    assert torch.equal(model(steps).values, model(ragged).values)
+    unequal = [steps[0], steps[1, :4]]
+    assert torch.equal(model.encoder(unequal)[0], model.encoder(steps)[0])
+    assert model(unequal).lengths.tolist() == [7, 4]
+    for lengths in ([7, 7, 7], torch.tensor([7, 7, 7]), np.array([7, 7, 7])):
+        assert torch.equal(model.decoder(wanted, lengths).values, model(ragged).values)
+
+
+def test_gradients_reach_plain_tensors() -> None:
+    model = built().double()
+    steps = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(model.encoder, steps, check_undefined_grad=False)
+
+
+def test_tokens_are_plain_integers() -> None:
+    model = built("tokens", n_channels=1, n_symbols=9)
+    tokens = torch.tensor([[1, 2, 8], [0, 0, 3]])
+    wanted = model.encoder(to_tensors(Ragged.from_tokens([[1, 2, 8], [0, 0, 3]])))
+    assert torch.equal(model.encoder(tokens), wanted)
+    assert torch.equal(model.encoder([tokens[0], tokens[1]]), wanted)
+
+
+@pytest.mark.parametrize(
+    "given", [torch.zeros(3), torch.zeros(2, 3, 4, 5), [], [np.zeros((3, 2))], [torch.zeros(1, 2, 3)]]
+)
+def test_what_is_no_sequence_is_refused(given: Any) -> None:
+    with pytest.raises(InvalidSequence, match="a module takes a tensor of"):
+        built().encoder(given)
+
+
+def test_the_loss_is_the_sum_of_its_terms() -> None:
+    model = built("variational")
+    model.fit_closed_form(np.array([3, 5]), lambda: iter(()))
+    batch, loss = to_tensors(make_ragged([3, 5, 4], 2, dtype=np.float32)), Loss("mse")
+    terms = {term.name: term for term in model.training_terms(batch, loss, Draw(0, 0, 0.25))}
+    assert set(terms) == {"reconstruction", "divergence", "lengths"}
+    assert terms["divergence"].weight == pytest.approx(0.5 * 0.001)  # half of the annealing is done
+    total = sum(term.weight * term.value for term in terms.values())
+    torch.testing.assert_close(model.training_loss(batch, loss, Draw(0, 0, 0.25)), total)
+    code = model.encoder.encode(batch)
+    assert code.log_variance is not None
+    normal = torch.distributions.Normal
+    own = normal(code.latent, torch.exp(0.5 * code.log_variance))
+    told = {term.name: term.value for term in model.evaluation_terms(batch, loss)}
+    torch.testing.assert_close(told["divergence"], torch.distributions.kl_divergence(own, normal(0.0, 1.0)).mean())
+    torch.testing.assert_close(told["reconstruction"], ((model(batch).values - batch.values) ** 2).mean())
+    torch.testing.assert_close(model.evaluation_loss(batch, loss), told["reconstruction"] + 0.001 * told["divergence"])
+
+
+def test_parts_see_the_training_sequences_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[TrainingData] = []
+    monkeypatch.setattr(RecurrentDecoder, "fit_closed_form", lambda self, data: seen.append(data))
+    X = make_waves(9, seed=0)
+    plan = Architecture(training=TrainingPlan(task=Composite(after=2)))
+    ae = SequenceAutoencoder(plan, latent_size=3, max_epochs=1, validation_fraction=0, random_state=0, verbose=False)
+    ae.fit(X)
+    assert len(seen) == 2  # decoder and predictor
+    lengths = np.array([len(x) for x in X])
+    np.testing.assert_array_equal(seen[0].encoded_lengths, np.concatenate([lengths, lengths - 2]))
+    read = np.concatenate([sequence for batch in seen[0].batches() for sequence in batch])
+    scaled = (np.concatenate(X) - ae.scaling_.centre) / ae.scaling_.scale
+    np.testing.assert_allclose(np.sort(read, axis=0), np.sort(scaled, axis=0), atol=1e-6)
