@@ -53,8 +53,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Parameters:
     architecture: a name in seqae.model.presets.PRESETS, or an Architecture for finer choices.
     latent_size: values of a vector.
-    hidden_size, n_layers: units of a recurrent layer, and layers on each side. None is what the architecture says, else
-        64 and 1. One that the architecture has no use for raises InvalidParameter.
+    hidden_size, n_layers: units of a layer, and layers on each side; None is the architecture's own, else 64 and 1.
     cell: "lstm" or "gru".
     loss: "mse", "mae", "huber", "bce" (values in 0..1), "cross_entropy" (tokens), or a Loss to choose
         also how it is reduced; "auto" is cross_entropy for tokens, mse for all else.
