@@ -12,8 +12,7 @@ from sklearn.frozen import FrozenEstimator
 
 import seqae
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder, Stream
-from seqae.detection.channels import of_channels
-from seqae.detection.scorer import Series
+from seqae.detection.series import Series, of_channels
 from seqae.errors import InvalidParameter
 
 from .test_cli_detect import run
@@ -55,7 +54,7 @@ def test_errors_are_those_of_the_scored_channels_where_all_are_read(model: Seque
     np.testing.assert_array_equal(own, every)
     held_out = columns_of(some, three(600, 3)[-120:]).reshape(120, -1, 2)[:, -1]  # a fifth, as fit() holds out
     typical = np.maximum(np.sqrt((held_out**2).mean(axis=0)), 0.1)
-    np.testing.assert_allclose(some.anomaly_score([x])[0], (own / typical).mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(some.anomaly_score([x])[0][:, 0], (own / typical).mean(axis=1), rtol=1e-12)
 
 
 def test_errors_of_predictions_are_of_the_scored_channels_too() -> None:
@@ -112,7 +111,7 @@ def test_they_are_kept_and_streamed_to_the_bit(
     x = broken(1)[290:330]
     stream = Stream(loaded)
     streamed = np.array([stream.push(step) for step in x])[WINDOW - 1 :]
-    windows = [some.anomaly_score([x[first : first + WINDOW]])[0][-1] for first in range(len(streamed))]
+    windows = [some.anomaly_score([x[first : first + WINDOW]])[0][-1, 0] for first in range(len(streamed))]
     assert_same(streamed, np.array(windows))
     assert_same(some.anomaly_score([x, broken(2)])[0], some.anomaly_score([x])[0])
 
@@ -120,7 +119,7 @@ def test_they_are_kept_and_streamed_to_the_bit(
 def test_automatic_scores_of_uneven_sequences_do_without_the_vector() -> None:
     X = [three(15 + k % 7, k) for k in range(20)]
     fitted = detector(window=None, scored_channels=[0]).fit(X)
-    assert [part.name for part in fitted.scorer_.parts] == ["error"]
+    assert [part.score.name for part in fitted.scorer_.parts] == ["error"]
     assert np.isfinite(fitted.anomaly_score(X)).all()
 
 
@@ -128,7 +127,7 @@ def test_missing_values_of_other_channels_are_no_matter(model: SequenceAutoencod
     x = broken(1).astype(float)
     x[100], x[200, 2] = np.nan, np.nan
     scores = made(model, score="error", scored_channels=[1]).anomaly_score(Ragged.from_any([x], missing="mask"))[0]
-    assert np.flatnonzero(np.isnan(scores)).tolist() == [100]
+    assert np.flatnonzero(np.isnan(scores[:, 0])).tolist() == [100]
 
 
 def test_channels_of_views_are_those_of_copies() -> None:

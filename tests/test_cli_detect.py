@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+from seqae import AnomalyDetector, SequenceAutoencoder, load
 from seqae.cli import app
+from seqae.cli.learning import LearningOptions
+from seqae.cli.training import ModelOptions, TrainingOptions
 
 from .test_detect import SPIKE, WINDOW, autoencoder, broken_wave, detector, wave
 
@@ -66,7 +71,7 @@ def test_info_tells_what_a_detector_judges_and_by_what(folder: Path) -> None:
     for line in ("through windows of 20", "error, linear, nearest", "by Quantile(level=0.99)", "repeat", "channel_0"):
         assert line in told
     told = CliRunner().invoke(app, ["info", str(folder / "pca.seqae")]).stdout
-    for line in ("score", "error", "3.5, by 3.5", "pca", "channel_0, channel_1"):
+    for line in ("score", "error", "3.5, by Fixed(value=3.5)", "pca", "channel_0, channel_1"):
         assert line in told
 
 
@@ -110,7 +115,17 @@ def test_awkward_data_has_finite_scores(name: str, folder: Path) -> None:
         (("--normal", "one.csv"), "is too long for series of at most 1 steps"),
         (("--normal", "unsorted.csv"), "minute falls from"),
         (("--normal", "hole.csv"), "read the data with --missing mask"),
-        (("--model", "model.seqae", "--window", "9"), "are for learning; add --normal"),
+        (("--model", "model.seqae", "--window", "9"), "--window is for learning; add --normal"),
+        (("--model", "model.seqae", "--seed", "9"), "--seed is for learning; add --normal"),
+        (("--model", "model.seqae", "--max-epochs", "9"), "--max-epochs is for learning; add --normal"),
+        (
+            ("--normal", "normal.csv", "--model", "model.seqae", "--cell", "gru"),
+            "--cell is for training, but the --model",
+        ),
+        (("--normal", "normal.csv", "--baseline", "pca", "--cell", "gru"), "but the --baseline has none"),
+        (("--normal", "normal.csv", "--baseline", "lof"), "--baseline must be one of"),
+        (("--normal", "normal.csv", "--stride", "0"), "--stride must be"),
+        (("--normal", "normal.csv", "--held-out-fraction", "1"), "--held-out-fraction must be"),
         (("--model", "nothing.seqae"), "cannot be opened"),
     ],
 )
@@ -128,11 +143,61 @@ def test_mistakes_are_one_line(options: tuple[str, ...], message: str, columns: 
     assert set(folder.iterdir()) == before
 
 
-def test_the_normal_file_is_judged_only_by_a_threshold_that_is_named_for_it(folder: Path) -> None:
+def test_the_normal_file_can_be_judged_which_is_told(folder: Path) -> None:
     own = (folder / "normal.csv", "-o", folder / "own.csv", "--normal", folder / ".." / folder.name / "normal.csv")
     learning = ("--model", folder / "model.seqae", "--time", "minute", "--window", WINDOW)
     result = run(*own, *learning)
-    assert result.exit_code == 2
-    assert "--normal is the file that is judged" in " ".join(result.output.split())
+    assert result.exit_code == 0
+    assert "note: the limit was learnt from these data" in result.stderr
     for threshold in ("scored", "dynamic"):
-        assert run(*own, *learning, "--threshold", threshold).exit_code == 0
+        result = run(*own, *learning, "--threshold", threshold)
+        assert result.exit_code == 0
+        assert "note:" not in result.stderr
+
+
+def test_what_was_chosen_is_told(folder: Path) -> None:
+    arguments = (folder / "today.csv", "-o", folder / "told.csv", "--normal", folder / "normal.csv", "--time", "minute")
+    chosen = ("--latent-size", 4, "--hidden-size", 8, "--max-epochs", 2, "--stride", 3, "--held-out-fraction", 0.3)
+    result = run(*arguments, *chosen, "--save", folder / "told.seqae", "--threshold", "sigmas")
+    assert result.exit_code == 0, result.output
+    detector = load(folder / "told.seqae")
+    model = detector.autoencoder_
+    assert (model.latent_size, model.hidden_size, len(model.history_.epochs)) == (4, 8, 2)
+    assert (detector.window_, detector.stride, detector.held_out_fraction) == (WINDOW, 3, 0.3)
+    assert result.stderr.splitlines() == [
+        f"judges steps, through windows of {WINDOW}, 3 apart, by error, linear, nearest",
+        f"limit {detector.threshold_:.4g}, by MeanPlusSigmas(n_sigmas=3.0); 180 steps were held out",
+        f"autoencoder: best epoch {model.history_.best_epoch} of 2, max_epochs",
+    ]
+    result = run(*arguments, "--baseline", "pca", "--window", WINDOW)
+    assert result.exit_code == 0, result.output
+    assert len(result.stderr.splitlines()) == 2
+
+
+def test_defaults_are_those_of_python(folder: Path) -> None:
+    in_python = inspect.signature(AnomalyDetector).parameters
+    for field in fields(LearningOptions):
+        if field.name != "random_state":
+            assert field.default == in_python[field.name].default, field.name
+    for group in (ModelOptions, TrainingOptions):
+        for field in fields(group):
+            assert field.default == inspect.signature(SequenceAutoencoder).parameters[field.name].default, field.name
+
+
+def test_the_time_zone_of_times_is_kept(tmp_path: Path) -> None:
+    for name, x in (("normal", wave(600)), ("today", broken_wave())):
+        times = pd.date_range("2026-03-28 20:00", periods=len(x), freq="min", tz="Europe/Berlin")
+        pd.DataFrame({"minute": times, "a": x[:, 0], "b": x[:, 1]}).to_parquet(tmp_path / f"{name}.parquet")
+    arguments = (tmp_path / "today.parquet", "--normal", tmp_path / "normal.parquet", "--time", "minute")
+    result = run(*arguments, "--baseline", "pca", "--window", WINDOW, "-o", tmp_path / "found.parquet")
+    assert result.exit_code == 0, result.output
+    found = pd.read_parquet(tmp_path / "found.parquet")
+    assert len(found)
+    for name in ("start_time", "end_time", "peak_time"):
+        assert str(found[name].dt.tz) == "Europe/Berlin"
+    last = found["end"].to_numpy() - 1  # end is not in the interval, the step before it is its last
+    expected = pd.Timestamp("2026-03-28 20:00", tz="Europe/Berlin") + pd.to_timedelta(last, unit="min")
+    assert found["end_time"].tolist() == list(expected)
+    result = run(*arguments, "--baseline", "pca", "--window", WINDOW, "--rows", "step", "-o", tmp_path / "s.parquet")
+    assert result.exit_code == 0, result.output
+    assert str(pd.read_parquet(tmp_path / "s.parquet")["minute"].dt.tz) == "Europe/Berlin"

@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 import seqae
 from seqae import Ragged, SequenceAutoencoder
 from seqae.detection.detector import AnomalyDetector
-from seqae.detection.scorer import Series
+from seqae.detection.series import Series
 from seqae.detection.thresholds import FBeta, FromScoredData, MeanPlusSigmas, Quantile
 from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from seqae.reading import read
@@ -122,7 +122,7 @@ def test_missing_values_are_no_evidence(fitted: AnomalyDetector) -> None:
     x = broken_wave()
     x[100], x[105, 0] = np.nan, np.nan
     scores = fitted.anomaly_score(Ragged.from_any([x], missing="mask"))[0]
-    assert np.flatnonzero(np.isnan(scores)).tolist() == [100]
+    assert np.flatnonzero(np.isnan(scores[:, 0])).tolist() == [100]
     assert fitted.predict(Ragged.from_any([x], missing="mask"))[0][100] == 1
 
 
@@ -165,7 +165,7 @@ def test_the_linear_baseline_takes_missing_values_as_usual_ones() -> None:
     holes = np.random.default_rng(0).random((600, 2)) < 0.05
     normal = Ragged.from_any([np.where(holes, np.nan, wave(600))], missing="mask")
     made = detector(baseline="pca", stride=WINDOW).fit(normal)
-    centre = made.scorer_.sensors[0].model.scaling.centre  # pyright: ignore[reportAttributeAccessIssue]
+    centre = made.scorer_.evidence[0].model.scaling.centre  # pyright: ignore[reportAttributeAccessIssue]
     x = broken_wave()
     is_missing = np.zeros_like(x, bool)
     is_missing[100], is_missing[105, 0] = True, True
@@ -173,7 +173,7 @@ def test_the_linear_baseline_takes_missing_values_as_usual_ones() -> None:
     ((_, filled),) = made.scorer_.read(Series(Ragged.from_any([np.where(is_missing, centre, x)])))
     np.testing.assert_array_equal(columns.values, np.where(is_missing, np.nan, filled.values))
     (scores,) = made.anomaly_score(Ragged.from_any([np.where(is_missing, np.nan, x)], missing="mask"))
-    assert np.flatnonzero(np.isnan(scores)).tolist() == [100]
+    assert np.flatnonzero(np.isnan(scores[:, 0])).tolist() == [100]
     assert SPIKE[0] - WINDOW <= np.nanargmax(scores) < SPIKE[1] + WINDOW
 
 
@@ -193,6 +193,7 @@ def test_signs_follow_scikit_learn(fitted: AnomalyDetector) -> None:
     for score, samples, decision, predicted in zip(
         fitted.anomaly_score(X), fitted.score_samples(X), fitted.decision_function(X), fitted.predict(X), strict=True
     ):
+        assert score.shape[1] == samples.shape[1] == decision.shape[1] == predicted.shape[1] == 1
         np.testing.assert_array_equal(samples, -score)
         np.testing.assert_allclose(decision, samples - fitted.offset_)
         np.testing.assert_array_equal(predicted, np.where(score > fitted.threshold_, -1, 1))
@@ -221,7 +222,7 @@ def test_what_is_usual_comes_from_what_training_never_saw() -> None:
     loud = x.copy()
     loud[480:] *= 3  # the held-out end
     quiet, louder = (detector(score="error", random_state=0).fit([part]) for part in (x, loud))
-    assert louder.scorer_.parts[0].model.typical[0] > 1.5 * quiet.scorer_.parts[0].model.typical[0]
+    assert louder.scorer_.parts[0].measure.usual[0] > 1.5 * quiet.scorer_.parts[0].measure.usual[0]
     for name, weights in quiet.autoencoder_.model_.state_dict().items():
         np.testing.assert_array_equal(weights, louder.autoencoder_.model_.state_dict()[name])
 
@@ -238,7 +239,7 @@ def test_a_prefix_scores_alike_where_its_windows_agree(fitted: AnomalyDetector) 
 def test_duplicating_the_series_changes_nothing(fitted: AnomalyDetector) -> None:
     x, other = broken_wave(), wave(137, 9)
     alone = fitted.anomaly_score([x])[0]
-    for scores in np.array(fitted.anomaly_score([x, x])), fitted.anomaly_score([other, x, other])[1:2]:
+    for scores in fitted.anomaly_score([x, x]), fitted.anomaly_score([other, x, other])[1:2]:
         for score in scores:
             assert_same(score, alone)
 
@@ -314,11 +315,11 @@ def test_a_file_that_does_not_fit_together_is_named(fitted: AnomalyDetector, tmp
     file = read_model_file(tmp_path / "d.seqae")
     with pytest.raises(ModelFileError, match="not a detector"):
         AnomalyDetector.from_model_file(ModelFile("autoencoder", file.config, file.tensors))
-    for name in ("parts", "sensors", "autoencoder"):
+    for name in ("parts", "evidence", "autoencoder"):
         broken = {key: value for key, value in file.config.items() if key != name}
         with pytest.raises(ModelFileError, match="does not fit together"):
             AnomalyDetector.from_model_file(ModelFile("detector", broken, file.tensors))
-    without = {name: array for name, array in file.tensors.items() if "linear" not in name}
+    without = {name: array for name, array in file.tensors.items() if not name.startswith("evidence1.")}
     with pytest.raises(ModelFileError, match="does not fit together"):
         AnomalyDetector.from_model_file(ModelFile("detector", file.config, without))
 
@@ -326,17 +327,21 @@ def test_a_file_that_does_not_fit_together_is_named(fitted: AnomalyDetector, tmp
 # -- thresholds --------------------------------------------------------------------------------------------------------
 
 
-def test_judging_the_data_of_the_threshold_is_refused_unless_named(fitted: AnomalyDetector) -> None:
+def test_judging_the_data_of_the_threshold_works_and_warns_unless_named(fitted: AnomalyDetector) -> None:
     made = detector(autoencoder=FrozenEstimator(fitted.autoencoder_)).fit([wave(600)])
     X = [broken_wave()]
     made.fit_threshold(X, [np.arange(500) // 12 == 25])
     for judge in (made.predict, made.detect, made.decision_function):
-        with pytest.raises(InvalidParameter, match="by name"):
+        with pytest.warns(UserWarning, match="the limit was learnt from these data") as caught:
             judge(X)
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
     made.score_samples(X)
     made.predict([wave(100, 4)])
-    with pytest.raises(InvalidParameter, match="by name"):
-        made.fit_predict([wave(600)])
+    with pytest.warns(UserWarning, match="the limit was learnt from these data") as caught:
+        marks = made.fit_predict([wave(600)])
+    assert len(caught) == 1
+    assert 0 < np.mean(marks.values == -1) < 0.05
     named = clone(made).set_params(threshold=FromScoredData(MeanPlusSigmas(4.0)))
     assert (named.fit_predict([wave(600)])[0] == 1).mean() > 0.9
     assert named.detect(X).intervals
@@ -397,7 +402,7 @@ def test_a_constant_series_is_scored() -> None:
 @pytest.mark.parametrize("n_steps", [1, 2, WINDOW - 1, WINDOW])
 def test_series_shorter_than_a_window_have_finite_scores(fitted: AnomalyDetector, n_steps: int) -> None:
     (scores,) = fitted.anomaly_score([wave(n_steps)])
-    assert scores.shape == (n_steps,)
+    assert scores.shape == (n_steps, 1)
     assert np.isfinite(scores).all()
 
 
@@ -436,7 +441,7 @@ def test_bad_input_is_named(fitted: AnomalyDetector) -> None:
         ({"threshold": "median"}, "threshold must be"),
         ({"score": "density"}, "score must be"),
         ({"baseline": "pca", "score": "linear"}, "baseline='pca' has"),
-        ({"autoencoder": "lstm"}, "must be a SequenceAutoencoder"),
+        ({"autoencoder": "lstm"}, "must be a SequenceAutoencoder, got 'lstm'"),
         ({"autoencoder": FrozenEstimator(AnomalyDetector())}, r"must be a SequenceAutoencoder, got AnomalyDetector\("),
         (
             {"autoencoder": SequenceAutoencoder(max_epochs=10**9), "threshold": "dynamic", "window": None},
@@ -477,10 +482,10 @@ def test_a_whole_sequence_s_error_is_the_root_mean_square_of_its_steps(fitted_wh
     made = detector(window=None, score="error", autoencoder=FrozenEstimator(fitted_whole.autoencoder_))
     made.fit(whole_sequences())
     X = [broken_wave()[295:315], wave(WINDOW, 4)]
-    model = made.scorer_.parts[0].model
+    model = made.scorer_.parts[0].measure
     squares = fitted_whole.autoencoder_.reconstruction_error(X, per="value")
     errors = [np.sqrt(part.astype(np.float64)) for part in squares]
-    steps = [(part / model.typical).mean(axis=1) for part in errors]  # pyright: ignore[reportAttributeAccessIssue]
+    steps = [(part / model.usual).mean(axis=1) for part in errors]  # pyright: ignore[reportAttributeAccessIssue]
     np.testing.assert_allclose(made.anomaly_score(X), [np.sqrt(np.mean(part**2)) for part in steps], rtol=1e-5)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from seqae.detection.detector import AnomalyDetector
 from seqae.detection.dynamic import Dynamic, running_mean
+from seqae.detection.limits import Marks
 from seqae.detection.thresholds import as_threshold, threshold_from_json, threshold_to_json
 from seqae.errors import InvalidParameter, NotFitted
 
@@ -18,6 +19,10 @@ def noise(n_steps: int, seed: int, *spikes: tuple[int, int, float]) -> np.ndarra
     for start, end, height in spikes:
         scores[start:end] += height
     return scores
+
+
+def marked(rule: Dynamic, scores: np.ndarray) -> Marks:
+    return rule.marks(scores, rule.fit(scores))
 
 
 def naive_marks(scores: list[float], rule: Dynamic) -> list[bool]:
@@ -72,8 +77,8 @@ def test_marks_follow_the_rule(seed: int, n_smoothed: int) -> None:
     rng = np.random.default_rng(seed)
     rule = Dynamic(float(rng.uniform(1.5, 4)), 0.33, 0.1, 0.0, int(rng.integers(0, 12)), float(rng.uniform(0, 0.3)))
     scores = running_mean(np.exp(rng.normal(size=int(rng.integers(50, 400)))), n_smoothed)
-    assert rule.marks(scores).is_marked.tolist() == naive_marks(scores.tolist(), rule)
-    assert n_smoothed > 1 or rule.marks(scores).is_marked.any()
+    assert marked(rule, scores).is_marked.tolist() == naive_marks(scores.tolist(), rule)
+    assert n_smoothed > 1 or marked(rule, scores).is_marked.any()
 
 
 def test_the_running_mean_is_centred() -> None:
@@ -87,35 +92,35 @@ def test_the_running_mean_is_centred() -> None:
 
 def test_a_level_that_drifts_hides_nothing() -> None:
     scores = np.linspace(1, 10, 3000) * noise(3000, 0, (400, 420, 3.0))
-    assert not PLAIN.marks(scores).is_marked[400:420].any()
-    assert Dynamic(padding=0, smoothing=0.0).marks(scores).is_marked[400:420].all()
+    assert not marked(PLAIN, scores).is_marked[400:420].any()
+    assert marked(Dynamic(padding=0, smoothing=0.0), scores).is_marked[400:420].all()
 
 
 @pytest.mark.parametrize("start", range(150, 500, 25))
 def test_a_run_too_long_for_its_stretch_is_marked_from_one_that_cuts_it(start: int) -> None:
     scores = noise(1000, start, (start, start + 60, 3.0))  # 18 % of a stretch: 4 deviations are beyond it
-    marks = Dynamic(stride=0.05, smoothing=0.0, padding=0).marks(scores)
+    marks = marked(Dynamic(stride=0.05, smoothing=0.0, padding=0), scores)
     assert np.flatnonzero(marks.is_marked).tolist() == list(range(start, start + 60))
     assert (scores[marks.is_marked] > marks.limits[marks.is_marked]).all()
 
 
 def test_of_a_new_level_the_beginning_alone_is_marked() -> None:
-    marks = Dynamic(stride=0.05, smoothing=0.0, padding=0).marks(noise(1000, 5, (400, 1000, 3.0)))
-    marked = np.flatnonzero(marks.is_marked)
-    assert marked[0] == 400
-    assert marked[-1] < 420
+    marks = marked(Dynamic(stride=0.05, smoothing=0.0, padding=0), noise(1000, 5, (400, 1000, 3.0)))
+    found = np.flatnonzero(marks.is_marked)
+    assert found[0] == 400
+    assert found[-1] < 420
 
 
 def test_alarms_that_hardly_stand_out_are_dropped() -> None:
     scores = noise(3000, 1, (1000, 1010, 3.0))
     scores[[200, 700, 2500]] = scores.max() / 3
-    kept = Dynamic(2.0, stretch=1.0, smoothing=0.0, padding=5, least_drop=0.5).marks(scores)
+    kept = marked(Dynamic(2.0, stretch=1.0, smoothing=0.0, padding=5, least_drop=0.5), scores)
     assert np.flatnonzero(kept.is_marked).tolist() == list(range(995, 1015))
 
 
 def test_the_searched_limit_parts_the_spikes_from_the_rest() -> None:
     scores = noise(2000, 2, (300, 305, 4.0), (900, 903, 5.0))
-    marks = Dynamic(None, stretch=1.0, smoothing=0.0, padding=0).marks(scores)
+    marks = marked(Dynamic(None, stretch=1.0, smoothing=0.0, padding=0), scores)
     assert np.flatnonzero(marks.is_marked).tolist() == [*range(300, 305), *range(900, 903)]
     assert scores.max() > marks.limits[0] > 1.1
 
@@ -123,7 +128,7 @@ def test_the_searched_limit_parts_the_spikes_from_the_rest() -> None:
 @pytest.mark.parametrize("n_sigmas", [4.0, None])
 @pytest.mark.parametrize("scores", [np.ones(300), np.zeros(5), np.full(7, np.nan), np.array([3.0])])
 def test_nothing_stands_out_of_what_is_constant(scores: np.ndarray, n_sigmas: float | None) -> None:
-    assert not Dynamic(n_sigmas).marks(scores).is_marked.any()
+    assert not marked(Dynamic(n_sigmas), scores).is_marked.any()
 
 
 def test_steps_without_a_score_start_no_alarm() -> None:
@@ -131,7 +136,7 @@ def test_steps_without_a_score_start_no_alarm() -> None:
     unknown = scores.copy()
     unknown[100:200] = np.nan
     rule = Dynamic(smoothing=0.0, padding=0)
-    np.testing.assert_array_equal(rule.marks(unknown).is_marked, rule.marks(scores).is_marked)
+    np.testing.assert_array_equal(marked(rule, unknown).is_marked, marked(rule, scores).is_marked)
 
 
 def test_detection_predict_and_table_agree() -> None:
@@ -144,7 +149,7 @@ def test_detection_predict_and_table_agree() -> None:
         (0, True, True)
     ]
     assert 500 <= found.intervals[0].peak < 510
-    np.testing.assert_array_equal(np.concatenate(detector.predict([test, train])) == -1, found.is_anomaly)
+    np.testing.assert_array_equal(detector.predict([test, train]).values[:, 0] == -1, found.is_anomaly)
     assert found.to_columns("sequence")["is_anomaly"].tolist() == [True, False]
     assert found.to_columns("step")["threshold"].shape == (1500,)
     with pytest.raises(NotFitted, match="no limit"):

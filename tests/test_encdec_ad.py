@@ -7,8 +7,8 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 
 from seqae import Ragged
+from seqae.detection.covariance import fit_mahalanobis
 from seqae.detection.encdec_ad import EncDecAD, PaperSplits
-from seqae.detection.scores import fit_mahalanobis
 from seqae.errors import InvalidParameter, InvalidSequence
 
 from .test_detect import autoencoder, broken_wave, whole_sequences
@@ -78,7 +78,7 @@ def test_wrong_input_is_named() -> None:
     with pytest.raises(InvalidParameter, match="either X and y or splits"):
         EncDecAD.paper(whole_sequences())
     labelled = ([*whole_sequences(), *BROKEN], np.repeat([0, 1], [len(whole_sequences()), len(BROKEN)]))
-    with pytest.raises(InvalidParameter, match="must be a SequenceAutoencoder, which s_N trains a copy of, got Frozen"):
+    with pytest.raises(InvalidParameter, match="autoencoder must be a SequenceAutoencoder, got Frozen"):
         EncDecAD.paper(*labelled, autoencoder=FrozenEstimator(autoencoder()))  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidSequence, match="at least 4 normal"):
         EncDecAD.paper(np.zeros((4, 3, 1)), [0, 0, 0, 1])

@@ -10,12 +10,19 @@ from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 
 from seqae import Ragged
-from seqae.detection.linear import fit_linear
-from seqae.detection.neighbours import fit_neighbours
-from seqae.detection.scores import MeanError, Part, as_names, fit_mahalanobis, fit_mean_error, joint, weighted
+from seqae.detection.covariance import fit_mahalanobis
+from seqae.detection.evidence.interface import Score
+from seqae.detection.evidence.linear import fit_linear
+from seqae.detection.evidence.neighbours import fit_neighbours
+from seqae.detection.evidence.registry import as_names, scores
+from seqae.detection.scoring import MeanError, Part, fit_mean_error, joint, weighted
 from seqae.errors import InvalidParameter, InvalidSequence
 
 RNG = np.random.default_rng(0)
+
+
+def named(name: str) -> Score:
+    return scores()[name]
 
 
 def test_mahalanobis_is_that_of_ledoit_wolf() -> None:
@@ -58,12 +65,12 @@ def test_mean_error_divides_by_what_is_usual_and_skips_what_is_unknown() -> None
     model = MeanError(np.array([1.0, 2.0]))
     scores = model.score(np.array([[1.0, 4.0], [3.0, np.nan], [np.nan, np.nan]]))
     np.testing.assert_array_equal(scores, [1.5, 3.0, np.nan])
-    assert fit_mean_error(np.array([[3.0, 0.0], [4.0, np.nan]])).typical == pytest.approx([12.5**0.5, 0.1])
+    assert fit_mean_error(np.array([[3.0, 0.0], [4.0, np.nan]])).usual == pytest.approx([12.5**0.5, 0.1])
 
 
 def test_joint_is_a_weighted_mean_of_logarithms() -> None:
     model = MeanError(np.ones(1))
-    parts = weighted((Part("error", model, 2.0), Part("nearest", model, 1.0)), 1)
+    parts = weighted((Part(named("error"), model, 2.0), Part(named("nearest"), model, 1.0)), 1)
     score = joint(parts, [np.array([4.0, 4.0, np.nan]), np.array([1.0, np.nan, np.nan])])
     expected = [(2.01 * 1.01**16) ** (1 / 17), 2.01, np.nan]
     np.testing.assert_allclose(score, expected)
@@ -71,7 +78,7 @@ def test_joint_is_a_weighted_mean_of_logarithms() -> None:
 
 
 def test_a_poor_model_weighs_less() -> None:
-    parts = (Part("error", MeanError(np.array([0.8]))), Part("linear", MeanError(np.array([0.2]))))
+    parts = (Part(named("error"), MeanError(np.array([0.8]))), Part(named("linear"), MeanError(np.array([0.2]))))
     assert [part.weight for part in weighted(parts, 2)] == pytest.approx([1 / 16, 1.0])
 
 

@@ -23,7 +23,7 @@ def fitted(request: pytest.FixtureRequest) -> AnomalyDetector:
 
 
 def of_window(fitted: AnomalyDetector, steps: np.ndarray) -> float:
-    return fitted.anomaly_score([steps])[0][-1]
+    return fitted.anomaly_score([steps])[0][-1, 0]
 
 
 def test_a_step_scores_as_its_window_does_in_batch(fitted: AnomalyDetector) -> None:
@@ -111,7 +111,7 @@ def test_it_needs_windows() -> None:
 def test_it_needs_a_fitted_detector(fitted: AnomalyDetector) -> None:
     with pytest.raises(NotFitted, match="call fit"):
         Stream(clone(fitted))
-    with pytest.raises(InvalidParameter, match="AnomalyDetector, got SequenceAutoencoder"):
+    with pytest.raises(InvalidParameter, match="detector must be an AnomalyDetector, got SequenceAutoencoder"):
         Stream(fitted.autoencoder_)  # pyright: ignore[reportArgumentType]
 
 

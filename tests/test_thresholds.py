@@ -8,24 +8,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, genpareto
 
-from seqae.detection.fingerprints import Fingerprints
-from seqae.detection.judging import learn_judge
+from seqae.detection.limits import Threshold
 from seqae.detection.thresholds import (
     Conformal,
     FBeta,
+    Fixed,
     FromScoredData,
     MeanPlusSigmas,
     PeaksOverThreshold,
     Quantile,
+    Unlimited,
     as_threshold,
     p_values,
     threshold_from_json,
     threshold_to_json,
 )
-from seqae.errors import InvalidParameter, NotFitted
+from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 
 NORMAL = np.random.default_rng(0).gamma(2.0, size=500)
 few_scores = st.lists(st.integers(0, 8), min_size=1, max_size=12)
+
+
+def learnt(threshold: Threshold, normal: np.ndarray, anomalous: np.ndarray | None = None) -> float:
+    value = threshold.fit(normal, anomalous).value
+    assert value is not None
+    return value
+
+
+def joint(threshold: Threshold, normal: np.ndarray, judged: np.ndarray) -> float:
+    value = threshold.for_scores(threshold.fit(normal), judged).value
+    assert value is not None
+    return value
 
 
 def naive_f_beta(scores: np.ndarray, labels: np.ndarray, limit: float, beta: float) -> float:
@@ -38,15 +51,15 @@ def naive_f_beta(scores: np.ndarray, labels: np.ndarray, limit: float, beta: flo
 
 
 def test_quantile_and_sigmas_are_numpy_s() -> None:
-    assert Quantile(0.9).limit(NORMAL) == np.quantile(NORMAL, 0.9)
-    assert MeanPlusSigmas(2.0).limit(NORMAL) == pytest.approx(NORMAL.mean() + 2 * NORMAL.std())
+    assert learnt(Quantile(0.9), NORMAL) == np.quantile(NORMAL, 0.9)
+    assert learnt(MeanPlusSigmas(2.0), NORMAL) == pytest.approx(NORMAL.mean() + 2 * NORMAL.std())
 
 
 @given(few_scores, st.data(), st.sampled_from([0.1, 1.0, 2.0]))
 def test_f_beta_is_the_best_of_all_cuts(values: list[int], data: st.DataObject, beta: float) -> None:
     scores = np.array(values, float)
     labels = np.array(data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values))))
-    limit = FBeta(beta).limit(scores, labels)
+    limit = learnt(FBeta(beta), scores[~labels], scores[labels])
     if not labels.any():
         assert limit == scores.max()
         return
@@ -57,19 +70,19 @@ def test_f_beta_is_the_best_of_all_cuts(values: list[int], data: st.DataObject, 
 
 def test_f_beta_with_only_anomalies_flags_all() -> None:
     scores = np.array([1.0, 2.0])
-    assert np.all(scores > FBeta().limit(scores, np.array([True, True])))
+    assert np.all(scores > learnt(FBeta(), scores[:0], scores))
 
 
 def test_peaks_follow_the_tail_that_the_scores_come_from() -> None:
     scores = genpareto.rvs(0.1, size=20_000, random_state=np.random.default_rng(1))
-    limit = PeaksOverThreshold(risk=1e-3, level=0.9).limit(scores)
+    limit = learnt(PeaksOverThreshold(risk=1e-3, level=0.9), scores)
     assert limit == pytest.approx(genpareto.isf(1e-3, 0.1), rel=0.1)
 
 
 @pytest.mark.parametrize("scores", [np.zeros(5), np.array([1.0]), np.array([1.0, 1.0, 1.0, 2.0])])
 def test_every_threshold_is_finite_on_degenerate_scores(scores: np.ndarray) -> None:
     for threshold in (Quantile(), MeanPlusSigmas(), PeaksOverThreshold()):
-        assert np.isfinite(threshold.limit(scores))
+        assert np.isfinite(learnt(threshold, scores))
 
 
 @given(few_scores, few_scores)
@@ -82,7 +95,7 @@ def test_p_values_count_held_out_scores(held_out: list[int], scores: list[int]) 
 def test_conformal_rejects_what_benjamini_hochberg_does(held_out: list[int], scores: list[int]) -> None:
     normal, judged = np.array(held_out, float), np.array(scores, float)
     rate = 0.2
-    limit = Conformal(rate).joint_limit(normal, judged)
+    limit = joint(Conformal(rate), normal, judged)
     expected = false_discovery_control(p_values(normal, judged), method="bh") <= rate + 1e-12
     np.testing.assert_array_equal(judged > limit, expected)
 
@@ -92,7 +105,7 @@ def test_conformal_keeps_the_false_discovery_rate() -> None:
     shares = []
     for _ in range(200):
         held_out, normal, anomalous = rng.normal(size=200), rng.normal(size=90), rng.normal(5, 1, size=10)
-        limit = Conformal(0.1).joint_limit(held_out, np.concatenate([normal, anomalous]))
+        limit = joint(Conformal(0.1), held_out, np.concatenate([normal, anomalous]))
         false, true = np.sum(normal > limit), np.sum(anomalous > limit)
         shares.append(false / max(false + true, 1))
     assert np.mean(shares) < 0.12
@@ -116,10 +129,64 @@ def test_wrong_thresholds_are_named() -> None:
 
 
 def test_f_beta_without_labels_gives_no_limit() -> None:
-    source = Fingerprints(np.zeros((1, 16), np.uint8))
-    judge = learn_judge(FBeta(), NORMAL, np.zeros(0), source, is_labelled=False)
+    threshold = FBeta()
+    limit = threshold.fit(NORMAL)
+    assert limit.value is None
     with pytest.raises(NotFitted, match="fit_threshold"):
-        judge.limit_for(NORMAL)
+        threshold.marks(NORMAL, limit)
+
+
+def test_a_number_and_none_are_thresholds_too() -> None:
+    assert as_threshold(1.5) == Fixed(1.5)
+    assert as_threshold(None) == as_threshold("none") == Unlimited()
+    scores = np.array([1.0, np.nan, 2.0])
+    marks = Fixed(1.5).marks(scores, Fixed(1.5).fit(NORMAL))
+    assert marks.is_marked.tolist() == [False, False, True]
+    assert not Unlimited().marks(scores, Unlimited().fit(NORMAL)).is_marked.any()
+
+
+def test_scored_data_is_judged_by_itself() -> None:
+    judged = np.append(NORMAL, np.nan)
+    assert joint(FromScoredData(Quantile(0.9)), np.zeros(0), judged) == np.quantile(NORMAL, 0.9)
+
+
+@pytest.mark.parametrize("threshold", [Quantile(), MeanPlusSigmas(), PeaksOverThreshold(), Conformal(), FBeta()])
+def test_nothing_is_learnt_from_nothing(threshold: Threshold) -> None:
+    with pytest.raises(InvalidSequence, match="no normal scores"):
+        threshold.fit(np.zeros(0), np.zeros(0))
+
+
+def test_a_limit_that_must_have_been_learnt_is_missed() -> None:
+    for threshold in (Quantile(), MeanPlusSigmas(), PeaksOverThreshold()):
+        with pytest.raises(ModelFileError, match="limit is missing"):
+            threshold.restored(None, NORMAL)
+    assert FBeta().restored(None, NORMAL).value is None
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {},
+        {"name": "median"},
+        {"name": 3},
+        {"name": "quantile", "level": 2},
+        {"name": "quantile", "share": 0.5},
+        {"name": "scored", "threshold": 3},
+        {"name": "scored", "threshold": {"name": "fbeta"}},
+        {"name": "fixed", "value": None},
+    ],
+)
+def test_saved_thresholds_that_cannot_be_are_refused(saved: dict[str, object]) -> None:
+    with pytest.raises(ModelFileError, match="threshold"):
+        threshold_from_json(saved)
+
+
+def test_limits_come_back() -> None:
+    for threshold in (Quantile(), Conformal(0.001), FBeta(), Fixed(2.0), FromScoredData(), Unlimited()):
+        limit = threshold.fit(NORMAL)
+        assert threshold.restored(limit.value, NORMAL).value == limit.value
+    with pytest.raises(ModelFileError, match="no normal scores"):
+        Conformal().restored(1.0, NORMAL[:0])
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.floats(0.01, 0.9))
@@ -127,7 +194,7 @@ def test_a_single_score_is_above_the_conformal_limit_where_its_p_value_is_low_en
     held_out: list[int], rate: float
 ) -> None:
     normal, judged = np.array(held_out, float), np.arange(-1.0, 32.0)
-    limit = Conformal(rate).limit(normal)
+    limit = learnt(Conformal(rate), normal)
     np.testing.assert_array_equal(judged > limit, p_values(normal, judged) <= rate + 1e-12)
     for score in judged:
-        assert (score > Conformal(rate).joint_limit(normal, np.array([score]))) == (score > limit)
+        assert (score > joint(Conformal(rate), normal, np.array([score]))) == (score > limit)

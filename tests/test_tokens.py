@@ -9,12 +9,14 @@ import pytest
 
 import seqae
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder
-from seqae.detection.bags import Bags, Content, fit_bags
-from seqae.detection.ngrams import NGramModel, fit_ngrams
-from seqae.detection.scores import MeanError, MeanSurprise, Part, fit_part, weighted
+from seqae.detection.evidence.bags import Bags, Content, fit_bags
+from seqae.detection.evidence.ngrams import NGramModel, fit_ngrams
+from seqae.detection.evidence.registry import scores as known_scores
+from seqae.detection.scoring import MeanError, MeanSurprise, Part, fit_measure, weighted
+from seqae.detection.series import covered
 from seqae.detection.stream import Stream
-from seqae.detection.windowing import covered
-from seqae.errors import InvalidParameter, InvalidSequence
+from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError
+from seqae.storage.vetting import Arrays
 
 from . import naive
 from .test_detect import assert_same
@@ -108,8 +110,10 @@ def test_counts_do_not_depend_on_company() -> None:
 def test_counts_come_back_from_their_arrays() -> None:
     known, unknown = tokens(random_tokens(9, 0)), tokens(random_tokens(9, 1))
     ngrams, bags = fit_ngrams(known, N_SYMBOLS), fit_bags(known, "pairs", N_SYMBOLS)
-    np.testing.assert_array_equal(NGramModel.from_tensors(ngrams.to_tensors()).losses(unknown), ngrams.losses(unknown))
-    again = Bags.from_tensors("pairs", bags.to_tensors())
+    np.testing.assert_array_equal(
+        NGramModel.from_arrays(Arrays(ngrams.to_arrays())).losses(unknown), ngrams.losses(unknown)
+    )
+    again = Bags.from_arrays("pairs", Arrays(bags.to_arrays()))
     np.testing.assert_array_equal(again.distances(unknown), bags.distances(unknown))
 
 
@@ -126,31 +130,32 @@ def test_counts_come_back_from_their_arrays() -> None:
     ],
 )
 def test_bags_that_do_not_fit_together_are_refused(name: str, array: list[float]) -> None:
-    tensors = fit_bags(tokens([np.array([1, 3])]), "symbols", N_SYMBOLS).to_tensors() | {name: np.array(array)}
-    with pytest.raises(ValueError, match="bags"):
-        Bags.from_tensors("symbols", tensors)
+    arrays = fit_bags(tokens([np.array([1, 3])]), "symbols", N_SYMBOLS).to_arrays() | {name: np.array(array)}
+    with pytest.raises(ModelFileError, match=rf"{name} (must|holds)|starts and words do not fit"):
+        Bags.from_arrays("symbols", Arrays(arrays))
 
 
 @pytest.mark.parametrize(
     ("name", "array"), [("keys0", [4, 1, 5]), ("keys0", [1, 3, 99]), ("counts0", [1]), ("keys1", [])]
 )
 def test_ngrams_that_do_not_fit_together_are_refused(name: str, array: list[int]) -> None:
-    tensors = fit_ngrams(tokens([np.array([1, 3])]), N_SYMBOLS).to_tensors() | {name: np.array(array, np.int64)}
-    with pytest.raises(ValueError, match="n-grams"):
-        NGramModel.from_tensors(tensors)
+    arrays = fit_ngrams(tokens([np.array([1, 3])]), N_SYMBOLS).to_arrays() | {name: np.array(array, np.int64)}
+    with pytest.raises(ModelFileError, match=rf"{name} (must|holds|is empty)|counts[01] must"):
+        NGramModel.from_arrays(Arrays(arrays))
 
 
 # -- in a score --------------------------------------------------------------------------------------------------------
 
 
 def test_cross_entropies_are_means_and_yield_to_counting_where_they_are_poor() -> None:
-    part = fit_part("error", np.array([[1.0], [3.0]]), is_of_tokens=True)
-    np.testing.assert_array_equal(part.model.score(np.array([[4.0]])), [2.0])
-    counts = Part("ngram", MeanSurprise(np.array([1.0])))
-    bags = Part("pairs", MeanError(np.array([9.0])))
+    score = known_scores()
+    part = Part(score["error"], fit_measure(score["error"], np.array([[1.0], [3.0]]), are_tokens=True))
+    np.testing.assert_array_equal(part.measure.score(np.array([[4.0]])), [2.0])
+    counts = Part(score["ngram"], MeanSurprise(np.array([1.0])))
+    bags = Part(score["pairs"], MeanError(np.array([9.0])))
     weights = [p.weight for p in weighted((part, counts, bags), 1)]
     np.testing.assert_allclose(weights, [np.exp(-1), 1, 1])
-    better = fit_part("error", np.array([[0.0]]), is_of_tokens=True)
+    better = Part(score["error"], fit_measure(score["error"], np.array([[0.0]]), are_tokens=True))
     assert [p.weight for p in weighted((better, counts), 1)] == [1, 1]
 
 
@@ -183,7 +188,7 @@ def fitted() -> AnomalyDetector:
 
 
 def test_the_default_joins_the_autoencoder_and_the_counts(fitted: AnomalyDetector) -> None:
-    assert [part.name for part in fitted.scorer_.parts] == ["error", "ngram", "symbols", "pairs"]
+    assert [part.score.name for part in fitted.scorer_.parts] == ["error", "ngram", "symbols", "pairs"]
     scores = fitted.anomaly_score(tokens([*loops(20, 1), broken_loop()]))
     assert np.argmax(scores) == 20
     assert fitted.predict(tokens([broken_loop()])).tolist() == [-1]
@@ -201,7 +206,7 @@ def test_windows_mark_the_odd_part_of_a_long_series() -> None:
     made = detector(window=10).fit(tokens([series]))
     broken = series[:200].copy()
     broken[100:106] = [1, 0, 3, 1, 0, 3]
-    (scores,) = made.anomaly_score(tokens([broken]))
+    scores = made.anomaly_score(tokens([broken])).values
     assert 90 <= np.argmax(scores) < 116
     found = made.detect(tokens([broken])).intervals
     assert any(interval.start < 106 and interval.end > 100 for interval in found)
@@ -305,7 +310,7 @@ def test_a_token_of_a_stream_scores_as_its_window_does_in_batch() -> None:
     one, two = Stream(made), Stream(made, 2)
     scores = np.array([one.push(int(token)) for token in series])
     together = np.array([two.push([token, 3]) for token in series])
-    expected = [made.anomaly_score(tokens([series[end - 10 : end]]))[0][-1] for end in range(10, len(series) + 1)]
+    expected = [made.anomaly_score(tokens([series[end - 10 : end]]))[0][-1, 0] for end in range(10, len(series) + 1)]
     assert np.isnan(scores[:9]).all()
     assert_same(scores[9:], np.array(expected))
     assert_same(together[9:, 0], scores[9:])

@@ -332,14 +332,17 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def to_model_file(self) -> ModelFile:
         """All that was learnt, as the content of a file; without callbacks and verbose, which belong to a process."""
+        return pack(self.to_fitted())
+
+    def to_fitted(self) -> Fitted:
+        """All that was learnt, as a value: what from_fitted() takes."""
         model = self._fitted()
         parameters = self.get_params(deep=False)
         del parameters["callbacks"], parameters["verbose"]
         if not isinstance(self.random_state, int | np.integer):
             parameters["random_state"] = None
-        return pack(
-            Fitted(parameters, model, self.shape_, self.scaling_, self.history_, self.channel_names_, self.vocabulary_)
-        )
+        names, words = self.channel_names_, self.vocabulary_
+        return Fitted(parameters, model, self.shape_, self.scaling_, self.history_, names, words)
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from .errors import InvalidParameter
 
 MAX_SEED = 2**32 - 1
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,16 @@ def check_seed(value: Any) -> int:
             f"random_state must be a whole number from 0 to {MAX_SEED}, got {value!r}", parameter="random_state"
         )
     return int(value)
+
+
+def check_kind(name: str, value: Any, kind: type[Kind]) -> Kind:
+    """A value of one class, such as an estimator that is given to another."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise InvalidParameter(
+            f"{name} must be {article} {kind.__name__}, got {' '.join(repr(value).split())}", parameter=name
+        )
+    return value
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:

@@ -41,14 +41,13 @@ def description(saved: BaseEstimator) -> dict[str, str]:
 
 
 def _detector(detector: AnomalyDetector) -> dict[str, str]:
-    window, limit = detector.window_, detector.judge_.limit
-    threshold = str(detector.judge_.threshold)
+    window, limit, threshold = detector.window_, detector.threshold_, str(detector.rule_.threshold)
     model, scored = detector.autoencoder_, detector.scored_channels_
     names = listed(detector.vocabulary_ or detector.channel_names_)
     return {
         "kind": "detector",
         "judges": "whole sequences" if window is None else f"steps, through windows of {window:,}",
-        "score": ", ".join(part.name for part in detector.scorer_.parts),
+        "score": ", ".join(part.score.name for part in detector.scorer_.parts),
         **({} if scored is None else {"scored": listed(tuple(detector.channel_names_[k] for k in scored))}),
         "threshold": threshold if limit is None else f"{limit:.4g}, by {threshold}",
     } | ({"baseline": str(detector.baseline), "trained on": names} if model is None else _autoencoder(model))

@@ -23,6 +23,13 @@ def say(text: str) -> None:
     console().print(printable(text), markup=False, soft_wrap=True)
 
 
+def note(text: str) -> None:
+    """Print a line on stderr, beside the results."""
+    import typer
+
+    typer.echo(printable(text), err=True)
+
+
 def facts(rows: Mapping[str, str]) -> None:
     """Print names and values, one pair per line, without wrapping, so that paths can be copied."""
     from rich.text import Text

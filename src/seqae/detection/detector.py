@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Self
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Self, cast
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
 
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
 from ..model.presets import as_architecture
-from ..parameters import as_random_state, check_choice, check_count, check_fraction
+from ..parameters import DEFAULTS, as_random_state, check_choice, check_count, check_fraction, check_kind
 from ..reading import Schema, Source, take
-from ..sequences.ragged import Ragged
+from ..sequences.ragged import Ragged, back_to_back
+from ..sequences.steps import starts_of
 from ..storage.model_file import ModelFile, write_model_file
 from ..training.progress import tracked
-from .channels import as_channels, of_channels, suited_parts
-from .finding import find_intervals
-from .fingerprints import Fingerprints, fingerprints_of
-from .fitting import Fitted, default_autoencoder, fit_autoencoder, fit_scorer, fit_sensors, training_windows
-from .judging import Judge, learn_judge, suited_threshold
-from .labels import anomalous_sequences, anomalous_steps
-from .marks import Marker, above
-from .result import Detection
-from .scorer import Scorer, Series
-from .scores import as_names, choose_parts
-from .splitting import split_normal
-from .thresholds import FBeta, FromScoredData, Threshold, as_threshold
-from .windowing import as_window
+from .evidence.interface import Score, Setting, Trained
+from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores
+from .limits import Rule, Threshold
+from .result import Detection, find_intervals
+from .scoring import fit_scorer
+from .series import (
+    Series,
+    Split,
+    anomalous_sequences,
+    anomalous_steps,
+    as_channels,
+    as_window,
+    fingerprint_of,
+    of_channels,
+    split_normal,
+)
+from .storage import Learnt, pack, unpack
+from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
 
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector takes symbols that fit() never saw, which are what it looks for."""
+
+SAVED = ("window", "stride", "score", "baseline", "scored_channels", "held_out_fraction", "random_state")
+"""The parameters that a file holds; verbose belongs to a process, the others are learnt."""
+
+KNOWN_DATA = (
+    "the limit was learnt from these data, so that by design few of them lie above it, whatever they hold: judge other "
+    "data, or take the threshold 'scored' if these are what you want to know about"
+)
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -46,23 +62,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: one with its defaults); wrapped as
         sklearn.frozen.FrozenEstimator(ae) a fitted one is kept as it is, and X of fit() must then be new to it.
     window: None judges whole sequences; a number of steps judges every step of long series, through windows of so many
-        steps that never span a gap in the times; "auto" takes the series' period.
+        steps that never span a gap in the times. "auto" judges several sequences whole, if they are of tokens or none
+        is longer than 1000 steps, and else takes the series' period.
     stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
-    score: one of the following, or a tuple of them, joined as the geometric mean of part / its held-out median.
-        Errors weigh by the inverse of their held-out mean square, the best one 1; "nearest" weighs 16, with several
-        channels 1.
-        "error": mean over channels of |x - x'|, each in units of its held-out root mean square.
-        "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
-        "latent": distance of a window's vector to the nearest of a normal one.
-        "linear": as "error", of the principal components of whole windows, which need one length.
-        "nearest": distance to the nearest normal sequence in whitened principal components, which needs one length too;
-            of windows at any level, with that of each half to the nearest half, each by what is usual there.
-        "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
-        "ngram": of tokens, the cross-entropy of each step given the four before it, by counting; of tokens, "error" is
-        the autoencoder's. "symbols", "pairs": distance to the nearest normal sequence, by which symbols it holds, or by
-        how often it holds each pair of neighbours.
-        "auto" is ("error", "linear", "nearest"), or ("error", "latent") for whole sequences of different lengths, or
-        ("error", "ngram", "symbols", "pairs") for tokens.
+    score: a name, or a tuple of names, joined as the geometric mean of part / its held-out median. Errors weigh by the
+        inverse of their held-out mean square, the best one 1. Of an autoencoder "error", "mahalanobis", "latent",
+        "prediction", "combined"; beside it "linear", "nearest"; of tokens "ngram", "symbols", "pairs": what each is
+        stands in seqae.detection.evidence. "auto" is ("error", "linear", "nearest"), or ("error", "latent") for whole
+        sequences of different lengths, or ("error", "ngram", "symbols", "pairs") for tokens.
     threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic", a Threshold, a number, or None.
     baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same;
         "ngram", of tokens, the counts of n-grams.
@@ -72,21 +79,23 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
+    What is anomalous has a high anomaly_score, a low score_samples, a negative decision_function, and the label -1 from
+    predict, as in scikit-learn; normal is 1. In the labels y that are given, anomalous is 1 and normal is 0.
+    Of whole sequences these are arrays, (n_sequences,); of steps, each is a Ragged with one channel.
+
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score) and offset_ = -threshold_,
-    both of the present threshold, judge_, held_out_scores_, fingerprints_ (of what they are scores of), n_channels_,
-    channel_names_, vocabulary_ (as the autoencoder's), scored_channels_ (their numbers, or None).
+    both of the present threshold, rule_ (by what it judges), held_out_scores_, n_channels_, channel_names_, vocabulary_
+    (as the autoencoder's), scored_channels_ (their numbers, or None), learnt_ (all of it, as a value).
     """
 
-    scorer_: Scorer
+    learnt_: Learnt
     autoencoder_: SequenceAutoencoder | None
-    held_out_scores_: np.ndarray
-    fingerprints_: Fingerprints
 
     def __init__(
         self,
         autoencoder: Any = None,
         *,
-        window: int | Literal["auto"] | None = None,
+        window: int | Literal["auto"] | None = "auto",
         stride: int = 1,
         score: str | tuple[str, ...] = "auto",
         threshold: str | float | Threshold | None = "quantile",
@@ -107,34 +116,28 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose: bool | Literal["auto"] = verbose
 
-    # -- learning --------------------------------------------------------------------------------------------------
-
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn what is normal.
 
         X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for sequences that are
         anomalous: nothing but an "fbeta" threshold is learnt from them. Raises InvalidSequence or InvalidParameter.
         """
-        threshold = suited_threshold(self.threshold, self.window)
-        stride, fraction = self._checked()
+        threshold, (stride, fraction) = as_threshold(self.threshold), self._checked()
         source = self._taken(X)
         is_anomaly = anomalous_sequences(y, len(source))
         if is_anomaly.all():
             raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
-        are_normal = np.flatnonzero(~is_anomaly)
-        normal = Series(source.ragged[are_normal], source.times)
-        channels = self._scored(source)
+        normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
+        channels = self._scored_channels(source)
         window = as_window(self.window, of_channels(normal.ragged, channels), stride)
-        names = choose_parts(self.score, self.baseline, normal.ragged, window)
-        names = names if channels is None else suited_parts(names, self.score)
+        check_suits(threshold, window)
+        setting = _setting_of(source, window, stride, channels)
+        chosen = choose_scores(self.score, self.baseline, normal.ragged, setting)
         seed = int(as_random_state(self.random_state).randint(2**31))
-        split = split_normal(normal, fraction, seed, window)
-        windows = training_windows(split.training, window, stride)
-        self.autoencoder_ = None if self.baseline else self._fitted_autoencoder(windows, source, seed)
-        sensors = fit_sensors(names, self.autoencoder_, windows, channels, is_windowed=window is not None)
-        self._learn(fit_scorer(names, sensors, split.held_out, window, stride), source)
-        self.fingerprints_ = fingerprints_of(source.ragged, are_normal[split.owners])
-        self._learn_judge(threshold, source, np.flatnonzero(is_anomaly))
+        split = split_normal(normal, fraction, seed, window, stride)
+        model = None if self.baseline else self._fitted_autoencoder(split.windows, source, seed)
+        self._learn(model, chosen, setting, split, source)
+        self._learn_rule(threshold, source.ragged[np.flatnonzero(is_anomaly)])
         return self
 
     def fit_held_out(self, X: Any) -> Self:
@@ -143,36 +146,18 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         X: whole normal sequences. Only scores that need nothing else can be learnt so: "error", "mahalanobis",
         "prediction", "combined". Raises InvalidParameter for the others.
         """
-        if not isinstance(self.autoencoder, FrozenEstimator) or self.window is not None or self.baseline:
+        if not isinstance(self.autoencoder, FrozenEstimator) or self.window not in (None, "auto") or self.baseline:
             raise InvalidParameter("fit_held_out() takes autoencoder=FrozenEstimator(ae), window=None and no baseline")
-        threshold, source = suited_threshold(self.threshold, None), self._taken(X)
-        names = as_names(self.score)
-        if not {"error", "mahalanobis", "prediction", "combined"}.issuperset(names):
-            raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()")
-        self.autoencoder_ = self._fitted_autoencoder(source.ragged, source, 0)
-        sensors = fit_sensors(names, self.autoencoder_, source.ragged, self._scored(source), is_windowed=False)
-        self._learn(fit_scorer(names, sensors, Series(source.ragged, source.times), None, 1), source)
-        self.fingerprints_ = fingerprints_of(source.ragged)
-        self._learn_judge(threshold, source, np.zeros(0, np.int64))
+        threshold, source = as_threshold(self.threshold), self._taken(X)
+        check_suits(threshold, None)
+        chosen = tuple(scores()[name] for name in as_names(self.score))
+        if not set(UNTRAINED).issuperset(kind for score in chosen for kind in score.kinds):
+            raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()", parameter="score")
+        setting = _setting_of(source, None, 1, self._scored_channels(source))
+        split = Split(source.ragged, Series(source.ragged, source.times))
+        self._learn(self._fitted_autoencoder(split.windows, source, 0), chosen, setting, split, source)
+        self._learn_rule(threshold, source.ragged[:0])
         return self
-
-    def _taken(self, X: Any) -> Source:
-        """Normal data, as the autoencoder that is given takes it."""
-        given = None if self.baseline else self.autoencoder
-        if isinstance(given, FrozenEstimator) and isinstance(given.estimator, SequenceAutoencoder):
-            return take(X, given.estimator.schema_)
-        is_of_symbols = isinstance(given, SequenceAutoencoder) and as_architecture(given.architecture).takes_symbols
-        return take(X, takes_symbols=is_of_symbols or self.baseline == "ngram")
-
-    def _scored(self, source: Source) -> np.ndarray | None:
-        return as_channels(self.scored_channels, source.channel_names, are_tokens=source.ragged.is_tokens)
-
-    def _learn(self, fitted: Fitted, source: Source) -> None:
-        self.scorer_, self.held_out_scores_ = fitted.scorer, fitted.held_out_scores
-        self.window_ = fitted.scorer.window
-        self.n_channels_, self.channel_names_ = source.ragged.n_channels, source.channel_names
-        self.scored_channels_ = self._scored(source)
-        self.vocabulary_ = source.vocabulary
 
     def fit_threshold(self, X: Any, y: Any = None) -> Self:
         """Learn the threshold anew, from data that the detector was not fitted on; the scores stay as they are.
@@ -181,27 +166,64 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         series for windows. Only an "fbeta" threshold looks at what is labelled anomalous, the others leave it out.
         """
         source = self._take(X)
-        threshold = suited_threshold(self.threshold, self.window_)
-        lengths = source.ragged.lengths
+        threshold, lengths = as_threshold(self.threshold), source.ragged.lengths
+        check_suits(threshold, self.window_)
         is_anomaly = anomalous_sequences(y, len(lengths)) if self.window_ is None else anomalous_steps(y, lengths)
-        scores = _joined(self.anomaly_score(source))
-        is_known = np.isfinite(scores)
-        normal, anomalous = scores[is_known & ~is_anomaly], scores[is_known & is_anomaly]
-        fingerprints = fingerprints_of(source.ragged)
-        self.judge_ = learn_judge(threshold, normal, anomalous, fingerprints, is_labelled=y is not None)
+        found = self._scores(source)
+        is_known = np.isfinite(found)
+        normal, anomalous = found[is_known & ~is_anomaly], found[is_known & is_anomaly]
+        rule = learn_rule(threshold, normal, None if y is None else anomalous, fingerprint_of(source.ragged))
+        self.learnt_ = replace(self.learnt_, rule=rule)
         return self
 
-    def _learn_judge(self, threshold: Threshold | float | None, source: Source, anomalous: np.ndarray) -> None:
-        """From the held-out normal scores, and where labels are needed those of sequences that are anomalous."""
-        found, scores = self.fingerprints_, np.zeros(0)
-        if isinstance(threshold, FBeta) and len(anomalous) and self.window_ is None:
-            sequences = source.ragged[anomalous]
-            scores = self._scores(Source(sequences, anomalous, None, self.channel_names_))
-            found = found.and_of(sequences)
-        self.judge_ = learn_judge(threshold, self.held_out_scores_, scores, found, is_labelled=len(scores) > 0)
+    def _taken(self, X: Any) -> Source:
+        """Normal data, as the autoencoder that is given takes it."""
+        if self.baseline or self.autoencoder is None:
+            return take(X, takes_symbols=self.baseline == "ngram")
+        given = _estimator_of(self.autoencoder)
+        if isinstance(self.autoencoder, FrozenEstimator):
+            return take(X, given.schema_)
+        return take(X, takes_symbols=as_architecture(given.architecture).takes_symbols)
+
+    def _scored_channels(self, source: Source) -> np.ndarray | None:
+        return as_channels(self.scored_channels, source.channel_names, are_tokens=source.ragged.is_tokens)
+
+    def _learn(
+        self,
+        model: SequenceAutoencoder | None,
+        chosen: tuple[Score, ...],
+        setting: Setting,
+        split: Split,
+        source: Source,
+    ) -> None:
+        """Evidence from the windows that model was trained on, and what is usual of it; not yet a rule."""
+        fitted = None if model is None else model.to_fitted()
+        if model is not None:
+            seen = Trained(model.model_, model.loss_, model.scaling_, model.shape_.n_symbols)
+            setting = replace(setting, autoencoder=seen)
+        evidence = fit_evidence(chosen, split.windows, setting, self.baseline)
+        scorer, held_out_scores = fit_scorer(chosen, evidence, split.held_out, setting)
+        data, names = fingerprint_of(source.ragged), source.channel_names
+        rule = Rule(Unlimited(), Unlimited().fit(held_out_scores))
+        self._keep(Learnt(fitted, scorer, setting, held_out_scores, data, rule, names, source.vocabulary), model)
+
+    def _keep(self, learnt: Learnt, model: SequenceAutoencoder | None) -> None:
+        self.learnt_, self.autoencoder_, self.scorer_ = learnt, model, learnt.scorer
+        self.held_out_scores_, self.window_ = learnt.held_out_scores, learnt.setting.window
+        self.n_channels_, self.channel_names_ = learnt.setting.n_channels, learnt.channel_names
+        self.scored_channels_, self.vocabulary_ = learnt.setting.channels, learnt.vocabulary
+
+    def _learn_rule(self, threshold: Threshold, anomalous: Ragged) -> None:
+        """From the held-out normal scores, and where labels are needed those of whole sequences that are anomalous."""
+        labelled = None
+        if threshold.learns_from_labels and len(anomalous) and self.window_ is None:
+            labelled = self._scores(Source(anomalous, np.arange(len(anomalous)), None, self.channel_names_))
+        rule = learn_rule(threshold, self.held_out_scores_, labelled, self.learnt_.data)
+        self.learnt_ = replace(self.learnt_, rule=rule)
 
     def _checked(self) -> tuple[int, float]:
-        check_choice("baseline", self.baseline, (None, "pca", "ngram"))
+        """The stride and the fraction to hold out."""
+        check_choice("baseline", self.baseline, (None, *BASELINES))
         check_choice("verbose", self.verbose, (True, False, "auto"))
         fraction = check_fraction("held_out_fraction", self.held_out_fraction)
         if not fraction:
@@ -212,91 +234,95 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return check_count("stride", self.stride), fraction
 
     def _fitted_autoencoder(self, windows: Ragged, source: Source, seed: int) -> SequenceAutoencoder:
-        given = default_autoencoder(windows, self.verbose) if self.autoencoder is None else self.autoencoder
+        """A fitted copy; what is given as FrozenEstimator is kept as it is."""
+        suited = "tokens" if windows.is_tokens else DEFAULTS.architecture
+        given = SequenceAutoencoder(suited, verbose=self.verbose) if self.autoencoder is None else self.autoencoder
+        estimator = _estimator_of(given)
+        if isinstance(given, FrozenEstimator):
+            return estimator
         numbered = Source(windows, np.arange(len(windows)), None, source.channel_names, vocabulary=source.vocabulary)
-        return fit_autoencoder(given, numbered, None if self.random_state is None else seed)
-
-    # -- scoring ---------------------------------------------------------------------------------------------------
+        return seeded_copy(estimator, None if self.random_state is None else seed).fit(numbered)
 
     def anomaly_score(self, X: Any) -> Any:
-        """Higher is more anomalous: (n_sequences,), or with windows a list of (n_steps,), one for each series."""
+        """Higher is more anomalous: (n_sequences,), or with windows a Ragged of one channel, a number for each step."""
         source = self._take(X)
-        return self._scores(source) if self.window_ is None else self._score_list(source)
+        return self._shaped(self._scores(source), source)
 
     def score_samples(self, X: Any) -> Any:
         """Minus anomaly_score: higher is more normal."""
-        return _each(np.negative, self.anomaly_score(X))
+        source = self._take(X)
+        return self._shaped(-self._scores(source), source)
 
     def decision_function(self, X: Any) -> Any:
         """score_samples - offset_: below 0 is anomalous. Raises NotFitted for "dynamic", which has no offset."""
-        scores = self.anomaly_score(self._judged(X))
-        limit = self._judge().limit_for(_joined(scores))
-        return _each(lambda score: limit - score, scores)
+        source = self._take(X)
+        rule, found = self._rule(source), self._scores(source)
+        return self._shaped(rule.for_scores(found).single() - found, source)
 
     def predict(self, X: Any) -> Any:
         """-1 for what is anomalous, 1 for the rest; what was not observed at all counts as normal.
 
-        Raises InvalidParameter if the threshold was fitted on a sequence of X.
+        Warns where the limit was learnt from these very data. Raises NotFitted where there is no limit.
         """
-        scores = self.anomaly_score(self._judged(X))
-        mark = self._judge().marker(_joined(scores))
-        return _each(lambda score: np.where(mark(score).is_marked, -1, 1), scores)
+        source = self._take(X)
+        rule = self._rule(source)
+        if rule.threshold.marks_nothing:
+            rule.single()  # says why not
+        found = self._scores(source)
+        rule = rule.for_scores(found)
+        parts = [found] if self.window_ is None else np.split(found, starts_of(source.ragged.lengths)[1:])
+        is_marked = np.concatenate([rule.marks(part).is_marked for part in parts])
+        return self._shaped(np.where(is_marked, -1, 1), source)
 
     def fit_predict(self, X: Any, y: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """fit() and predict() of the same data. Raises InvalidParameter unless the threshold is "scored" by name."""
-        if not isinstance(as_threshold(self.threshold), FromScoredData):
-            raise InvalidParameter(
-                "fit_predict() judges the data that the threshold is fitted on; predict() other data, "
-                "or ask for it by name: threshold='scored'"
-            )
+        """fit() and predict() of the same data, which warns that the limit was learnt from them."""
         return self.fit(X, y).predict(X)
 
     def detect(self, X: Any) -> Detection:
         """Scores of all steps and the intervals above the threshold; a sequence that is judged whole is one interval.
 
-        Without a threshold there are no intervals. Raises InvalidParameter as predict() does.
+        Without a threshold there are no intervals. Warns as predict() does.
         """
-        source = self._judged(X)
+        source = self._take(X)
+        rule = self._rule(source)
+        if rule.threshold.judges_together:
+            rule = rule.for_scores(self._scores(source))
         names, scored = source.channel_names, self.scored_channels_
         scored_names = names if scored is None else tuple(names[k] for k in scored)
-        return find_intervals(self.scorer_, source, self._read(source), self._marker(source), scored_names)
+        return find_intervals(self.scorer_, source, self._read(source), rule.marks, scored_names)
 
-    def _marker(self, source: Source) -> Marker:
-        judge = self._judge()
-        if judge.threshold is None:
-            return above(float("inf"))
-        return judge.marker(_joined(self.anomaly_score(source)) if judge.is_joint else np.zeros(0))
+    def _rule(self, source: Source) -> Rule:
+        """By what to judge; warns where it was learnt from source."""
+        rule = self.rule_
+        if rule.data and rule.data == fingerprint_of(source.ragged):
+            warnings.warn(KNOWN_DATA, UserWarning, stacklevel=3)
+        return rule
 
-    def _judge(self) -> Judge:
-        """What was learnt, or, where the threshold was set after fit(), what the held-out scores say about it."""
-        self._fitted()
-        threshold = suited_threshold(self.threshold, self.window_)
-        if threshold == self.judge_.threshold:
-            return self.judge_
-        return learn_judge(threshold, self.held_out_scores_, np.zeros(0), self.fingerprints_, is_labelled=False)
+    @property
+    def rule_(self) -> Rule:
+        """By what it judges now; where the threshold was set after fit(), what the held-out scores say about it."""
+        learnt, threshold = self._fitted(), as_threshold(self.threshold)
+        check_suits(threshold, self.window_)
+        if threshold == learnt.rule.threshold:
+            return learnt.rule
+        return learn_rule(threshold, self.held_out_scores_, None, self.learnt_.data)
 
     @property
     def threshold_(self) -> float | None:
         """The limit on anomaly_score of what is judged alone; None where the present threshold gives none."""
-        return self._judge().limit
+        return self.rule_.limit.value
 
     @property
     def offset_(self) -> float:
         """decision_function is score_samples minus this; where that depends on the data, minus another for them."""
-        return -self._judge().single_limit
-
-    def _judged(self, X: Any) -> Source:
-        source = self._take(X)
-        learnt_from = self._judge().learnt_from
-        if learnt_from is not None:
-            learnt_from.refuse(source.ragged)
-        return source
+        return -self.rule_.single()
 
     @property
     def schema_(self) -> Schema:
         """What new data is held against; symbols that fit() never saw are taken too."""
-        n_symbols = ANY_SYMBOL if self._fitted().reads_tokens else None
-        return Schema(self.channel_names_, n_symbols, self.vocabulary_, takes_unknown=True, keeps_float64=True)
+        setting = self._fitted().setting
+        n_symbols, is_exact = ANY_SYMBOL if setting.are_tokens else None, setting.is_exact
+        return Schema(self.channel_names_, n_symbols, self.vocabulary_, takes_unknown=True, keeps_float64=is_exact)
 
     def _take(self, X: Any) -> Source:
         return take(X, self.schema_)
@@ -307,30 +333,26 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             yield from self.scorer_.read(series, track)
 
     def _scores(self, source: Source) -> np.ndarray:
-        """Of whole sequences, (n_sequences,)."""
-        scores = np.empty(len(source))
-        for indices, columns in self._read(source):
-            scores[indices] = self.scorer_.sequence_scores(columns)
-        return scores
+        """Of whole sequences, (n_sequences,); or of all steps, (n_steps,), series after series."""
+        scorer, batches = self.scorer_, self._read(source)
+        if self.window_ is not None:  # groups of neighbours come in order
+            return np.concatenate([scorer.step_scores(columns.values) for _, columns in batches])
+        found = np.empty(len(source))
+        for indices, columns in batches:
+            found[indices] = scorer.sequence_scores(columns)
+        return found
 
-    def _score_list(self, source: Source) -> list[np.ndarray]:
-        """Of steps, one vector per series."""
-        scores: list[np.ndarray] = [np.zeros(0)] * len(source)
-        for indices, columns in self._read(source):
-            steps = self.scorer_.step_scores(columns.values)
-            for i, part in zip(indices, np.split(steps, columns.starts[1:]), strict=True):
-                scores[i] = part
-        return scores
+    def _shaped(self, values: np.ndarray, source: Source) -> Any:
+        """As users get them. values: (n_sequences,) or (n_steps,)."""
+        return values if self.window_ is None else back_to_back(values[:, None], source.ragged.lengths)
 
-    def _fitted(self) -> Scorer:
+    def _fitted(self) -> Learnt:
         if not self.__sklearn_is_fitted__():
             raise NotFitted("this AnomalyDetector is not fitted; call fit() first, or load() a saved one")
-        return self.scorer_
+        return self.learnt_
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "scorer_" in vars(self)
-
-    # -- keeping ---------------------------------------------------------------------------------------------------
+        return "learnt_" in vars(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that was learnt, the autoencoder included, to one safetensors file, for seqae.load().
@@ -341,22 +363,36 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def to_model_file(self) -> ModelFile:
         """All that was learnt, as the content of a file; without verbose, which belongs to a process."""
-        from .keeping import pack_detector
-
-        return pack_detector(self, self._judge())
+        parameters = self.get_params(deep=False)
+        return pack(replace(self.learnt_, rule=self.rule_), {name: parameters[name] for name in SAVED})
 
     @classmethod
-    def from_model_file(cls, file: ModelFile) -> AnomalyDetector:
+    def from_model_file(cls, file: ModelFile) -> Self:
         """The detector that to_model_file() was called on. Raises ModelFileError if it is something else."""
-        from .keeping import unpack_detector
-
-        return unpack_detector(file)
-
-
-def _each(function: Callable[[np.ndarray], np.ndarray], scores: Any) -> Any:
-    """Of an array, or of each array in a list."""
-    return [function(part) for part in scores] if isinstance(scores, list) else function(scores)
+        learnt, parameters = unpack(file)
+        model = None if learnt.autoencoder is None else SequenceAutoencoder.from_fitted(learnt.autoencoder)
+        given = None if model is None else FrozenEstimator(model)
+        self = cls(given, threshold=learnt.rule.threshold, **parameters)
+        self._keep(learnt, model)
+        return self
 
 
-def _joined(scores: Any) -> np.ndarray:
-    return np.concatenate(scores) if isinstance(scores, list) else scores
+def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceAutoencoder:
+    """Not fitted; the seed is for one without a random_state of its own."""
+    copy = cast(SequenceAutoencoder, clone(autoencoder))
+    if copy.random_state is None and seed is not None:
+        copy.set_params(random_state=seed)
+    return copy
+
+
+def _estimator_of(given: Any) -> SequenceAutoencoder:
+    """Raises InvalidParameter for what is no autoencoder, nor a frozen one."""
+    estimator = given.estimator if isinstance(given, FrozenEstimator) else given
+    return check_kind("autoencoder", estimator, SequenceAutoencoder)
+
+
+def _setting_of(source: Source, window: int | None, stride: int, channels: np.ndarray | None) -> Setting:
+    n_channels = source.ragged.n_channels
+    n_scored = n_channels if channels is None else len(channels)
+    is_exact = source.ragged.values.dtype == np.float64
+    return Setting(n_channels, n_scored, window, stride, source.ragged.is_tokens, is_exact, channels)

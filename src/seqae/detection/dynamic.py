@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ..errors import InvalidParameter
 from ..parameters import check_count, check_fraction, check_positive
-from .marks import Marks, runs, widened
+from ..sequences.steps import divided
+from .limits import Limit, Marks, Threshold, runs, widened
 
 SEARCHED_SIGMAS = np.arange(2.0, 10.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Dynamic:
+class Dynamic(Threshold):
     """Limits from the scores that are judged: suits long recordings, mostly normal, that drift from the normal data.
 
     Hundman et al. 2018, "Detecting Spacecraft Anomalies Using LSTMs and Nonparametric Dynamic Thresholding"
@@ -36,6 +38,9 @@ class Dynamic:
     series. padding: steps. least_drop: 0 keeps all.
     """
 
+    learns: ClassVar[bool] = False
+    needs_windows: ClassVar[bool] = True
+
     n_sigmas: float | None = 4.0
     stretch: float = 0.33
     stride: float = 0.1
@@ -53,7 +58,11 @@ class Dynamic:
         check_fraction("Dynamic.least_drop", self.least_drop)
         check_count("Dynamic.padding", self.padding, least=0)
 
-    def marks(self, scores: np.ndarray) -> Marks:
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """Nothing is learnt: the limits come from the scores that are judged."""
+        return Limit(None, normal)
+
+    def marks(self, scores: np.ndarray, limit: Limit) -> Marks:
         """scores: (n_steps,) of one series, not negative, NaN where unknown: such a step starts no alarm.
 
         The limit of a step is the lowest of the stretches that mark it or hold it, for the smoothed scores.
@@ -67,16 +76,17 @@ class Dynamic:
         size = int(np.ceil(len(scores) * self.stretch))
         for first in _firsts(len(scores), size, int(np.ceil(size * self.stride))):
             part = slice(first, first + size)
-            limit = self._limit(smooth[part][is_known[part]])
-            limits[part] = np.minimum(limits[part], limit)
-            kept = self._kept(smooth[part], smooth[part] > limit)
+            height = self._height(smooth[part][is_known[part]])
+            limits[part] = np.minimum(limits[part], height)
+            kept = self._kept(smooth[part], smooth[part] > height)
             marked[part] |= kept
-            for start, end in _cut_runs(smooth > limit, first, kept):
+            for start, end in _cut_runs(smooth > height, first, kept):
                 marked[max(0, start - self.padding) : end + self.padding] = True
-                limits[start:end] = np.minimum(limits[start:end], limit)
+                limits[start:end] = np.minimum(limits[start:end], height)
         return Marks(marked, limits)
 
-    def _limit(self, scores: np.ndarray) -> float:
+    def _height(self, scores: np.ndarray) -> float:
+        """The limit of one stretch. scores: (n,) known."""
         if not len(scores):
             return np.inf
         sigmas = _best_sigmas(scores) if self.n_sigmas is None else self.n_sigmas
@@ -104,7 +114,7 @@ def running_mean(values: np.ndarray, n_steps: int) -> np.ndarray:
     at = np.arange(len(values))
     first, last = np.maximum(at - n_steps // 2, 0), np.minimum(at + (n_steps + 1) // 2, len(values))
     n_known = counts[last] - counts[first]
-    return np.divide(sums[last] - sums[first], n_known, out=np.full(len(values), np.nan), where=n_known > 0)
+    return divided(sums[last] - sums[first], n_known)
 
 
 def _cut_runs(is_above: np.ndarray, first: int, kept: np.ndarray) -> list[tuple[int, int]]:

@@ -11,12 +11,11 @@ from sklearn.frozen import FrozenEstimator
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
-from ..parameters import as_random_state, check_seed
+from ..parameters import as_random_state, check_kind, check_seed
 from ..reading import take
 from ..sequences.ragged import Ragged
-from .detector import AnomalyDetector
-from .fitting import seeded_copy
-from .labels import anomalous_sequences
+from .detector import AnomalyDetector, seeded_copy
+from .series import anomalous_sequences
 from .thresholds import FBeta
 
 SHARES = {"s_N": 0.5, "v_N1": 0.2, "v_N2": 0.15, "t_N": 0.15}
@@ -128,10 +127,8 @@ class EncDecAD:
 
 
 def _as_splits(splits: PaperSplits | Mapping[str, Any]) -> PaperSplits:
-    if isinstance(splits, PaperSplits):
-        return splits
     if not isinstance(splits, Mapping):
-        raise InvalidParameter(f"splits must be a PaperSplits or a dict of sets, got {type(splits).__name__}")
+        return check_kind("splits", splits, PaperSplits)
     names = PaperSplits.__dataclass_fields__
     unknown = [name for name in splits if name not in names]
     missing = [name for name in ("s_N", "v_N1", "v_N2", "v_A") if name not in splits]
@@ -150,10 +147,8 @@ def _trained(autoencoder: SequenceAutoencoder | None, splits: PaperSplits, seed:
     """Trained on s_N; v_N1 decides which epoch was best."""
     if autoencoder is None:
         autoencoder = SequenceAutoencoder("encdec_ad", hidden_size=40, latent_size=80)
-    if not isinstance(autoencoder, SequenceAutoencoder):
-        given = " ".join(repr(autoencoder).split())
-        raise InvalidParameter(f"autoencoder must be a SequenceAutoencoder, which s_N trains a copy of, got {given}")
-    return seeded_copy(autoencoder, seed).fit(splits.s_N, validation=splits.v_N1)
+    given = check_kind("autoencoder", autoencoder, SequenceAutoencoder)  # s_N trains a copy of it
+    return seeded_copy(given, seed).fit(splits.s_N, validation=splits.v_N1)
 
 
 def _detector(model: SequenceAutoencoder, splits: PaperSplits, beta: float) -> AnomalyDetector:

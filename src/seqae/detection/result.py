@@ -1,24 +1,31 @@
-"""What a detector found, as values."""
+"""What a detector found, as values: the score of every step, and the intervals that its threshold marks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..parameters import check_choice
-from ..sequences.ragged import Ragged, starts_of
+from ..reading.source import Source
+from ..sequences.ragged import Ragged, back_to_back
+from .limits import Marks, runs
+from .scoring import Scorer
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Rows = Literal["step", "sequence", "interval"]
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Steps start..end-1 of one sequence, all marked as anomalous.
+    """Steps start..end-1 of one sequence, all marked as anomalous: start is in it, and end is not, as in a slice.
 
-    peak: the step with the highest score, which is score. times: None where the data had none.
+    peak: the step with the highest score, which is score. Times are of steps in the interval: end_time is that of its
+    last step, end - 1. They are None where the data had none, and in UTC where they had a time zone.
     shares: what part each scored channel has in the interval's error, in units of its usual error; they add up to 1.
     """
 
@@ -29,17 +36,18 @@ class Interval:
     score: float
     shares: tuple[float, ...]
     start_time: Any = None
-    end_time: Any = None  # of the last step
+    end_time: Any = None
     peak_time: Any = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Detection:
     """Scores of every step, and the intervals that the threshold marks.
 
     ids: (n_sequences,); scores: a Ragged with one channel, float64, NaN where nothing was observed.
     thresholds, is_anomaly: (n_sequences,) where whole sequences were judged, else (n_steps,) as the scores stand;
-    times: (n_steps,) alike, or None. sequence_scores: (n_sequences,), where whole sequences were judged; else None.
+    times: (n_steps,) alike, or None; time_zone: in which tables have them, None where they had none.
+    sequence_scores: (n_sequences,), where whole sequences were judged; else None.
     channel_names: of the scored channels.
     """
 
@@ -53,29 +61,41 @@ class Detection:
     sequence_scores: np.ndarray | None = None
     id_name: str = "sequence"
     time_name: str | None = None
+    time_zone: str | None = None
 
-    def to_columns(self, rows: Literal["step", "sequence", "interval"] = "interval") -> dict[str, Any]:
-        """Columns by name, (n_rows,) each, for writing.write_table."""
+    def __repr__(self) -> str:
+        steps = f"{self.scores.n_steps:,} steps of {len(self.ids):,} sequences"
+        if not self.intervals:
+            return f"Detection(no intervals in {steps})"
+        top = max(self.intervals, key=lambda interval: interval.score)
+        place = f"{self.id_name} {top.id}, steps {top.start}..{top.end - 1}"
+        return f"Detection({len(self.intervals):,} intervals in {steps}; highest score {top.score:.4g}: {place})"
+
+    def to_frame(self, rows: Rows = "interval") -> pa.Table:
+        """One row per interval, step or sequence, as a pyarrow Table: `.to_pandas()` or polars.from_arrow() go on.
+
+        Of an interval, `start` is its first step and `end` the one after its last, as in a slice; `start_time` and
+        `end_time` are the times of its first and its last step. Times keep the time zone of the data.
+        """
+        import pyarrow as pa
+
+        return pa.table({name: pa.array(column) for name, column in self.to_columns(rows).items()})
+
+    def to_columns(self, rows: Rows = "interval") -> dict[str, Any]:
+        """The columns of to_frame() by name, (n_rows,) each."""
         check_choice("rows", rows, ("step", "sequence", "interval"))
         if rows == "step":
             return self._of_steps()
         return self._of_sequences() if rows == "sequence" else self._of_intervals()
 
-    def to_frame(self, rows: Literal["step", "sequence", "interval"] = "interval") -> pa.Table:
-        """One row per interval, step or sequence, as a pyarrow Table: `.to_pandas()` or polars.from_arrow() go on."""
-        import pyarrow as pa
-
-        return pa.table({name: pa.array(column) for name, column in self.to_columns(rows).items()})
-
     def _of_steps(self) -> dict[str, Any]:
         lengths = self.scores.lengths
-        steps = np.arange(self.scores.n_steps) - np.repeat(starts_of(lengths), lengths)
-        when = {} if self.times is None else {self.time_name or "time": self.times}
+        when = {} if self.times is None else {self.time_name or "time": self._zoned(self.times)}
         limits, is_anomaly = self.thresholds, self.is_anomaly
         if self.sequence_scores is not None:
             limits, is_anomaly = np.repeat(limits, lengths), np.repeat(is_anomaly, lengths)
         judged = {"score": self.scores.values[:, 0], "threshold": limits, "is_anomaly": is_anomaly}
-        columns = {"step": steps} | when | judged
+        columns = {"step": self.scores.step_numbers()} | when | judged
         return {self.id_name: np.repeat(self.ids, lengths)} | columns
 
     def _of_sequences(self) -> dict[str, Any]:
@@ -97,11 +117,90 @@ class Detection:
             columns[name] = np.array([getattr(interval, name) for interval in found], np.int64)
         if self.times is not None:
             for name in ("start_time", "end_time", "peak_time"):
-                columns[name] = _like(self.times, [getattr(interval, name) for interval in found])
+                columns[name] = self._zoned(_like(self.times, [getattr(interval, name) for interval in found]))
         columns["score"] = np.array([interval.score for interval in found], np.float64)
         for k, channel in enumerate(self.channel_names):
             columns[f"share_{channel}"] = np.array([interval.shares[k] for interval in found], np.float64)
         return columns
+
+    def _zoned(self, times: np.ndarray) -> Any:
+        """times: (n,), in UTC where there is a time zone. Returns them as a column that knows it."""
+        if self.time_zone is None:
+            return times
+        import pyarrow as pa
+
+        column = pa.array(times)
+        return column.cast(pa.timestamp(column.type.unit, tz=self.time_zone))
+
+
+def find_intervals(
+    scorer: Scorer,
+    source: Source,
+    batches: Iterable[tuple[np.ndarray, Ragged]],
+    mark: Callable[[np.ndarray], Marks],
+    channel_names: tuple[str, ...],
+) -> Detection:
+    """The steps that are marked, as intervals; where whole sequences are judged, each that is marked is one interval.
+
+    batches: what scorer.read() gives for source. mark: takes the scores of one series, or of whole sequences, (n,).
+    channel_names: of the scored channels.
+    """
+    lengths = source.ragged.lengths
+    scores = back_to_back(np.empty((int(lengths.sum()), 1)), lengths)
+    wholes = np.empty(len(lengths)) if scorer.window is None else None
+    n_judged = scores.n_steps if wholes is None else len(wholes)
+    is_anomaly, limits = np.empty(n_judged, bool), np.empty(n_judged)
+    found: dict[int, list[Interval]] = {}
+    for indices, columns in batches:
+        steps = Ragged.view(scorer.step_scores(columns.values), columns.starts, columns.lengths)
+        judged = rows = scores[indices].step_indices()
+        scores.values[rows, 0] = steps.values
+        if wholes is None:
+            marks = [mark(part) for part in steps]
+            found_runs = [runs(part.is_marked) for part in marks]
+        else:
+            judged, wholes[indices] = indices, scorer.sequence_scores(columns)
+            marks = [mark(wholes[indices])]
+            whole_steps = zip(steps, marks[0].is_marked, strict=True)
+            found_runs = [[(0, len(part))] if is_marked else [] for part, is_marked in whole_steps]
+        is_anomaly[judged] = np.concatenate([part.is_marked for part in marks])
+        limits[judged] = np.concatenate([part.limits for part in marks])
+        errors = Ragged.view(scorer.channel_errors(columns.values), columns.starts, columns.lengths)
+        for k, i in enumerate(indices):
+            found[int(i)] = [_interval(source, int(i), ends, steps[k], errors[k]) for ends in found_runs[k]]
+    return Detection(
+        ids=source.ids,
+        scores=scores,
+        thresholds=limits,
+        is_anomaly=is_anomaly,
+        intervals=tuple(interval for i in sorted(found) for interval in found[i]),
+        channel_names=channel_names,
+        times=None if source.times is None else source.times[source.ragged.step_indices()],
+        sequence_scores=wholes,
+        id_name=source.id_name,
+        time_name=source.time_name,
+        time_zone=source.time_zone,
+    )
+
+
+def _interval(source: Source, i: int, ends: tuple[int, int], scores: np.ndarray, errors: np.ndarray) -> Interval:
+    """Of sequence i. scores: (n_steps,); errors: (n_steps, n_channels) in units of what is usual."""
+    start, end = ends
+    inside = scores[start:end]
+    peak = start + int(np.argmax(np.where(np.isnan(inside), -np.inf, inside)))
+    when: tuple[Any, Any, Any] = (None, None, None)
+    if source.times is not None:
+        row = int(source.ragged.starts[i])
+        when = (source.times[row + start], source.times[row + end - 1], source.times[row + peak])
+    return Interval(source.ids[i], start, end, peak, float(scores[peak]), _shares(errors[start:end]), *when)
+
+
+def _shares(errors: np.ndarray) -> tuple[float, ...]:
+    sums = np.nansum(errors, axis=0)
+    if np.isinf(sums).any():
+        sums = np.isinf(sums).astype(np.float64)
+    total = sums.sum()
+    return tuple(float(part) for part in (sums / total if total > 0 else np.full(len(sums), 1 / len(sums))))
 
 
 def _like(array: np.ndarray, values: list[Any]) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
-from ..parameters import check_count
+from ..parameters import check_count, check_kind
 from ..sequences.checks import as_numbers, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from ..storage.model_file import ModelFile, read_model_file, write_model_file
@@ -21,28 +21,27 @@ KIND = "stream"
 class Stream:
     """Scores the newest step of one or many series, each from its own last `window` steps.
 
-    The score has the same bits as `detector.anomaly_score([window])[0][-1]` of these steps, whatever other streams are
-    pushed with it. Memory is bounded: twice `window` steps per stream.
+    The score has the same bits as `detector.anomaly_score([window])[0][-1, 0]` of these steps, whatever other streams
+    are pushed with it. Memory is bounded: twice `window` steps per stream.
 
     detector: fitted with windows. n_streams: how many series are pushed together.
     Raises InvalidParameter for a detector of whole sequences, NotFitted for one that is not fitted.
     """
 
     def __init__(self, detector: AnomalyDetector, n_streams: int = 1) -> None:
-        if not isinstance(detector, AnomalyDetector):
-            raise InvalidParameter(f"Stream needs a fitted AnomalyDetector, got {type(detector).__name__}")
-        if not detector.__sklearn_is_fitted__():
+        if not check_kind("detector", detector, AnomalyDetector).__sklearn_is_fitted__():
             raise NotFitted("Stream needs a fitted AnomalyDetector; call fit() first, or load() a saved one")
         scorer = detector.scorer_
         if scorer.window is None:
             raise InvalidParameter("Stream needs a detector of windows; fit AnomalyDetector(window=...)")
         self._detector, self._scorer, self._window = detector, scorer, scorer.window
+        self._are_tokens = detector.learnt_.setting.are_tokens
         n_rows = check_count("n_streams", n_streams) * 2 * self._window
         # Each step is written twice, `window` rows apart, so that the last `window` steps always lie back to back.
-        if scorer.reads_tokens:
+        if self._are_tokens:
             self._values = np.zeros(n_rows, np.int32)
         else:
-            self._values = np.zeros((n_rows, detector.n_channels_), np.float32)
+            self._values = np.zeros((n_rows, detector.n_channels_), np.float64 if detector.learnt_.setting.is_exact else np.float32)
         self._n_pushed = np.zeros(n_streams, np.int64)
 
     @property
@@ -114,10 +113,10 @@ class Stream:
 
     def _checked(self, steps: Any, streams: Any) -> tuple[np.ndarray, np.ndarray]:
         which = self._indices(streams)
-        if self._scorer.reads_tokens:
+        if self._are_tokens:
             return self._checked_tokens(steps, which), which
         n_channels = self._detector.n_channels_
-        rows = as_numbers(steps, "a step").astype(np.float32, copy=False)
+        rows = as_numbers(steps, "a step").astype(self._values.dtype, copy=False)
         if rows.ndim < 2 and len(which) == 1:
             rows = rows.reshape(1, -1)
         if rows.shape != (len(which), n_channels):

@@ -5,32 +5,37 @@ Everywhere, higher is more anomalous, and a score is anomalous if it lies above 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from ..errors import InvalidParameter
+from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..parameters import check_positive
+from ..storage.vetting import as_mapping, checked, misfit, shown
 from .dynamic import Dynamic
+from .limits import Limit, Marks, Rule, Threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Quantile:
+class Quantile(Threshold):
     """The limit that this share of the held-out normal scores does not exceed."""
 
     level: float = 0.99
 
     def __post_init__(self) -> None:
-        _check_inside("Quantile.level", self.level)
+        _check_share("Quantile.level", self.level)
 
-    def limit(self, scores: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """scores: (n,) finite. Returns the limit."""
-        return float(np.quantile(scores, self.level))
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit."""
+        _require_scores(normal)
+        return Limit(float(np.quantile(normal, self.level)), normal)
 
 
 @dataclass(frozen=True, slots=True)
-class MeanPlusSigmas:
+class MeanPlusSigmas(Threshold):
     """The mean of the held-out normal scores plus so many of their standard deviations."""
 
     n_sigmas: float = 3.0
@@ -38,13 +43,14 @@ class MeanPlusSigmas:
     def __post_init__(self) -> None:
         check_positive("MeanPlusSigmas.n_sigmas", self.n_sigmas)
 
-    def limit(self, scores: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """scores: (n,) finite. Returns the limit."""
-        return float(np.mean(scores) + self.n_sigmas * np.std(scores))
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit."""
+        _require_scores(normal)
+        return Limit(float(np.mean(normal) + self.n_sigmas * np.std(normal)), normal)
 
 
 @dataclass(frozen=True, slots=True)
-class FBeta:
+class FBeta(Threshold):
     """The limit with the highest F_beta on labelled scores: tau of Malhotra et al. 2016 (1607.00148, section 2).
 
         F_beta = (1 + beta^2) P R / (beta^2 P + R);  the paper uses beta < 1, so that precision counts more.
@@ -53,17 +59,31 @@ class FBeta:
     all are anomalous it lies below the lowest.
     """
 
+    learns_from_labels: ClassVar[bool] = True
+
     beta: float = 0.1
 
     def __post_init__(self) -> None:
         check_positive("FBeta.beta", self.beta)
 
-    def limit(self, scores: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """scores: (n,) finite; labels: (n,), 1 is anomalous. Returns the limit."""
-        if labels is None:
-            raise InvalidParameter("FBeta needs labels: pass y with 1 for anomalous and 0 for normal")
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit; without labels nothing is learnt."""
+        if anomalous is None:
+            return Limit(None, normal)
+        scores = np.concatenate([normal, anomalous])
+        _require_scores(scores)
+        return Limit(self._best_cut(scores, np.repeat([False, True], [len(normal), len(anomalous)])), normal)
+
+    def single(self, limit: Limit) -> float:
+        """See Threshold.single."""
+        if limit.value is None:
+            raise NotFitted("threshold 'fbeta' has no limit yet: call fit_threshold(X, y) with labelled data")
+        return limit.value
+
+    def _best_cut(self, scores: np.ndarray, is_anomaly: np.ndarray) -> float:
+        """Both: (n,). Returns the limit."""
         order = np.argsort(-scores, kind="stable")
-        ranked, hits = scores[order], np.cumsum(labels[order] == 1)
+        ranked, hits = scores[order], np.cumsum(is_anomaly[order])
         if hits[-1] == 0:
             return float(ranked[0])
         n_alarms = np.arange(1, len(ranked) + 1)
@@ -76,7 +96,7 @@ class FBeta:
 
 
 @dataclass(frozen=True, slots=True)
-class PeaksOverThreshold:
+class PeaksOverThreshold(Threshold):
     """The limit that a normal score exceeds with probability risk, from the tail's generalised Pareto distribution.
 
     Excesses over the quantile `level` are fitted by maximum likelihood (Siffer et al. 2017, "Anomaly Detection in
@@ -87,11 +107,15 @@ class PeaksOverThreshold:
     level: float = 0.9
 
     def __post_init__(self) -> None:
-        _check_inside("PeaksOverThreshold.risk", self.risk)
-        _check_inside("PeaksOverThreshold.level", self.level)
+        _check_share("PeaksOverThreshold.risk", self.risk)
+        _check_share("PeaksOverThreshold.level", self.level)
 
-    def limit(self, scores: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """scores: (n,) finite. Returns the limit; with fewer than 10 different excesses, an exponential tail's."""
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit; with fewer than 10 different excesses, the tail is an exponential one."""
+        _require_scores(normal)
+        return Limit(self._tail_limit(normal), normal)
+
+    def _tail_limit(self, scores: np.ndarray) -> float:
         from scipy.stats import genpareto
 
         start = float(np.quantile(scores, self.level))
@@ -108,7 +132,7 @@ class PeaksOverThreshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Conformal:
+class Conformal(Threshold):
     """Keeps the expected share of false alarms among all alarms at false_discovery_rate, for any distribution.
 
     Conformal p-values p = (1 + held-out scores >= s) / (n + 1) (Bates et al. 2023, 2104.08279), then Benjamini &
@@ -117,50 +141,96 @@ class Conformal:
     1 / false_discovery_rate - 1 held-out scores the limit is infinite, and nothing is marked.
     """
 
+    judges_together: ClassVar[bool] = True
+
     false_discovery_rate: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_inside("Conformal.false_discovery_rate", self.false_discovery_rate)
+        _check_share("Conformal.false_discovery_rate", self.false_discovery_rate)
 
-    def limit(self, scores: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """scores: (n,) finite, held-out normals. Returns the limit for a single score."""
-        return _conformal_limit(np.sort(scores), self.false_discovery_rate)
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit. The value is the limit for a score that is judged alone."""
+        _require_scores(normal)
+        return Limit(_conformal_limit(np.sort(normal), self.false_discovery_rate), normal)
 
-    def joint_limit(self, held_out: np.ndarray, scores: np.ndarray) -> float:
-        """The limit for scores, (m,), that are judged together; those that are NaN are left out."""
-        judged = scores[np.isfinite(scores)]
-        n_higher = np.sort(np.round(p_values(held_out, judged) * (len(held_out) + 1)))
-        shares = self.false_discovery_rate * np.arange(1, len(judged) + 1) / max(len(judged), 1)
-        passing = np.flatnonzero(n_higher <= _n_higher_at(shares, len(held_out)))
+    def for_scores(self, limit: Limit, scores: np.ndarray) -> Limit:
+        """See Threshold.for_scores."""
+        normal, judged = limit.normal, scores[np.isfinite(scores)]
         if not len(judged):
-            return float("inf")
+            return Limit(float("inf"), normal)
+        n_higher = np.sort(np.round(p_values(normal, judged) * (len(normal) + 1)))
+        shares = self.false_discovery_rate * np.arange(1, len(judged) + 1) / len(judged)
+        passing = np.flatnonzero(n_higher <= _n_higher_at(shares, len(normal)))
         last = passing[-1] if len(passing) else 0  # where none passes, each would have to be the first that does
-        return _conformal_limit(np.sort(held_out), float(shares[last]))
+        return Limit(_conformal_limit(np.sort(normal), float(shares[last])), normal)
 
 
 @dataclass(frozen=True, slots=True)
-class FromScoredData:
+class FromScoredData(Threshold):
     """Fits `threshold` anew on the very scores that are judged. Asked for by name, because it is circular.
 
     It suits a long recording that is itself mostly normal; what it flags is a share of the data, not evidence.
     """
 
-    threshold: Quantile | MeanPlusSigmas | PeaksOverThreshold = MeanPlusSigmas(3.0)
+    judges_together: ClassVar[bool] = True
+    learns: ClassVar[bool] = False
+
+    threshold: Threshold = MeanPlusSigmas(3.0)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.threshold, Quantile | MeanPlusSigmas | PeaksOverThreshold):
+        if type(self.threshold) not in (Quantile, MeanPlusSigmas, PeaksOverThreshold):
             raise InvalidParameter(
                 f"FromScoredData takes a Quantile, MeanPlusSigmas or PeaksOverThreshold, got {self.threshold!r}"
             )
 
-    def limit(self, scores: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """scores: (n,) finite, the ones that are judged. Returns the limit."""
-        return self.threshold.limit(scores)
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """Nothing is learnt before the scores that are judged are there."""
+        return Limit(None, normal)
+
+    def for_scores(self, limit: Limit, scores: np.ndarray) -> Limit:
+        """See Threshold.for_scores."""
+        known = scores[np.isfinite(scores)]
+        return self.threshold.fit(known) if len(known) else Limit(float("inf"), known)
+
+    def settings(self) -> Mapping[str, Any]:
+        """See Threshold.settings."""
+        return {"threshold": threshold_to_json(self.threshold)}
 
 
-Threshold = Quantile | MeanPlusSigmas | FBeta | PeaksOverThreshold | Conformal | FromScoredData | Dynamic
+@dataclass(frozen=True, slots=True)
+class Fixed(Threshold):
+    """A limit that is a number: `threshold=1.5` is short for Fixed(1.5)."""
 
-_NAMES: dict[str, type[Threshold]] = {
+    learns: ClassVar[bool] = False
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not np.isfinite(self.value):
+            raise InvalidParameter(f"Fixed.value must be a finite number, got {self.value!r}")
+
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit; nothing is learnt."""
+        return Limit(float(self.value), normal)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlimited(Threshold):
+    """No limit: detect() gives scores and marks nothing. `threshold=None` is short for it."""
+
+    learns: ClassVar[bool] = False
+    marks_nothing: ClassVar[bool] = True
+
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit; nothing is learnt."""
+        return Limit(None, normal)
+
+    def marks(self, scores: np.ndarray, limit: Limit) -> Marks:
+        """See Threshold.marks."""
+        return Marks(np.zeros(len(scores), bool), np.full(len(scores), np.inf))
+
+
+THRESHOLDS: dict[str, type[Threshold]] = {
     "quantile": Quantile,
     "sigmas": MeanPlusSigmas,
     "fbeta": FBeta,
@@ -168,21 +238,64 @@ _NAMES: dict[str, type[Threshold]] = {
     "conformal": Conformal,
     "scored": FromScoredData,
     "dynamic": Dynamic,
+    "fixed": Fixed,
+    "none": Unlimited,
 }
+"""All thresholds by name; those whose settings all have defaults can be asked for by it."""
+
+NAMES = ("quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic")
 
 
-def as_threshold(threshold: Any) -> Threshold | float | None:
+def as_threshold(threshold: Any) -> Threshold:
     """A threshold by its name, a number as a fixed limit, None for none; a Threshold is returned as it is."""
-    if threshold is None or isinstance(threshold, Threshold):
-        return threshold
-    if isinstance(threshold, str) and threshold in _NAMES:
-        return _NAMES[threshold]()
+    if threshold is None:
+        return Unlimited()
+    if isinstance(threshold, str) and threshold in THRESHOLDS and threshold != "fixed":
+        return THRESHOLDS[threshold]()
     if isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool) and np.isfinite(threshold):
-        return float(threshold)
+        return Fixed(float(threshold))
+    if type(threshold) in THRESHOLDS.values():
+        return cast(Threshold, threshold)
     raise InvalidParameter(
-        f"threshold must be None, a finite number, one of {', '.join(map(repr, _NAMES))}, or a Threshold, "
-        f"got {threshold!r}"
+        f"threshold must be None, a finite number, one of {', '.join(map(repr, NAMES))}, or a Threshold, "
+        f"got {threshold!r}",
+        parameter="threshold",
     )
+
+
+def check_suits(threshold: Threshold, window: int | None) -> None:
+    """Raise InvalidParameter where a threshold of long series has to judge whole sequences, window being None."""
+    if threshold.needs_windows and window is None:
+        raise InvalidParameter(
+            f"threshold {threshold!r} marks steps of long series, not whole sequences; it needs window=",
+            parameter="threshold",
+        )
+
+
+def threshold_to_json(threshold: Threshold) -> dict[str, Any]:
+    """JSON values that threshold_from_json() takes."""
+    name = next(name for name, kind in THRESHOLDS.items() if type(threshold) is kind)
+    return {"name": name, **threshold.settings()}
+
+
+def threshold_from_json(saved: Mapping[str, Any]) -> Threshold:
+    """What threshold_to_json() was given. Raises ModelFileError for anything else."""
+    name, settings = saved.get("name"), {key: value for key, value in saved.items() if key != "name"}
+    if not isinstance(name, str) or name not in THRESHOLDS:
+        raise misfit("threshold", f"has {shown(name)}, which this seqae does not know")
+    if "threshold" in settings:
+        settings["threshold"] = threshold_from_json(as_mapping(settings["threshold"], "threshold.threshold"))
+    kind = THRESHOLDS[name]
+    for key in settings:
+        if key not in inspect.signature(kind).parameters:
+            raise misfit("threshold", f"has {shown(key)}, which is no setting of it")
+    return checked(lambda: kind(**settings), "threshold")
+
+
+def learn_rule(threshold: Threshold, normal: np.ndarray, anomalous: np.ndarray | None, data: bytes) -> Rule:
+    """normal, anomalous: finite scores, (n,) and (m,), see Threshold.fit; data: the fingerprint of what they are of."""
+    limit = threshold.fit(normal, anomalous)
+    return Rule(threshold, limit, data if threshold.learns and limit.value is not None else b"")
 
 
 def p_values(held_out: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -192,24 +305,10 @@ def p_values(held_out: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return (1 + n_higher) / (len(ranked) + 1)
 
 
-def threshold_to_json(threshold: Threshold | float | None) -> Any:
-    """JSON values that threshold_from_json() takes."""
-    if not isinstance(threshold, Threshold):
-        return threshold
-    name = next(name for name, kind in _NAMES.items() if type(threshold) is kind)
-    if isinstance(threshold, FromScoredData):
-        return {"name": name, "threshold": threshold_to_json(threshold.threshold)}
-    return {"name": name, **asdict(threshold)}
-
-
-def threshold_from_json(saved: Any) -> Threshold | float | None:
-    """What threshold_to_json() was given."""
-    if not isinstance(saved, dict):
-        return as_threshold(saved)
-    settings = {name: value for name, value in saved.items() if name != "name"}
-    if saved["name"] == "scored":
-        settings["threshold"] = threshold_from_json(settings["threshold"])
-    return _NAMES[saved["name"]](**settings)
+def _require_scores(normal: np.ndarray) -> None:
+    """Raise InvalidSequence where there are no scores to learn from."""
+    if not len(normal):
+        raise InvalidSequence("there are no normal scores to learn the threshold from; label some data as normal")
 
 
 def _conformal_limit(ranked: np.ndarray, p: float) -> float:
@@ -229,6 +328,7 @@ def _between(low: float, high: float) -> float:
     return middle if middle < high else low
 
 
-def _check_inside(name: str, value: Any) -> None:
+def _check_share(name: str, value: Any) -> None:
+    """Raise InvalidParameter unless value lies between 0 and 1, both excluded."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise InvalidParameter(f"{name} must be a number above 0 and below 1, got {value!r}")

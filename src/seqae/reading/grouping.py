@@ -87,6 +87,13 @@ def arranged_times(column: pa.ChunkedArray, name: str, grouping: Grouping) -> np
     return times
 
 
+def time_zone_of(column: pa.ChunkedArray) -> str | None:
+    """The name of a column's time zone; None where it has none. Times are then told in UTC."""
+    import pyarrow as pa
+
+    return column.type.tz if pa.types.is_timestamp(column.type) else None
+
+
 def check_increasing(times: np.ndarray, name: str, grouping: Grouping) -> None:
     """Raise InvalidSequence unless times, (n_rows,) sequence after sequence, strictly increase within each."""
     is_late = np.append(times[1:] > times[:-1], True)

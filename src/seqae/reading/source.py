@@ -25,7 +25,8 @@ class Source:
 
     ragged: the sequences.
     ids: (n_sequences,), in the type they came in (text as an object array); 0, 1, 2, ... where there were none.
-    times: one per row of ragged.values, numbers or datetime64 (UTC where the data had a time zone); None without any.
+    times: one per row of ragged.values, numbers or datetime64; None without any. time_zone: where the data had one, its
+        name; times are then in UTC.
     channel_names: (n_channels,).
     id_name, time_name: the columns that ids and times came from; time_name is None without times.
     vocabulary: the text of each token; None for vectors, and where tokens came as numbers.
@@ -42,6 +43,7 @@ class Source:
     id_name: str = ORDINAL
     time_name: str | None = None
     vocabulary: tuple[str, ...] | None = None
+    time_zone: str | None = None
 
     def __len__(self) -> int:
         return len(self.ragged)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.ragged import Ragged, back_to_back
-from .grouping import arranged_times, decoded, group, one_series, refuse_missing
+from .grouping import arranged_times, decoded, group, one_series, refuse_missing, time_zone_of
 from .source import TOKEN, Layout, Source
 from .text import decode, read_bytes
 
@@ -33,7 +33,8 @@ def source_of_symbol_table(table: pa.Table, names: Sequence[str], layout: Layout
     times = None if layout.time is None else arranged_times(table[layout.time], layout.time, grouping)
     tokens, vocabulary = _numbered(_texts(table[names[0]], names[0]))
     ragged = Ragged.view(grouping.arrange(tokens), grouping.starts, grouping.lengths)
-    return Source(ragged, grouping.ids, times, tuple(names), grouping.id_name, layout.time, vocabulary)
+    time_zone = None if layout.time is None else time_zone_of(table[layout.time])
+    return Source(ragged, grouping.ids, times, tuple(names), grouping.id_name, layout.time, vocabulary, time_zone)
 
 
 def source_of_lists(X: Sequence[Any], layout: Layout) -> Source:

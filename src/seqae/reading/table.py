@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import kept_dtype, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
-from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing
+from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing, time_zone_of
 from .source import ORDINAL, VALUE, Layout, Source
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Sou
     ragged = Ragged.view(values, grouping.starts, grouping.lengths)
     if layout.missing == "mask" and (is_nan := np.isnan(values)).any():
         ragged = Ragged.view(np.where(is_nan, values.dtype.type(0), values), ragged.starts, ragged.lengths, ~is_nan)
-    return Source(ragged, grouping.ids, times, names, grouping.id_name, layout.time)
+    time_zone = None if layout.time is None else time_zone_of(table[layout.time])
+    return Source(ragged, grouping.ids, times, names, grouping.id_name, layout.time, time_zone=time_zone)
 
 
 def check_columns(table: pa.Table, layout: Layout) -> None:

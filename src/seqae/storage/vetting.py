@@ -139,6 +139,11 @@ class Arrays:
             raise misfit(f"{self.prefix}{min(extra)}", "belongs to nothing in the file")
 
 
+def under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same arrays, their names after prefix: what Arrays.below() takes out again."""
+    return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+
 def vet_arrays(tensors: Mapping[str, np.ndarray]) -> None:
     """Raise ModelFileError for an array of another type than numbers, or with a value that is not finite."""
     for name, array in tensors.items():

@@ -87,6 +87,16 @@ def _with_values(sequences: Ragged, values: torch.Tensor) -> Ragged:
     return Ragged.view(values, sequences.starts, sequences.lengths, sequences.observed)
 
 
+def scaled(windows: Ragged, scaling: Scaling, device: torch.device) -> Ragged:
+    """One batch, scaled and back to back, values float32 on the device, or tokens as they are: see BatchLoader."""
+    values = windows.values
+    is_plain = windows.observed is None and values.ndim == 2 and values.flags.c_contiguous and values.flags.writeable
+    if device.type == "cpu" and is_plain and values.dtype == scaling.centre.dtype == np.float32:
+        direct = to_tensors(windows)
+        return gather(direct, as_tensor(scaling.centre), as_tensor(scaling.scale))
+    return BatchLoader(windows, scaling, device).load(np.arange(len(windows)))
+
+
 def _to_device(batch: Ragged, device: torch.device | str) -> Ragged:
     observed = None if batch.observed is None else batch.observed.to(device)
     return Ragged.view(batch.values.to(device), batch.starts, batch.lengths, observed)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
-from ..sequences.ragged import Ragged, starts_of
+from ...sequences.ragged import Ragged
+from ...sequences.steps import evenly_chosen, starts_of
+from ...storage.vetting import Arrays, misfit, under
+from .interface import Evidence, Score, Setting
 from .neighbours import MOST_VECTORS
-from .ngrams import with_starts
+from .ngrams import count_symbols, with_starts
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Content = Literal["symbols", "pairs"]
+CONTENTS: Mapping[str, Content] = {"symbols": "symbols", "pairs": "pairs"}
+"""By the kind of its column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +54,7 @@ class Bags:
         cosines = alike / _norms(self.numbers, self.starts) / _norms(found.numbers, found.starts)[:, None]
         return np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1), 0.0))
 
-    def to_tensors(self) -> dict[str, np.ndarray]:
+    def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it but the content, as arrays by name."""
         return {
             "n_symbols": np.array([self.n_symbols], np.int64),
@@ -60,17 +65,56 @@ class Bags:
         }
 
     @classmethod
-    def from_tensors(cls, content: Content, tensors: Mapping[str, np.ndarray]) -> Bags:
-        """What to_tensors() was called on. Raises ValueError for arrays that no fit_bags() made."""
-        words, starts, places, numbers = (tensors[name] for name in ("words", "starts", "places", "numbers"))
-        is_whole = all(array.ndim == 1 and array.dtype == np.int64 for array in (words, starts, places, numbers))
-        if not is_whole or len(places) != len(numbers) or len(starts) < 2 or starts[0] or starts[-1] != len(places):
-            raise ValueError("bags do not fit together")
-        if not (np.diff(words) > 0).all() or not (np.diff(starts) > 0).all() or (numbers < 1).any():
-            raise ValueError("bags are out of order")
-        if places.min() < 0 or places.max() >= len(words):
-            raise ValueError("bags hold words that there are not")
-        return cls(content, int(tensors["n_symbols"][0]), words, starts, places, numbers)
+    def from_arrays(cls, content: Content, arrays: Arrays) -> Bags:
+        """What to_arrays() was called on. Raises ModelFileError for arrays that no fit_bags() made."""
+        words, starts = arrays.take("words", (None,), np.int64), arrays.take("starts", (None,), np.int64)
+        places = arrays.take("places", (None,), np.int64, least=0, most=len(words) - 1)
+        numbers = arrays.take("numbers", (len(places),), np.int64, least=1)
+        n_symbols = int(arrays.take("n_symbols", (1,), np.int64, least=1)[0])
+        is_whole = len(starts) > 1 and starts[0] == 0 and starts[-1] == len(places) and (np.diff(starts) > 0).all()
+        if not is_whole or not (np.diff(words) > 0).all():
+            raise misfit(f"{arrays.prefix}starts", "and words do not fit together")
+        return cls(content, n_symbols, words, starts, places, numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BagEvidence(Evidence):
+    """The scores "symbols" and "pairs": distance to the nearest normal sequence, by which symbols it holds, or by how
+    often it holds each pair of neighbours. bags: one for each kind.
+    """
+
+    name: ClassVar[str] = "bags"
+    offers: ClassVar[tuple[str, ...]] = tuple(CONTENTS)
+    scores: ClassVar[tuple[Score, ...]] = tuple(
+        Score(kind, (kind,), measure="distance", of="tokens") for kind in ("symbols", "pairs")
+    )
+
+    kinds: tuple[str, ...]
+    bags: tuple[Bags, ...]
+
+    @classmethod
+    def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.fit. windows: tokens."""
+        n_symbols = count_symbols(windows)
+        return cls(kinds, tuple(fit_bags(windows, CONTENTS[kind], n_symbols) for kind in kinds))
+
+    def width(self, kind: str) -> int:
+        """See Evidence.width."""
+        return 1
+
+    def read(self, windows: Ragged) -> list[np.ndarray]:
+        """See Evidence.read. windows: tokens, any numbers."""
+        return [np.repeat(bags.distances(windows), windows.lengths)[:, None] for bags in self.bags]
+
+    def to_arrays(self) -> Mapping[str, np.ndarray]:
+        """See Evidence.to_arrays."""
+        parts = [under(f"{bags.content}.", bags.to_arrays()) for bags in self.bags]
+        return {name: array for part in parts for name, array in part.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.from_arrays."""
+        return cls(kinds, tuple(Bags.from_arrays(CONTENTS[kind], arrays.below(f"{kind}.")) for kind in kinds))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +130,7 @@ class Words:
 
 def fit_bags(sequences: Ragged, content: Content, n_symbols: int) -> Bags:
     """The bags of at most 4096 of the sequences, evenly chosen. sequences: tokens below n_symbols."""
-    chosen = sequences[np.unique(np.linspace(0, len(sequences) - 1, MOST_VECTORS).astype(np.int64))]
+    chosen = sequences[evenly_chosen(len(sequences), MOST_VECTORS)]
     found = words_of(chosen, content, n_symbols)
     words, places = np.unique(found.words, return_inverse=True)
     return Bags(content, n_symbols, words, found.starts, places.astype(np.int64), found.numbers)
@@ -96,7 +140,7 @@ def words_of(sequences: Ragged, content: Content, n_symbols: int) -> Words:
     """The words of each sequence; a symbol from n_symbols on is number n_symbols + 1."""
     symbols, is_start = with_starts(sequences, n_symbols)
     symbols = np.where(symbols < 0, n_symbols + 1, symbols)
-    owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    owner = sequences.owners()
     words = symbols[~is_start]
     if content == "pairs":
         words = np.concatenate([[0], symbols[:-1]])[~is_start] * (n_symbols + 2) + words

@@ -1,8 +1,9 @@
-"""What a detector marks by the threshold that it has now, and what of its own data it does not judge."""
+"""By what a detector judges: the threshold that it has now, and a warning where it was learnt from the same data."""
 
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 import seqae
 from seqae import Ragged
 from seqae.detection.detector import AnomalyDetector
+from seqae.detection.series import fingerprint_of
 from seqae.detection.stream import Stream
 from seqae.detection.thresholds import Conformal, MeanPlusSigmas, PeaksOverThreshold, Quantile
-from seqae.errors import InvalidParameter
 
 from .test_detect import WINDOW, broken_wave, detector, wave
 
@@ -57,16 +58,17 @@ def test_too_few_held_out_scores_for_the_rate_mark_nothing() -> None:
     assert not stream.is_anomaly(scores).any()
 
 
-def refuses(made: AnomalyDetector, X: object) -> bool:
-    try:
+def warns(made: AnomalyDetector, X: object) -> bool:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         made.predict(X)
-    except InvalidParameter as error:
-        return "by name: threshold='scored'" in str(error)
-    return False
+    assert all(issubclass(warning.category, UserWarning) for warning in caught)
+    assert len(caught) < 2
+    return len(caught) == 1 and "the limit was learnt from these data" in str(caught[0].message)
 
 
 @pytest.mark.parametrize("is_loaded", [False, True])
-def test_a_series_that_the_threshold_was_learnt_from_is_not_judged(is_loaded: bool, tmp_path: Path) -> None:
+def test_judging_the_data_that_the_limit_was_learnt_from_warns(is_loaded: bool, tmp_path: Path) -> None:
     first, second, other = wave(600), wave(400, 3), wave(200, 4)
     made = detector(baseline="pca").fit([first])
 
@@ -74,51 +76,52 @@ def test_a_series_that_the_threshold_was_learnt_from_is_not_judged(is_loaded: bo
         made.save(tmp_path / "d.seqae")
         return seqae.load(tmp_path / "d.seqae") if is_loaded else made
 
-    assert refuses(now(), [other, first])
-    assert not refuses(now(), [other, first[:-1]])
+    assert warns(now(), [first])
+    assert warns(now(), [first.astype(np.float64)])
+    assert not warns(now(), [first[:-1]])
+    assert not warns(now(), [other])
     made.set_params(threshold="sigmas")
-    assert refuses(now(), [first])
+    assert warns(now(), [first])
     made.fit_threshold([first, second])
-    for X in ([second], [second, first], [second, second], [other, second.astype(np.float64)]):
-        assert refuses(now(), X)
-    assert not refuses(now(), [other])
-    made.set_params(threshold="peaks")
-    assert refuses(now(), [first])
-    assert not refuses(now(), [second])
+    assert warns(now(), [first, second])
+    assert not warns(now(), [first])
+    made.set_params(threshold="peaks")  # learnt from what fit() held out
+    assert warns(now(), [first])
+    assert not warns(now(), [first, second])
     for threshold in ("scored", "dynamic", 1.0):
-        assert not refuses(now().set_params(threshold=threshold), [first])
-    assert refuses(now().set_params(threshold=Quantile(0.9)), [first])
+        assert not warns(now().set_params(threshold=threshold), [first])
+    assert warns(now().set_params(threshold=Quantile(0.9)), [first])
 
 
-def test_sequences_that_were_held_out_are_not_judged_but_those_trained_on_are() -> None:
+def test_other_data_of_the_same_size_do_not_warn() -> None:
     X = [wave(30, seed) for seed in range(10)]
     made = detector(baseline="pca", window=None, held_out_fraction=0.3).fit(X)
-    assert len(made.held_out_scores_) == 3
-    assert sum(refuses(made, [x]) for x in X) == 3
-    assert refuses(made, X[::-1])
-    series = [wave(10), *(wave(60, seed) for seed in range(6))]
-    made = detector(baseline="pca", held_out_fraction=0.4).fit(series)
-    assert [refuses(made, [x]) for x in series].count(True) == 2
+    assert warns(made, X)
+    assert not warns(made, [wave(30, seed) for seed in range(1, 11)])
+    assert not warns(made, X[:9])
 
 
-def test_labelled_anomalies_that_the_threshold_was_learnt_from_are_not_judged() -> None:
-    X, broken = [wave(30, seed) for seed in range(10)], [3 * wave(30, 11)]
-    made = detector(baseline="pca", window=None, threshold="fbeta").fit([*X, *broken], [0] * 10 + [1])
-    assert refuses(made, broken)
-    assert not refuses(made, [3 * wave(30, 12)])
+def test_looking_for_the_same_data_costs_no_more_than_a_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = Ragged.from_any([np.zeros((200_000, 3), np.float32)])
+    hashed: list[int] = []
 
+    class Digest:
+        def __init__(self, start: bytes, **settings: int) -> None:
+            hashed.append(len(start))
 
-def test_equal_sequences_that_can_be_others_are_judged_unless_all_are_the_same() -> None:
-    zeros, tokens = np.zeros((30, 2)), Ragged.from_tokens([[1, 2, 3, 1, 2, 3]] * 8)
-    made = detector(baseline="pca", window=None).fit([zeros] * 4 + [wave(30, seed) for seed in range(4)])
-    assert not refuses(made, [zeros])
-    counted = detector(baseline="ngram", window=None, autoencoder=None).fit(tokens)
-    assert not refuses(counted, tokens[:3])
-    assert refuses(counted, tokens)
+        def update(self, part: bytes) -> None:
+            hashed.append(len(part))
+
+        def digest(self) -> bytes:
+            return bytes(16)
+
+    monkeypatch.setattr("seqae.detection.series.blake2b", Digest)
+    fingerprint_of(series)
+    assert sum(hashed) == 16 + 8 + 1024 * 3 * 4
 
 
 def test_only_what_is_labelled_normal_counts_for_a_quantile(fitted: AnomalyDetector) -> None:
     made = pickle.loads(pickle.dumps(fitted)).set_params(threshold=Quantile(0.9))
     labels = (np.arange(500) >= 250).astype(int)
-    (scores,) = made.anomaly_score([broken_wave()])
+    scores = made.anomaly_score([broken_wave()]).values[:, 0]
     assert made.fit_threshold([broken_wave()], [labels]).threshold_ == np.quantile(scores[:250], 0.9)

@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqae import Ragged
-from seqae.detection.fitting import training_windows
-from seqae.detection.scorer import Series
-from seqae.detection.splitting import split_sequences, split_series
-from seqae.detection.windowing import StepMeans, choose_window, split_at_gaps, windows_of
+from seqae.detection.period import choose_window
+from seqae.detection.series import (
+    Series,
+    StepMeans,
+    split_at_gaps,
+    split_normal,
+    split_sequences,
+    split_series,
+    training_windows,
+    windows_of,
+)
 from seqae.errors import InvalidSequence
 
 
@@ -35,13 +42,13 @@ def test_window_of_series_without_period_is_usable(values: np.ndarray) -> None:
 def test_gaps_split_regular_and_irregular_times() -> None:
     regular = np.concatenate([np.arange(10), np.arange(12, 20)])
     parts = split_at_gaps(series(18), regular)
-    assert parts.ragged.lengths.tolist() == [10, 8]
+    assert parts.lengths.tolist() == [10, 8]
     rng = np.random.default_rng(0)
     irregular = np.cumsum(rng.uniform(0.5, 2, size=100))
     irregular[60:] += 100
-    assert split_at_gaps(series(100), irregular).ragged.lengths.tolist() == [60, 40]
+    assert split_at_gaps(series(100), irregular).lengths.tolist() == [60, 40]
     days = np.datetime64("2026-01-01") + np.array([0, 1, 2, 3, 9, 10, 11]) * np.timedelta64(1, "D")
-    assert split_at_gaps(series(7), days).owner.tolist() == [0, 0]
+    assert split_at_gaps(series(7), days).lengths.tolist() == [4, 3]
 
 
 @given(st.integers(0, 10_000), st.integers(2, 400))
@@ -50,8 +57,8 @@ def test_gaps_are_told_from_the_times_before_alone(seed: int, n_kept: int) -> No
     rates = np.repeat(rng.choice([1.0, 5.0, 60.0], size=8), 50)
     steps = rates * (rng.uniform(0.5, 2.0, 400) if seed % 2 else 1.0) * np.where(rng.random(400) < 0.02, 40.0, 1.0)
     times = np.cumsum(steps)
-    whole = split_at_gaps(series(400), times).ragged
-    prefix = split_at_gaps(series(n_kept), times[:n_kept]).ragged
+    whole = split_at_gaps(series(400), times)
+    prefix = split_at_gaps(series(n_kept), times[:n_kept])
     assert prefix.starts.tolist() == whole.starts[whole.starts < n_kept].tolist()
     expected = [0]
     for k in range(1, 399):
@@ -114,16 +121,17 @@ def test_windows_share_memory() -> None:
 
 @given(st.integers(60, 200), st.floats(0.05, 0.5))
 def test_held_out_steps_are_a_window_away_from_training(n_steps: int, fraction: float) -> None:
-    split = split_series(Series(series(n_steps)), fraction, 0, window=10)
-    training_end = int(split.training.ragged.starts[0] + split.training.ragged.lengths[0])
-    assert split.held_out.ragged.starts[0] - training_end == 10
-    assert split.held_out.ragged.starts[0] + split.held_out.ragged.lengths[0] == n_steps
+    training, held_out = (part.ragged for part in split_series(Series(series(n_steps)), fraction, 0, window=10))
+    assert held_out.starts[0] - (training.starts[0] + training.lengths[0]) == 10
+    assert held_out.starts[0] + held_out.lengths[0] == n_steps
+    windows = split_normal(Series(series(n_steps)), fraction, 0, 10, 1).windows
+    assert windows.starts.tolist() == list(range(int(training.lengths[0]) - 9))
 
 
 def test_sequences_are_split_without_overlap() -> None:
-    split = split_sequences(Series(series(*range(1, 11))), 0.3, seed=0)
-    assert len(split.held_out.ragged) == 3
-    assert sorted([*split.training.ragged.lengths, *split.held_out.ragged.lengths]) == list(range(1, 11))
+    training, held_out = (part.ragged for part in split_sequences(Series(series(*range(1, 11))), 0.3, seed=0))
+    assert len(held_out) == 3
+    assert sorted([*training.lengths, *held_out.lengths]) == list(range(1, 11))
 
 
 def test_too_little_data_is_named() -> None:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 
-from ..errors import InvalidSequence
-from ..recurrence import gather, linear
-from ..sequences.ragged import Ragged
-from ..sequences.scaling import Scaling, fit_scaling
-from ..sequences.tensors import as_tensor
-from ..training.batching import BatchLoader
+from ...errors import InvalidSequence
+from ...recurrence import linear
+from ...sequences.ragged import Ragged
+from ...sequences.scaling import Scaling, fit_scaling
+from ...sequences.steps import evenly_chosen
+from ...sequences.tensors import as_tensor
+from ...storage.vetting import Arrays, misfit, under
+from ...training.batching import BatchLoader, scaled
+from ..series import scored_columns
+from .interface import LATENT, RECONSTRUCTION, Evidence, Score, Setting
+from .neighbours import Neighbours, fit_neighbours
+
+LINEAR = "linear"
+FLOATS = (np.float32, np.float64)
 
 KEPT_VARIANCE = 0.95
 MOST_WINDOWS = 2048
+CPU = torch.device("cpu")
+CHUNK = 1024
+"""Windows that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +62,7 @@ class LinearModel:
         steps of one, longer ones as several. Returns (n_steps, n_channels) absolute, scaled, NaN where not observed;
         and (n_windows, n_components).
         """
-        batch = scaled(windows, self.scaling)
+        batch = scaled(windows, self.scaling, CPU)
         errors = np.empty((batch.n_steps, self.n_channels), np.float32)
         coefficients = np.zeros((len(batch), len(self.basis)), np.float32)
         for which, rows, x in _by_length(batch):
@@ -63,7 +74,7 @@ class LinearModel:
 
     def coefficients(self, windows: Ragged) -> np.ndarray:
         """Of every window's first `length` steps, as read() has them. Returns (n_windows, n_components)."""
-        batch = scaled(windows, self.scaling)
+        batch = scaled(windows, self.scaling, CPU)
         found = np.empty((len(batch), len(self.basis)), np.float32)
         for which, _, x in _by_length(batch):
             found[which] = self._coefficients(self._centred(x[:, : self.length])).numpy()
@@ -100,7 +111,7 @@ class LinearModel:
         shrinkage = torch.from_numpy(self.noise / np.maximum(self.variances, self.noise)).diag()
         return torch.linalg.solve((basis @ basis.T + shrinkage).double(), basis.double()).float()
 
-    def to_tensors(self) -> dict[str, np.ndarray]:
+    def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it, as arrays by name."""
         return {
             "centre": self.scaling.centre,
@@ -112,10 +123,77 @@ class LinearModel:
         }
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Any]) -> LinearModel:
-        """What to_tensors() was called on."""
-        scaling = Scaling(tensors["centre"], tensors["scale"])
-        return cls(scaling, tensors["mean"], tensors["basis"], tensors["variances"], float(tensors["noise"][0]))
+    def from_arrays(cls, arrays: Arrays, n_channels: int) -> LinearModel:
+        """What to_arrays() was called on. Raises ModelFileError for arrays of other sizes."""
+        scaling = Scaling(
+            arrays.take("centre", (n_channels,), FLOATS), arrays.take("scale", (n_channels,), FLOATS, above=0.0)
+        )
+        mean = arrays.take("mean", (None,))
+        if not len(mean) or len(mean) % n_channels:
+            raise misfit(f"{arrays.prefix}mean", f"must have a value for each step and each of {n_channels} channels")
+        basis = arrays.take("basis", (None, len(mean)))
+        variances = arrays.take("variances", (len(basis),))
+        noise = arrays.take("noise", (1,), np.float64, least=0.0)
+        return cls(scaling, mean, basis, variances, float(noise[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearEvidence(Evidence):
+    """The score "linear": as "error", of the principal components of whole windows, which need one length.
+
+    Columns "linear" (or "reconstruction", where principal components are the main model), one per scored channel, and
+    "latent", the distance of a window's coefficients to those of the nearest normal one.
+
+    n_columns: of an error. channels: the scored ones, None for all.
+    """
+
+    name: ClassVar[str] = "linear"
+    offers: ClassVar[tuple[str, ...]] = (LINEAR,)
+    leads: ClassVar[tuple[str, ...]] = (RECONSTRUCTION, LATENT)
+    scores: ClassVar[tuple[Score, ...]] = (Score("linear", (LINEAR,), of="vectors"),)
+
+    kinds: tuple[str, ...]
+    model: LinearModel
+    n_columns: int
+    channels: np.ndarray | None = None
+    neighbours: Neighbours | None = None
+
+    @classmethod
+    def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.fit. Raises InvalidSequence for sequences of many lengths."""
+        model, neighbours = fit_linear(windows), None
+        if LATENT in kinds:
+            parts = [windows[first : first + CHUNK] for first in range(0, len(windows), CHUNK)]
+            neighbours = fit_neighbours(np.concatenate([model.coefficients(part) for part in parts]))
+        return cls(kinds, model, setting.n_scored, setting.channels, neighbours)
+
+    def width(self, kind: str) -> int:
+        """See Evidence.width."""
+        return 1 if kind == LATENT else self.n_columns
+
+    def read(self, windows: Ragged) -> list[np.ndarray]:
+        """See Evidence.read."""
+        errors, coefficients = self.model.read(windows)
+        columns = [] if self.kinds == (LATENT,) else [scored_columns(errors, self.channels)]
+        if self.neighbours is not None:
+            distances = self.neighbours.distances(coefficients)
+            columns.append(np.repeat(distances, windows.lengths)[:, None])
+        return columns
+
+    def to_arrays(self) -> Mapping[str, np.ndarray]:
+        """See Evidence.to_arrays."""
+        memory = {} if self.neighbours is None else self.neighbours.to_arrays()
+        return under("model.", self.model.to_arrays()) | under("neighbours.", memory)
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.from_arrays."""
+        model = LinearModel.from_arrays(arrays.below("model."), setting.n_channels)
+        if setting.window not in (None, model.length):
+            raise misfit(f"{arrays.prefix}model", f"is of windows of {model.length} steps, not of {setting.window}")
+        memory = arrays.below("neighbours.")
+        neighbours = Neighbours.from_arrays(memory, len(model.basis)) if LATENT in kinds else None
+        return cls(kinds, model, setting.n_scored, setting.channels, neighbours)
 
 
 def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray | slice, torch.Tensor]]:
@@ -133,17 +211,6 @@ def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray |
         yield which, rows, batch.values[rows].view(len(which), -1, n_channels)
 
 
-def scaled(windows: Ragged, scaling: Scaling, device: torch.device | None = None) -> Ragged:
-    """One batch of windows, scaled and back to back, values float32 on the device, or tokens as they are."""
-    values = windows.values
-    is_on_cpu = device is None or device.type == "cpu"
-    is_plain = windows.observed is None and values.ndim == 2 and values.flags.c_contiguous and values.flags.writeable
-    if is_on_cpu and is_plain and values.dtype == scaling.centre.dtype == np.float32:
-        direct = Ragged.view(torch.from_numpy(values), windows.starts, windows.lengths)  # as the loader does, at once
-        return gather(direct, as_tensor(scaling.centre), as_tensor(scaling.scale))
-    return BatchLoader(windows, scaling, device or "cpu").load(np.arange(len(windows)))
-
-
 def fit_linear(windows: Ragged, *, n_components: int | None = None, sees_level: bool = True) -> LinearModel:
     """So many components, or those that keep .95 of the variance, of at most 2048 windows, evenly chosen.
 
@@ -158,7 +225,7 @@ def fit_linear(windows: Ragged, *, n_components: int | None = None, sees_level: 
             f"the linear part needs sequences of one length, but only {len(full)} of {len(windows)} have {length} "
             "steps; use window=, or a score without 'linear'"
         )
-    chosen = full[np.unique(np.linspace(0, len(full) - 1, MOST_WINDOWS).astype(np.int64))]
+    chosen = full[evenly_chosen(len(full), MOST_WINDOWS)]
     scaling = fit_scaling(chosen)
     batch = BatchLoader(chosen, scaling).load(np.arange(len(chosen)))
     flat = batch.values.reshape(len(chosen), -1).numpy()

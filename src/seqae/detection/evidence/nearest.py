@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..sequences.ragged import Ragged, starts_of
+from ...sequences.ragged import Ragged
+from ...sequences.steps import evenly_chosen, owners_of, step_numbers_of
+from ...storage.vetting import Arrays, misfit, under
+from ..series import covered, of_channels
+from .interface import Evidence, Score, Setting
 from .linear import LinearModel, fit_linear
 from .neighbours import Neighbours, fit_neighbours
-from .windowing import covered
 
 NEAREST = "nearest"
+
+WEIGHT_OF_ONE_CHANNEL = 16.0
+"""In a joint score; with several channels 1. Chosen on the open sets of benchmarks/detect.py."""
 
 MOST_PARTS = 8192
 """Evenly chosen among the normal ones: the fewer, the further from the nearest one that lies alike in time."""
@@ -43,35 +51,87 @@ class Scale:
         distances, which = self.neighbours.nearest(self.model.coefficients(parts.ragged))
         return np.repeat(distances / self.usual[which], parts.n_own)
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays by name."""
+        parts = under("model.", self.model.to_arrays()) | under("neighbours.", self.neighbours.to_arrays())
+        return parts | {"usual": self.usual}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, n_channels: int) -> Scale:
+        """What to_arrays() was called on. Raises ModelFileError for arrays of other sizes."""
+        model = LinearModel.from_arrays(arrays.below("model."), n_channels)
+        neighbours = Neighbours.from_arrays(arrays.below("neighbours."), len(model.basis))
+        return cls(model, neighbours, arrays.take("usual", (len(neighbours.vectors),), above=0.0))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NearestSensor:
-    """The column "nearest": the geometric mean, over scales, of the distance of each step's part of the window.
+class NearestEvidence(Evidence):
+    """The score "nearest": distance to the nearest normal sequence in whitened principal components, which need one
+    length; of windows at any level, with that of each half to the nearest half, each by what is usual there.
+
+    The column "nearest": the geometric mean, over scales, of the distance of each step's part of the window.
 
     scales: whole sequences; or whole windows at any level, which know where in a period they are, and halves, which
-    show what is short, and the level.
+    show what is short, and the level. channels: those that are compared, None for all.
     """
 
+    name: ClassVar[str] = "nearest"
+    offers: ClassVar[tuple[str, ...]] = (NEAREST,)
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score(
+            "nearest",
+            (NEAREST,),
+            measure="distance",
+            of="vectors",
+            weight=1.0,
+            weight_of_one_channel=WEIGHT_OF_ONE_CHANNEL,
+        ),
+    )
+
+    kinds: tuple[str, ...]
     scales: tuple[Scale, ...]
+    channels: np.ndarray | None = None
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What columns there are."""
-        return (NEAREST,)
-
-    @property
-    def reads_tokens(self) -> bool:
-        """Never."""
-        return False
+    @classmethod
+    def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """windows: of one length but for a few shorter ones; of long series, parts are taken at every step that the
+        windows cover.
+        """
+        seen = of_channels(windows, setting.channels)
+        if setting.window is None:
+            return cls(kinds, (_fit_scale(seen, sees_level=True, knows_usual=False),), setting.channels)
+        length, series = int(seen.lengths.max()), covered(seen)
+        whole = _fit_scale(series.windows(length), sees_level=False, knows_usual=True)
+        half = _fit_scale(series.windows(-(-length // 2)), sees_level=True, knows_usual=True)
+        return cls(kinds, (whole, half), setting.channels)
 
     def width(self, kind: str) -> int:
-        """How many columns a kind has."""
+        """See Evidence.width."""
         return 1
 
-    def read(self, windows: Ragged) -> np.ndarray:
-        """windows: in the units of the data, of any lengths. Returns (n_steps, 1) float64."""
-        distances = [scale.distances(windows) for scale in self.scales]
-        return (distances[0] if len(distances) == 1 else np.sqrt(distances[0] * distances[1]))[:, None]
+    def read(self, windows: Ragged) -> list[np.ndarray]:
+        """See Evidence.read."""
+        seen = of_channels(windows, self.channels)
+        distances = [scale.distances(seen) for scale in self.scales]
+        return [(distances[0] if len(distances) == 1 else np.sqrt(distances[0] * distances[1]))[:, None]]
+
+    def to_arrays(self) -> Mapping[str, np.ndarray]:
+        """See Evidence.to_arrays."""
+        scales = [under(f"scale{k}.", scale.to_arrays()) for k, scale in enumerate(self.scales)]
+        return {name: array for scale in scales for name, array in scale.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.from_arrays."""
+        n_scales = 1 if setting.window is None else 2
+        parts = [arrays.below(f"scale{k}.") for k in range(n_scales)]
+        scales = tuple(Scale.from_arrays(part, setting.n_scored) for part in parts)
+        if setting.window not in (None, scales[0].model.length):
+            length = scales[0].model.length
+            raise misfit(f"{arrays.prefix}scale0", f"is of windows of {length} steps, not of {setting.window}")
+        if n_scales == 1 and arrays.below("scale1.").tensors:
+            raise misfit(f"{arrays.prefix}scale1", "belongs to windows, but whole sequences are judged")
+        return cls(kinds, scales, setting.channels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,29 +147,16 @@ def parts_of(windows: Ragged, length: int) -> Parts:
     if (windows.lengths <= length).all():
         return Parts(windows, windows.lengths)
     n_parts = -(-windows.lengths // length)
-    owner = np.repeat(np.arange(len(windows)), n_parts)
-    k = np.arange(len(owner)) - np.repeat(starts_of(n_parts), n_parts)
+    owner, k = owners_of(n_parts), step_numbers_of(n_parts)
     sizes = np.minimum(length, windows.lengths[owner])
     firsts = np.minimum(k * length, windows.lengths[owner] - sizes)
     n_own = np.where(k == n_parts[owner] - 1, sizes, np.append(firsts[1:], 0) - firsts)
     return Parts(Ragged.view(windows.values, windows.starts[owner] + firsts, sizes, windows.observed), n_own)
 
 
-def fit_nearest(windows: Ragged, *, is_windowed: bool) -> NearestSensor:
-    """windows: normal, in the units of the data, of one length but for a few shorter ones; is_windowed: of long series,
-    of which parts are taken at every step that the windows cover.
-    """
-    if not is_windowed:
-        return NearestSensor((_fit_scale(windows, sees_level=True, knows_usual=False),))
-    length, series = int(windows.lengths.max()), covered(windows)
-    whole = _fit_scale(series.windows(length), sees_level=False, knows_usual=True)
-    half = _fit_scale(series.windows(-(-length // 2)), sees_level=True, knows_usual=True)
-    return NearestSensor((whole, half))
-
-
 def _fit_scale(parts: Ragged, *, sees_level: bool, knows_usual: bool) -> Scale:
     """knows_usual: whether distances are told by what is usual; whole sequences are too few to tell."""
-    parts = parts[np.unique(np.linspace(0, len(parts) - 1, MOST_PARTS).astype(np.int64))]
+    parts = parts[evenly_chosen(len(parts), MOST_PARTS)]
     n_components = int(np.clip(len(parts) // PARTS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
     model = _seeing(fit_linear(parts, n_components=n_components, sees_level=sees_level))
     size = 1024

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 
-from ..sequences.ragged import Ragged, starts_of
-from .windowing import covered
+from ...sequences.ragged import Ragged
+from ...sequences.steps import starts_of
+from ...storage.vetting import Arrays, misfit
+from ..series import covered
+from .interface import RECONSTRUCTION, Evidence, Score, Setting
+
+NGRAM = "ngram"
 
 MOST_SYMBOLS = 5
 """Of an n-gram. On the open data of benchmarks/detect.py, 3 to 6 differ little."""
@@ -70,27 +76,73 @@ class NGramModel:
             likelihood = np.where(totals > 0, smoothed, likelihood)
         return -np.log(likelihood[~is_start])
 
-    def to_tensors(self) -> dict[str, np.ndarray]:
+    def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it, as arrays by name."""
-        tensors = {"n_symbols": np.array([self.n_symbols], np.int64)}
+        arrays = {"n_symbols": np.array([self.n_symbols], np.int64)}
         for n, level in enumerate(self.levels):
-            tensors |= {f"keys{n}": level.keys, f"counts{n}": level.counts}
-        return tensors
+            arrays |= {f"keys{n}": level.keys, f"counts{n}": level.counts}
+        return arrays
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, np.ndarray]) -> NGramModel:
-        """What to_tensors() was called on. Raises ValueError for arrays that no fit_ngrams() made."""
-        n_symbols, levels, n_parents = int(tensors["n_symbols"][0]), [], 1
-        while f"keys{len(levels)}" in tensors:
-            n = len(levels)
-            keys, counts = tensors[f"keys{n}"], tensors[f"counts{n}"]
-            if keys.dtype != np.int64 or counts.dtype != np.int64 or keys.shape != counts.shape or keys.ndim != 1:
-                raise ValueError("n-grams do not fit together")
-            if not len(keys) or keys[0] < 0 or keys[-1] >= n_parents * (n_symbols + 1) or (np.diff(keys) <= 0).any():
-                raise ValueError("n-grams are out of order")
+    def from_arrays(cls, arrays: Arrays) -> NGramModel:
+        """What to_arrays() was called on. Raises ModelFileError for arrays that no fit_ngrams() made."""
+        n_symbols = int(arrays.take("n_symbols", (1,), np.int64, least=1)[0])
+        n_levels = sum(name.startswith("keys") for name in arrays.tensors)
+        if not n_levels:
+            raise misfit(f"{arrays.prefix}keys0", "is missing")
+        arrays.only({"n_symbols", *(f"{name}{n}" for n in range(n_levels) for name in ("keys", "counts"))})
+        levels, n_parents = [], 1
+        for n in range(n_levels):
+            keys = arrays.take(f"keys{n}", (None,), np.int64, least=0, most=n_parents * (n_symbols + 1) - 1)
+            counts = arrays.take(f"counts{n}", (len(keys),), np.int64, least=0)
+            if not len(keys) or (np.diff(keys) <= 0).any():
+                raise misfit(f"{arrays.prefix}keys{n}", "is empty or out of order")
             levels.append(_level(keys, counts, n_parents, n_symbols))
-            n_parents = len(levels[-1].keys)
+            n_parents = len(keys)
         return cls(n_symbols, tuple(levels))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NGramEvidence(Evidence):
+    """The score "ngram": of tokens, the cross-entropy of each step given the four before it, by counting.
+
+    The column "ngram" (or "reconstruction", where counting is the main model): the cross-entropy of each step.
+    """
+
+    name: ClassVar[str] = "ngrams"
+    offers: ClassVar[tuple[str, ...]] = (NGRAM,)
+    leads: ClassVar[tuple[str, ...]] = (RECONSTRUCTION,)
+    scores: ClassVar[tuple[Score, ...]] = (Score("ngram", (NGRAM,), of="tokens", is_yardstick=True),)
+
+    kinds: tuple[str, ...]
+    model: NGramModel
+
+    @classmethod
+    def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.fit. windows: tokens."""
+        return cls(kinds, fit_ngrams(windows, count_symbols(windows)))
+
+    def width(self, kind: str) -> int:
+        """See Evidence.width."""
+        return 1
+
+    def read(self, windows: Ragged) -> list[np.ndarray]:
+        """See Evidence.read. windows: tokens, any numbers."""
+        return [self.model.losses(windows)[:, None]]
+
+    def to_arrays(self) -> Mapping[str, np.ndarray]:
+        """See Evidence.to_arrays."""
+        return self.model.to_arrays()
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.from_arrays."""
+        return cls(kinds, NGramModel.from_arrays(arrays))
+
+
+def count_symbols(sequences: Ragged) -> int:
+    """One more than the highest token."""
+    return 1 + max(int(sequence.max()) for sequence in sequences)
 
 
 def fit_ngrams(sequences: Ragged, n_symbols: int, longest: int = MOST_SYMBOLS) -> NGramModel:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..recurrence import linear
-from ..sequences.tensors import as_tensor
+from ...recurrence import linear
+from ...sequences.steps import evenly_chosen
+from ...sequences.tensors import as_tensor
+from ...storage.vetting import Arrays, misfit
 
 MOST_VECTORS = 4096
 FLATTENING = 0.05
@@ -68,7 +70,7 @@ class Neighbours:
         """x: (m, size), whitened; which: (m,) the vectors they are compared with. Returns (m,)."""
         return np.sqrt(_sum_of_squares(x.astype(np.float64) - self.vectors[which]))
 
-    def to_tensors(self) -> dict[str, np.ndarray]:
+    def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it, as arrays by name."""
         return {
             "vectors": np.ascontiguousarray(self.vectors),
@@ -77,6 +79,15 @@ class Neighbours:
             "half_norms": self.half_norms,
         }
 
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, latent_size: int | None = None) -> Neighbours:
+        """What to_arrays() was called on. latent_size: None for any. Raises ModelFileError for other sizes."""
+        whitener = arrays.take("whitener", (None, latent_size))
+        vectors, centre = arrays.take("vectors", (None, len(whitener))), arrays.take("centre", (whitener.shape[1],))
+        if not len(vectors):
+            raise misfit(f"{arrays.prefix}vectors", "is empty")
+        return cls(vectors, centre, whitener, arrays.take("half_norms", (len(vectors),)))
+
 
 def fit_neighbours(latent: np.ndarray, most: int = MOST_VECTORS) -> Neighbours:
     """At most so many of the vectors, evenly chosen, whitened. latent: (n, latent_size).
@@ -84,7 +95,7 @@ def fit_neighbours(latent: np.ndarray, most: int = MOST_VECTORS) -> Neighbours:
     Whitening divides each principal component by sqrt(its variance + 0.05 of the mean one), so that a component
     that hardly varies in normal data counts for more than its size, but does not drown the others.
     """
-    chosen = latent[np.unique(np.linspace(0, len(latent) - 1, most).astype(np.int64))]
+    chosen = latent[evenly_chosen(len(latent), most)]
     centre = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = (chosen - centre).astype(np.float64)
     variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))

@@ -1,0 +1,121 @@
+"""What a threshold learns and marks: the abstract Threshold, its Limit, and the Marks that it makes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import NotFitted
+from ..storage.vetting import checked, misfit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limit:
+    """What a threshold learnt. value: of a score that is judged alone, None where there is no such limit; inf marks
+    nothing. normal: (n,) the normal scores that it was learnt from.
+    """
+
+    value: float | None
+    normal: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marks:
+    """Of scores that are judged. is_marked: (n,) bool; limits: (n,), in the units of the scores."""
+
+    is_marked: np.ndarray
+    limits: np.ndarray
+
+
+class Threshold(ABC):
+    """Where normal ends: learns a limit from scores of normal data, and marks scores that lie above it.
+
+    Higher scores are more anomalous. A subclass is a frozen dataclass of its settings, and one line in the table of
+    thresholds.py. What it says of itself, beside fit():
+
+    judges_together: whether the limit depends on the scores that are judged together: then for_scores() gives it.
+    learns: whether the limit comes from data, so that judging these data by it means little.
+    needs_windows: whether it marks steps of long series alone. marks_nothing: whether there is nothing to predict.
+    learns_from_labels: whether it looks at scores that are labelled anomalous.
+    """
+
+    __slots__ = ()
+    judges_together: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
+    needs_windows: ClassVar[bool] = False
+    marks_nothing: ClassVar[bool] = False
+    learns_from_labels: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """normal: (n,) finite scores that training never saw; anomalous: (m,) finite scores of what is labelled so,
+        None where nothing is labelled. Raises InvalidSequence where there are too few.
+        """
+
+    def for_scores(self, limit: Limit, scores: np.ndarray) -> Limit:
+        """The limit for scores that are judged together. scores: (n,), NaN where unknown."""
+        return limit
+
+    def marks(self, scores: np.ndarray, limit: Limit) -> Marks:
+        """scores: (n,) of one series, or of whole sequences, NaN where unknown: that is never marked."""
+        value = self.single(limit)
+        return Marks(scores > value, np.full(len(scores), value))
+
+    def single(self, limit: Limit) -> float:
+        """The limit for a score that is judged alone. Raises NotFitted where there is none."""
+        if limit.value is None:
+            raise NotFitted(f"threshold={self!r} gives no limit here; choose another, or use score_samples()")
+        return limit.value
+
+    def restored(self, value: float | None, normal: np.ndarray) -> Limit:
+        """The limit that was saved. Raises ModelFileError for what this threshold cannot have learnt."""
+        if not self.learns or self.judges_together:
+            return checked(lambda: self.fit(normal), "limit")
+        if value is None and not self.learns_from_labels:
+            raise misfit("limit", f"is missing, which {self!r} learns")
+        return Limit(value, normal)
+
+    def settings(self) -> Mapping[str, Any]:
+        """Its settings as JSON values."""
+        return asdict(self)  # pyright: ignore[reportArgumentType]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """A threshold with what it learnt. data: the fingerprint of the data that the limit comes from, empty where it
+    comes from none.
+    """
+
+    threshold: Threshold
+    limit: Limit
+    data: bytes = b""
+
+    def for_scores(self, scores: np.ndarray) -> Rule:
+        """The rule for scores, (n,), that are judged together."""
+        return Rule(self.threshold, self.threshold.for_scores(self.limit, scores), self.data)
+
+    def marks(self, scores: np.ndarray) -> Marks:
+        """See Threshold.marks."""
+        return self.threshold.marks(scores, self.limit)
+
+    def single(self) -> float:
+        """See Threshold.single."""
+        return self.threshold.single(self.limit)
+
+
+def runs(is_marked: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of True as [start, end). is_marked: (n,) bool."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_marked, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
+def widened(is_marked: np.ndarray, n_steps: int) -> np.ndarray:
+    """Each run of True reaches n_steps further on both sides; runs that meet become one. Returns (n,) bool."""
+    wide = is_marked.copy()
+    for start, end in runs(is_marked):
+        wide[max(0, start - n_steps) : end + n_steps] = True
+    return wide

@@ -1,0 +1,344 @@
+"""Long series: windows of them, the gaps that no window spans, what is held out, and means over windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidParameter, InvalidSequence
+from ..parameters import check_count
+from ..sequences.checks import to_numpy
+from ..sequences.ragged import Ragged
+from ..sequences.splitting import hold_out
+from ..sequences.steps import divided, evenly_chosen, starts_of
+from .period import LONGEST_WINDOW, choose_window
+
+TRAINING_WINDOWS = 4096
+"""Long series are trained on about as many windows, evenly spaced: `stride` apart or further, but no further than one
+right after the other, so that every step is in one; so very long series have more windows."""
+
+FEWEST_SERIES = 5
+"""From so many series on, whole series are held out instead of the end of each."""
+
+FINGERPRINT_STEPS = 1024
+
+IRREGULAR_GAP, REGULAR_GAP = 10.0, 1.5
+PAST_STEPS, FEWEST_REGULAR, CHUNK = 100, 3, 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Sequences or long series. ragged: in the units of the data; times: one per row of its values, or None."""
+
+    ragged: Ragged
+    times: np.ndarray | None = None
+
+
+def of_channels(sequences: Ragged, channels: np.ndarray | None) -> Ragged:
+    """The sequences with these channels alone; None is all. Copies the rows from the first that is used to the last."""
+    if channels is None or not len(sequences):
+        return sequences
+    rows = slice(int(sequences.starts.min()), int((sequences.starts + sequences.lengths).max()))
+    values = np.take(sequences.values[rows], channels, axis=1)
+    observed = None if sequences.observed is None else np.take(sequences.observed[rows], channels, axis=1)
+    return Ragged.view(values, sequences.starts - rows.start, sequences.lengths, observed)
+
+
+def scored_columns(columns: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
+    """Of a column for every channel, those of these channels; None is all. columns: (n_steps, n_channels)."""
+    return columns if channels is None else np.take(columns, channels, axis=1)
+
+
+def as_channels(wanted: Any, names: Sequence[str], *, are_tokens: bool) -> np.ndarray | None:
+    """The numbers of channels that are given by name or number, (n,) in that order; None is all of them.
+
+    names: (n_channels,). Raises InvalidParameter for what is no channel, or named twice.
+    """
+    if wanted is None:
+        return None
+    if are_tokens:
+        raise InvalidParameter(
+            "scored_channels chooses among channels, but tokens are one; leave it out", parameter="scored_channels"
+        )
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence | np.ndarray) or not len(wanted):
+        raise InvalidParameter(
+            f"scored_channels must be a list of channel names or numbers, got {wanted!r}", parameter="scored_channels"
+        )
+    numbers = [_number(channel, names) for channel in wanted]
+    if len(set(numbers)) < len(numbers):
+        raise InvalidParameter(
+            f"scored_channels must name each channel once, got {wanted!r}", parameter="scored_channels"
+        )
+    return np.array(numbers, np.int64)
+
+
+def _number(channel: Any, names: Sequence[str]) -> int:
+    if isinstance(channel, str) and channel in names:
+        return names.index(channel)
+    if isinstance(channel, Integral) and not isinstance(channel, bool) and 0 <= int(channel) < len(names):
+        return int(channel)
+    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+    raise InvalidParameter(
+        f"scored_channels names {channel!r}, but the channels are {shown}, or 0 to {len(names) - 1} by number",
+        parameter="scored_channels",
+    )
+
+
+def fingerprint_of(sequences: Ragged) -> bytes:
+    """16 bytes that tell the same data again: of their lengths, and of at most 1024 steps, evenly chosen. Data that are
+    the same at these steps have the same fingerprint.
+    """
+    rows = sequences.step_indices()[evenly_chosen(sequences.n_steps, FINGERPRINT_STEPS)]
+    lengths = sequences.lengths[evenly_chosen(len(sequences), FINGERPRINT_STEPS)]
+    digest = blake2b(np.array([len(sequences), sequences.n_steps]).tobytes(), digest_size=16)
+    for part in (lengths, np.ascontiguousarray(to_numpy(sequences.values)[rows])):
+        digest.update(part.tobytes())
+    return digest.digest()
+
+
+# -- windows -----------------------------------------------------------------------------------------------------------
+
+
+def split_at_gaps(series: Ragged, times: np.ndarray | None) -> Ragged:
+    """The parts of each series between gaps in its times.
+
+    times: (n_rows,) as in Source, or None for series without gaps. A step in time is held against the median of those
+    before it, at most 100, so that what comes later changes nothing. A gap is more than 1.5 times it where they are
+    regular (at least three, three in four within 10 % of the median), and more than 10 times it where they are not.
+    Raises InvalidSequence where times do not increase.
+    """
+    if times is None:
+        return series
+    starts, lengths = [], []
+    for i, (first, n_steps) in enumerate(zip(series.starts.tolist(), series.lengths.tolist(), strict=True)):
+        edges = np.concatenate([[0], _gaps(times[first : first + n_steps], i), [n_steps]])
+        starts.append(first + edges[:-1])
+        lengths.append(np.diff(edges))
+    return Ragged.view(series.values, np.concatenate(starts), np.concatenate(lengths), series.observed)
+
+
+def windows_of(segments: Ragged, length: int, stride: int) -> Ragged:
+    """Every window of `length` steps, `stride` apart; a segment that is shorter is a window of its own. No copies.
+
+    Windows are in the order of the segments and of time.
+    """
+    full = segments.windows(length, stride)
+    short = np.flatnonzero(segments.lengths < length)
+    if not len(short):
+        return full
+    starts = np.concatenate([full.starts, segments.starts[short]])
+    lengths = np.concatenate([full.lengths, segments.lengths[short]])
+    order = np.argsort(starts, kind="stable")
+    return Ragged.view(segments.values, starts[order], lengths[order], segments.observed)
+
+
+def covered(sequences: Ragged) -> Ragged:
+    """The same steps, where sequences overlap each once: the unions of those that share steps."""
+    order = np.argsort(sequences.starts, kind="stable")
+    starts, ends = sequences.starts[order], (sequences.starts + sequences.lengths)[order]
+    reached = np.maximum.accumulate(ends)
+    firsts = np.flatnonzero(np.concatenate([[True], starts[1:] >= reached[:-1]]))
+    last_ends = np.concatenate([reached[firsts[1:] - 1], reached[-1:]])
+    return Ragged.view(sequences.values, starts[firsts], last_ends - starts[firsts], sequences.observed)
+
+
+def training_windows(training: Series, window: int, stride: int) -> Ragged:
+    """The windows to train on, of the parts between gaps that are long enough."""
+    segments = split_at_gaps(training.ragged, training.times)
+    longest = int(segments.lengths.max())
+    segments = segments[np.flatnonzero(segments.lengths >= window)]
+    if not len(segments):
+        raise InvalidSequence(
+            f"window={window} is too long: between gaps in the times there are at most {longest} steps to train on; "
+            "choose a shorter one, or leave the times out"
+        )
+    n_windows = int(np.sum(segments.lengths - window + 1))
+    return segments.windows(window, min(window, max(stride, n_windows // TRAINING_WINDOWS)))
+
+
+def as_window(window: Any, normal: Ragged, stride: int) -> int | None:
+    """Steps of a window, where "auto" is what suits the data; None for whole sequences.
+
+    "auto" judges several sequences whole, if they are of tokens or none is longer than 1000 steps; else it is the
+    period of the series. Raises InvalidParameter for what is neither, or shorter than the stride.
+    """
+    is_short = normal.is_tokens or int(normal.lengths.max()) <= LONGEST_WINDOW
+    if window is None or (window == "auto" and len(normal) > 1 and is_short):
+        return None
+    n_steps = choose_window(normal) if window == "auto" else check_count("window", window, least=2)
+    if stride > n_steps:
+        raise InvalidParameter(
+            f"stride={stride} skips steps: it must not exceed the window of {n_steps}", parameter="stride"
+        )
+    return n_steps
+
+
+class StepMeans:
+    """Per-step means of what windows say about their steps, each step's windows added in the order of time.
+
+    So a step's mean has the same bits whichever batches its windows came in, and whatever else was scored.
+    """
+
+    def __init__(self, n_rows: int, n_columns: int) -> None:
+        self._sums = np.zeros((n_rows, n_columns))
+        self._counts = np.zeros((n_rows, n_columns), np.int32)
+
+    def add(self, windows: Ragged, columns: np.ndarray) -> None:
+        """windows: a batch, in the order of time; columns: (n_steps, n_columns) back to back, NaN where unknown."""
+        is_known = ~np.isnan(columns)
+        values = columns if is_known.all() else np.where(is_known, columns, 0.0)
+        firsts = starts_of(windows.lengths)
+        for k in range(int(windows.lengths.max(initial=0)) - 1, -1, -1):  # backwards: earlier windows are added first
+            which = windows.lengths > k
+            rows, from_rows = windows.starts[which] + k, firsts[which] + k
+            self._sums[rows] += values[from_rows]
+            self._counts[rows] += is_known[from_rows]
+
+    def means(self, rows: slice | np.ndarray) -> np.ndarray:
+        """(n, n_columns) float64; NaN where no window knew anything."""
+        return divided(self._sums[rows], self._counts[rows])
+
+
+# -- what is held out --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Normal data in two, views of the same values. windows: what is trained on, whole sequences or windows of series;
+    held_out: what training never sees.
+    """
+
+    windows: Ragged
+    held_out: Series
+
+
+def split_normal(series: Series, fraction: float, seed: int, window: int | None, stride: int) -> Split:
+    """Whole sequences, or where there is a window series. Raises InvalidSequence for too few or too short ones."""
+    if window is None:
+        training, held_out = split_sequences(series, fraction, seed)
+        return Split(training.ragged, held_out)
+    training, held_out = split_series(series, fraction, seed, window)
+    return Split(training_windows(training, window, stride), held_out)
+
+
+def split_sequences(series: Series, fraction: float, seed: int) -> tuple[Series, Series]:
+    """Training and held-out ones, whole and at random, at least one each. Raises InvalidSequence for fewer than two."""
+    n = len(series.ragged)
+    if n < 2:
+        raise InvalidSequence(
+            f"fit() holds out whole sequences for the threshold, so it needs at least 2 normal ones, got {n}; "
+            "pass more, or window= for one long series"
+        )
+    training, held_out = hold_out(n, fraction, (seed, 1))
+    return replace(series, ragged=series.ragged[training]), replace(series, ragged=series.ragged[held_out])
+
+
+def split_series(series: Series, fraction: float, seed: int, window: int) -> tuple[Series, Series]:
+    """Whole series where there are at least 5 of a window's length or more; else the end of each, after a gap of one
+    window, so that no step of a held-out window was trained on.
+
+    Raises InvalidSequence where nothing is left to train on.
+    """
+    ragged = series.ragged
+    longest = int(ragged.lengths.max())
+    size = min(window, longest + 1)  # a longer one has no window either, and may be beyond what int64 holds
+    if np.sum(ragged.lengths >= size) >= FEWEST_SERIES:
+        long_enough = np.flatnonzero(ragged.lengths >= size)
+        return split_sequences(replace(series, ragged=ragged[long_enough]), fraction, seed)
+    n_held_out = np.maximum(size, np.round(fraction * ragged.lengths).astype(np.int64))
+    n_training = ragged.lengths - n_held_out - size
+    usable = np.flatnonzero(n_training >= size)
+    if not len(usable) and longest >= 3 * window:
+        raise InvalidSequence(
+            f"held_out_fraction={fraction} of series of at most {longest} steps leaves no window of {window} to "
+            "train on, after a gap of one; hold out less"
+        )
+    if not len(usable):
+        raise InvalidSequence(
+            f"window={window} is too long for series of at most {longest} steps: a window to train on, a gap and a "
+            f"held-out one need {3 * window}; choose a shorter one, or window=None for whole sequences"
+        )
+    starts, lengths = ragged.starts[usable], n_training[usable]
+    ends = starts + ragged.lengths[usable]
+    training = Ragged.view(ragged.values, starts, lengths, ragged.observed)
+    held_out = Ragged.view(ragged.values, ends - n_held_out[usable], n_held_out[usable], ragged.observed)
+    return replace(series, ragged=training), replace(series, ragged=held_out)
+
+
+# -- labels ------------------------------------------------------------------------------------------------------------
+
+
+def anomalous_sequences(y: Any, n_sequences: int) -> np.ndarray:
+    """(n_sequences,) bool. y: None for all normal, or (n_sequences,) of 0 and 1.
+
+    Raises InvalidParameter for another size or other labels.
+    """
+    if y is None:
+        return np.zeros(n_sequences, bool)
+    labels = to_numpy(y)
+    if labels.shape != (n_sequences,):
+        raise InvalidParameter(
+            f"y must have one label for each of the {n_sequences} sequences, got shape {labels.shape}"
+        )
+    return _as_bool(labels)
+
+
+def anomalous_steps(y: Any, lengths: np.ndarray) -> np.ndarray:
+    """(n_steps,) bool, series after series. y: None for all normal, or one vector of 0 and 1 per series, as a list or
+    a Ragged; for a single series the vector itself will do.
+
+    Raises InvalidParameter for other sizes or labels.
+    """
+    if y is None:
+        return np.zeros(int(lengths.sum()), bool)
+    parts = [to_numpy(part) for part in y]
+    is_one_vector = all(part.ndim == 0 for part in parts)
+    vectors = [np.array(parts)] if is_one_vector else [part.reshape(-1) for part in parts]
+    shapes = [vector.shape for vector in vectors]
+    if shapes != [(int(n),) for n in lengths]:
+        raise InvalidParameter(
+            f"y must be one vector of labels per series, of lengths {[int(n) for n in lengths]}, got shapes {shapes}"
+        )
+    return _as_bool(np.concatenate(vectors))
+
+
+def _as_bool(labels: np.ndarray) -> np.ndarray:
+    if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
+        raise InvalidParameter("y must hold 1 for anomalous and 0 for normal, nothing else")
+    return labels.astype(bool)
+
+
+# -- gaps --------------------------------------------------------------------------------------------------------------
+
+
+def _gaps(times: np.ndarray, i: int) -> np.ndarray:
+    """Where a new segment starts. times: (n_steps,) of series i."""
+    steps = np.diff(times)
+    if steps.dtype.kind == "m":
+        steps = steps / np.timedelta64(1, "ns")
+    if not np.all(steps > 0):
+        k = int(np.argmin(steps > 0)) + 1
+        raise InvalidSequence(
+            f"series {i}, step {k}: time {times[k]} does not come after {times[k - 1]}; sort the series by time"
+        )
+    if not len(steps):
+        return np.zeros(0, np.int64)
+    long = np.flatnonzero(steps > REGULAR_GAP * steps.min())
+    early = [k for k in long[long < PAST_STEPS] if k and _are_gaps(steps[k : k + 1], steps[None, :k])[0]]
+    late = [np.zeros(0, np.int64)]
+    for first in range(int(np.searchsorted(long, PAST_STEPS)), len(long), CHUNK):
+        at = long[first : first + CHUNK]
+        late.append(at[_are_gaps(steps[at], steps[at[:, None] - np.arange(1, PAST_STEPS + 1)])])
+    return np.concatenate([np.array(early, np.int64), *late]) + 1
+
+
+def _are_gaps(steps: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """steps: (n,) in time; past: (n, n_past), those before each. Returns (n,) bool."""
+    median = np.median(past, axis=1, keepdims=True)
+    is_regular = (np.mean(np.abs(past - median) <= 0.1 * median, axis=1) >= 0.75) & (past.shape[1] >= FEWEST_REGULAR)
+    return steps > median[:, 0] * np.where(is_regular, REGULAR_GAP, IRREGULAR_GAP)
