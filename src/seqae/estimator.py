@@ -335,14 +335,14 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return pack(self.to_fitted())
 
     def to_fitted(self) -> Fitted:
-        """All that was learnt, as a value: what from_fitted() takes."""
-        model = self._fitted()
-        parameters = self.get_params(deep=False)
+        """All that was learnt, as the value that from_fitted() takes."""
+        model, parameters = self._fitted(), self.get_params(deep=False)
         del parameters["callbacks"], parameters["verbose"]
         if not isinstance(self.random_state, int | np.integer):
             parameters["random_state"] = None
-        names, words = self.channel_names_, self.vocabulary_
-        return Fitted(parameters, model, self.shape_, self.scaling_, self.history_, names, words)
+        return Fitted(
+            parameters, model, self.shape_, self.scaling_, self.history_, self.channel_names_, self.vocabulary_
+        )
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:

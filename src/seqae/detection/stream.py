@@ -35,13 +35,14 @@ class Stream:
         if scorer.window is None:
             raise InvalidParameter("Stream needs a detector of windows; fit AnomalyDetector(window=...)")
         self._detector, self._scorer, self._window = detector, scorer, scorer.window
-        self._are_tokens = detector.learnt_.setting.are_tokens
+        setting = detector.learnt_.setting
+        self._are_tokens = setting.are_tokens
         n_rows = check_count("n_streams", n_streams) * 2 * self._window
         # Each step is written twice, `window` rows apart, so that the last `window` steps always lie back to back.
         if self._are_tokens:
             self._values = np.zeros(n_rows, np.int32)
         else:
-            self._values = np.zeros((n_rows, detector.n_channels_), np.float64 if detector.learnt_.setting.is_exact else np.float32)
+            self._values = np.zeros((n_rows, setting.n_channels), np.float64 if setting.is_exact else np.float32)
         self._n_pushed = np.zeros(n_streams, np.int64)
 
     @property
