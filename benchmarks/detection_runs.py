@@ -57,7 +57,7 @@ def power_series(seeds: Iterable[int], epochs: int | None, n_shortest: int | Non
 
     def run(method: Method, seed: int) -> Row:
         detector = method(seed).fit([series[:split]])
-        (scores,) = detector.anomaly_score([series[split:]])
+        scores = detector.anomaly_score([series[split:]]).values[:, 0]
         return {"AUROC": auroc(labels[split:], scores), "AP": average_precision(labels[split:], scores)}
 
     return table(methods(epochs or 10, window=672, stride=24, held_out_fraction=0.3), seeds, run)
@@ -78,7 +78,8 @@ def ucr(seeds: Iterable[int], epochs: int | None, n_shortest: int | None) -> lis
 
 
 def _is_hit(method: AnomalyDetector | Discord, series: sets.UcrSeries) -> float:
-    (scores,) = method.fit([series.train]).anomaly_score([series.test])
+    (steps,) = method.fit([series.train]).anomaly_score([series.test])
+    scores = steps.reshape(-1)
     return float(is_top_hit(scores, series.start, series.end))
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from seqae.detection.windowing import choose_window
+from seqae.detection.period import choose_window
 from seqae.sequences.ragged import Ragged
 
 

@@ -106,7 +106,7 @@ def test_they_are_kept_and_streamed_to_the_bit(
     some = made(model, scored_channels=("channel_1",), **parameters)
     some.save(tmp_path / "d.seqae")
     loaded = seqae.load(tmp_path / "d.seqae")
-    assert loaded.get_params()["scored_channels"] == ["channel_1"]
+    assert loaded.get_params()["scored_channels"] == ("channel_1",)
     assert loaded.detect([broken(1)]).intervals == some.detect([broken(1)]).intervals
     x = broken(1)[290:330]
     stream = Stream(loaded)

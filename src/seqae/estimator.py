@@ -336,13 +336,11 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def to_fitted(self) -> Fitted:
         """All that was learnt, as the value that from_fitted() takes."""
-        model, parameters = self._fitted(), self.get_params(deep=False)
-        del parameters["callbacks"], parameters["verbose"]
+        parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("callbacks", "verbose")}
         if not isinstance(self.random_state, int | np.integer):
             parameters["random_state"] = None
-        return Fitted(
-            parameters, model, self.shape_, self.scaling_, self.history_, self.channel_names_, self.vocabulary_
-        )
+        model, names = self._fitted(), self.channel_names_
+        return Fitted(parameters, model, self.shape_, self.scaling_, self.history_, names, self.vocabulary_)
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:

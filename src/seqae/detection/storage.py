@@ -72,8 +72,8 @@ class SavedDetector:
     """
 
     layout: int
-    parameters: Mapping[str, str | float | int | bool | tuple[str | int, ...] | None]
-    threshold: Mapping[str, str | float | int | Mapping[str, str | int | float | None] | None]
+    parameters: Mapping[str, str | int | float | bool | tuple[str | int, ...] | None]
+    threshold: Mapping[str, str | int | float | Mapping[str, str | int | float | None] | None]
     limit: float | None
     limit_data: str
     data: str
