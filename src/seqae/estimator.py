@@ -337,9 +337,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def to_fitted(self) -> Fitted:
         """All that was learnt, as the value that from_fitted() takes."""
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("callbacks", "verbose")}
-        if not isinstance(self.random_state, int | np.integer):
-            parameters["random_state"] = None
-        model, names = self._fitted(), self.channel_names_
+        model, names, seed = self._fitted(), self.channel_names_, self.random_state
+        parameters["random_state"] = seed if isinstance(seed, int | np.integer) else None
         return Fitted(parameters, model, self.shape_, self.scaling_, self.history_, names, self.vocabulary_)
 
     @classmethod
