@@ -360,5 +360,7 @@ def test_any_preset_can_also_predict() -> None:
     assert PRESETS["repeat"].predicting(3).training.task == Composite(after=3)
     only = Architecture(training=TrainingPlan(task=Predict(after=1, before=2)))
     assert only.predicting(5).training.task == Predict(after=5, before=2)
-    with pytest.raises(InvalidParameter, match="predicted_steps"):
-        PRESETS["repeat"].predicting(0)
+    assert PRESETS["composite"].predicting(0) == PRESETS["repeat"].predicting(0) == PRESETS["repeat"]
+    for architecture, n_steps in ((PRESETS["repeat"], -1), (Architecture(training=TrainingPlan(task=Predict())), 0)):
+        with pytest.raises(InvalidParameter, match=r"predicted_steps|at least 1 step"):
+            architecture.predicting(n_steps)

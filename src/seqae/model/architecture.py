@@ -296,11 +296,13 @@ class Architecture(Plan):
         return self.decoder.latent_as == "state" and not self.latent.projection.is_learnt
 
     def predicting(self, n_steps: int) -> Architecture:
-        """The same, which also predicts the n_steps steps after each sequence."""
-        task = self.training.task
-        after = check_count("predicted_steps", n_steps)
-        told = replace(task, after=after) if task.n_held_back else Composite(after=after)  # pyright: ignore[reportCallIssue]
-        return replace(self, training=replace(self.training, task=told))
+        """The same, which also predicts the n_steps steps after each sequence; 0 are none."""
+        task, after = self.training.task, check_count("predicted_steps", n_steps, least=0)
+        if task.n_held_back and (after or task.before or not task.has_reconstruction):
+            task = replace(task, after=after)  # pyright: ignore[reportCallIssue]
+        else:
+            task = Composite(after=after) if after else Reconstruct()
+        return replace(self, training=replace(self.training, task=task))
 
 
 def _check_fit(a: Architecture) -> None:
