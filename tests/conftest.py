@@ -16,6 +16,8 @@ settings.load_profile("seqae")
 KERNEL = {
     "architectures",
     "attention",
+    "compare",
+    "detect",
     "encdec_ad",
     "estimator",
     "forecast",
@@ -23,6 +25,7 @@ KERNEL = {
     "keras_kinds",
     "losses",
     "model",
+    "presets",
     "stream",
     "symbols",
     "tokens",
