@@ -69,6 +69,16 @@ def test_next_steps_are_forecasts_of_windows(fitted: SequenceAutoencoder) -> Non
     for k in (0, 11):
         np.testing.assert_allclose(result.predicted[k], forecast(fitted, [series[k : k + 8]], 1)[0][0], atol=1e-6)
     np.testing.assert_allclose(result.errors, result.actual - result.predicted)
+    frame = result.to_frame()
+    assert frame.column_names == [
+        "step",
+        "predicted_channel_0",
+        "actual_channel_0",
+        "predicted_channel_1",
+        "actual_channel_1",
+    ]
+    assert frame["step"].to_pylist() == list(range(8, 20))
+    np.testing.assert_array_equal(frame["actual_channel_1"], result.actual[:, 1])
     with pytest.raises(InvalidSequence, match="needs at least 21"):
         next_steps(fitted, series, 20)
     with pytest.raises(InvalidSequence, match="one series"):

@@ -9,14 +9,18 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import errors, interop
-    from .comparison import compare
+    from .comparison import Comparison, compare
     from .detection.detector import AnomalyDetector
+    from .detection.dynamic import Dynamic
     from .detection.encdec_ad import EncDecAD
+    from .detection.result import Detection, Interval
     from .detection.stream import Stream
+    from .detection.thresholds import Conformal, FBeta, FromScoredData, MeanPlusSigmas, PeaksOverThreshold, Quantile
     from .estimator import SequenceAutoencoder
+    from .forecasting import NextSteps, forecast, next_steps
     from .model.losses import Loss
     from .model.presets import Architecture
-    from .reading import read
+    from .reading import Source, read
     from .reading.inputs import drop_empty
     from .recurrence import active_kernel
     from .sequences.ragged import Ragged
@@ -29,20 +33,34 @@ __all__ = [
     "Architecture",
     "Callback",
     "Checkpoint",
+    "Comparison",
+    "Conformal",
+    "Detection",
+    "Dynamic",
     "EncDecAD",
     "Epoch",
+    "FBeta",
+    "FromScoredData",
     "History",
+    "Interval",
     "Loss",
+    "MeanPlusSigmas",
+    "NextSteps",
+    "PeaksOverThreshold",
+    "Quantile",
     "Ragged",
     "SequenceAutoencoder",
+    "Source",
     "StopTraining",
     "Stream",
     "active_kernel",
     "compare",
     "drop_empty",
     "errors",
+    "forecast",
     "interop",
     "load",
+    "next_steps",
     "read",
 ]
 
@@ -51,18 +69,32 @@ _HOMES = {
     "Architecture": "model.presets",
     "Callback": "training.history",
     "Checkpoint": "training.checkpoint",
+    "Comparison": "comparison",
+    "Conformal": "detection.thresholds",
+    "Detection": "detection.result",
+    "Dynamic": "detection.dynamic",
     "EncDecAD": "detection.encdec_ad",
     "Epoch": "training.history",
+    "FBeta": "detection.thresholds",
+    "FromScoredData": "detection.thresholds",
     "History": "training.history",
+    "Interval": "detection.result",
     "Loss": "model.losses",
+    "MeanPlusSigmas": "detection.thresholds",
+    "NextSteps": "forecasting",
+    "PeaksOverThreshold": "detection.thresholds",
+    "Quantile": "detection.thresholds",
     "Ragged": "sequences.ragged",
     "SequenceAutoencoder": "estimator",
+    "Source": "reading",
     "StopTraining": "training.history",
     "Stream": "detection.stream",
     "active_kernel": "recurrence",
     "compare": "comparison",
     "drop_empty": "reading.inputs",
+    "forecast": "forecasting",
     "load": "storage.loading",
+    "next_steps": "forecasting",
     "read": "reading",
 }
 
