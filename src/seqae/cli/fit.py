@@ -13,7 +13,7 @@ from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_model_target
 from .screen import duration, facts, lengths, listed
-from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, parameters_of
+from .training import MODEL, REASONS, TRAINING, ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -100,14 +100,6 @@ def steps(model: SequenceAutoencoder) -> dict[str, str]:
         return {"channels": f"{model.n_channels_} ({listed(model.channel_names_)})"}
     known = "whole numbers" if model.vocabulary_ is None else listed(model.vocabulary_)
     return {"symbols": f"{model.shape_.n_symbols:,} ({known})"}
-
-
-REASONS = {
-    "max_epochs": "all were run",
-    "patience": "stopped early",
-    "interrupt": "interrupted; the best so far was kept",
-    "callback": "a callback stopped",
-}
 
 
 def losses(model: SequenceAutoencoder) -> str:

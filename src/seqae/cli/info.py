@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import options
-from .fit import REASONS, losses, steps
+from .fit import losses, steps
 from .screen import counted, duration, facts, listed
+from .training import REASONS
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator

@@ -12,7 +12,7 @@ import typer
 from ..errors import InvalidParameter
 from ..parameters import DEFAULTS
 from .files import DataFile, load_autoencoder
-from .training import MODEL, ModelOptions, TrainingOptions, parameters_of
+from .training import MODEL, REASONS, ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
     from ..detection.detector import AnomalyDetector
@@ -63,7 +63,7 @@ class LearningOptions:
 
 @dataclass(frozen=True, slots=True)
 class AutoencoderOptions:
-    """Which architecture; None is what suits the data."""
+    """The autoencoder beside ModelOptions; without an architecture it is the one that suits the data."""
 
     architecture: Annotated[
         str | None,
@@ -73,6 +73,9 @@ class AutoencoderOptions:
             rich_help_panel=MODEL,
         ),
     ] = None
+    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = (
+        DEFAULTS.latent_size
+    )
 
 
 def changed(*groups: Any) -> list[str]:
@@ -139,8 +142,8 @@ def told(detector: AnomalyDetector) -> list[str]:
     ]
     model = detector.autoencoder_
     if model is not None and model.history_.epochs:
-        history = model.history_
-        lines.append(f"autoencoder: best epoch {history.best_epoch} of {len(history.epochs)}, {history.stopped_by}")
+        history, reason = model.history_, REASONS[model.history_.stopped_by]
+        lines.append(f"autoencoder: best epoch {history.best_epoch} of {len(history.epochs)} ({reason})")
     return lines
 
 
