@@ -185,8 +185,6 @@ class Autoencoder(nn.Module):
         The input is reconstructed from the vector of the whole sequence, the steps that are held back are predicted
         from the vector of the others.
         """
-        of = self.objective
-        annealed = min(1.0, draw.progress / of.kl_annealing) if of.kl_annealing else 1.0
         terms: list[Term] = []
         for source, tasks in self._tasks(batch):
             code = self.encoder.encode(self._corrupted(source, draw), draw)
@@ -196,10 +194,10 @@ class Autoencoder(nn.Module):
                 terms.append(Term(name, 1, decoder.loss(latent, target, code.memory, loss, draw)))
             divergence = code.divergence()
             if divergence is not None:
-                terms.append(Term("divergence", of.kl_weight * annealed, divergence))
+                terms.append(Term("divergence", self._kl_weight(draw), divergence))
             of_lengths = None if self.length_head is None else self.length_head.loss(latent, source.lengths)
             if of_lengths is not None:
-                terms.append(Term("lengths", of.length_weight, of_lengths))
+                terms.append(Term("lengths", self.objective.length_weight, of_lengths))
         return terms
 
     def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
@@ -248,6 +246,12 @@ class Autoencoder(nn.Module):
             yield batch, [("reconstruction", self.decoder, batch)]
         if self.n_held_back:
             yield self.source(batch), [("prediction", *each) for each in self.held_back(batch)]
+
+    def _kl_weight(self, draw: Draw) -> float:
+        """The weight of the divergence this far into the training."""
+        of = self.objective
+        annealed = min(1.0, draw.progress / of.kl_annealing) if of.kl_annealing else 1.0
+        return of.kl_weight * annealed
 
     def _within_horizon(self, target: Ragged, draw: Draw) -> Ragged:
         """The steps to predict that this far into the training count."""

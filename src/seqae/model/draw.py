@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,18 +9,27 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
 class Draw:
-    """What an update may draw. n_updates: how many came before; progress: the part of the planned ones, 0..1."""
+    """What an update may draw. n_updates: how many came before; progress: the part of the planned ones, 0..1.
 
-    seed: int
-    n_updates: int
-    progress: float
+    is_used: whether anything was read from it; if not, another update would compute the same.
+    """
+
+    def __init__(self, seed: int, n_updates: int, progress: float) -> None:
+        self._seed, self._n_updates, self._progress = seed, n_updates, progress
+        self.is_used = False
+
+    @property
+    def progress(self) -> float:
+        """The part of the planned updates that came before, 0..1."""
+        self.is_used = True
+        return self._progress
 
     @cached_property
     def generator(self) -> torch.Generator:
         """Made when something is drawn: most architectures draw nothing, and it costs as much as a kernel call."""
-        entropy = np.random.SeedSequence([self.seed, self.n_updates])
+        self.is_used = True
+        entropy = np.random.SeedSequence([self._seed, self._n_updates])
         return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
     def normal(self, like: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ..errors import KernelUnavailable
 from . import cudnn, native, reference
@@ -89,17 +89,17 @@ def _backend_of(tensor: Tensor) -> Backend:
 
 
 def _on_device(method: Callable[Concatenate[Backend, P], T], tensor_of: Callable[..., Tensor]) -> Callable[P, T]:
-    """The function of this name in the backend for the device of tensor_of(arguments)."""
+    """The function of this name in the backend for the device of tensor_of(positional arguments)."""
     name = method.__name__
 
     @wraps(method)
     def call(*arguments: P.args, **options: P.kwargs) -> T:
-        return getattr(_backend_of(tensor_of(*arguments, **options)), name)(*arguments, **options)
+        return getattr(_backend_of(tensor_of(*arguments)), name)(*arguments, **options)
 
     return call
 
 
-def _of_weights(cell: Cell, inputs: Any, weights: Weights, *_: Any, **__: Any) -> Tensor:
+def _of_weights(cell: Cell, inputs: object, weights: Weights, *_: object) -> Tensor:
     return weights.hidden
 
 
@@ -123,12 +123,12 @@ def recur_feedback(
     return backend.recur_feedback(cell, first, lengths, layers, states, readout)
 
 
-recur_symbols = _on_device(Backend.recur_symbols, lambda cell, first, *_, **__: first)
-gather = _on_device(Backend.gather, lambda sequences, centre, scale: centre)
-linear = _on_device(Backend.linear, lambda x, *_, **__: x)
+recur_symbols = _on_device(Backend.recur_symbols, lambda cell, first, *_: first)
+gather = _on_device(Backend.gather, lambda sequences, centre, *_: centre)
+linear = _on_device(Backend.linear, lambda x, *_: x)
 concatenate = _on_device(Backend.concatenate, lambda parts: parts[0])
 weighted_sum = _on_device(Backend.weighted_sum, lambda terms: terms[0][1])
 standardised_lengths = _on_device(Backend.standardised_lengths, lambda lengths, mean, unit, longest, like: like)
-attend = _on_device(Backend.attend, lambda queries, memory: queries.values)
-mean_loss = _on_device(Backend.mean_loss, lambda kind, prediction, *_, **__: prediction.values)
-adam_step = _on_device(Backend.adam_step, lambda parameters, *_, **__: parameters)
+attend = _on_device(Backend.attend, lambda queries, *_: queries.values)
+mean_loss = _on_device(Backend.mean_loss, lambda kind, prediction, *_: prediction.values)
+adam_step = _on_device(Backend.adam_step, lambda parameters, *_: parameters)

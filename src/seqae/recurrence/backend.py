@@ -106,7 +106,8 @@ class AdamState:
 class Backend(Protocol):
     """The functions that compute. Each backend is a module; a type checker compares it with this protocol.
 
-    A function is differentiable only where its docstring says so.
+    A function is differentiable only where its docstring says so. The last positional-only argument is, or holds, the
+    tensor whose device computes.
     """
 
     def recur(
@@ -114,6 +115,7 @@ class Backend(Protocol):
         cell: Cell,
         inputs: Ragged | Constant | First,
         weights: Weights,
+        /,
         state: State | None = None,
         *,
         reverse: bool = False,
@@ -135,6 +137,7 @@ class Backend(Protocol):
         cell: Cell,
         inputs: Ragged | Constant | First,
         weights: Weights,
+        /,
         state: State | None = None,
         *,
         reverse: bool = False,
@@ -148,6 +151,7 @@ class Backend(Protocol):
         cell: Cell,
         inputs: Ragged | Constant | First,
         weights: Weights,
+        /,
         state: State | None = None,
         *,
         reverse: bool = False,
@@ -159,6 +163,7 @@ class Backend(Protocol):
         self,
         cell: Cell,
         first: Tensor,
+        /,
         lengths: np.ndarray,
         layers: Sequence[Weights],
         states: Sequence[State],
@@ -175,6 +180,7 @@ class Backend(Protocol):
         self,
         cell: Cell,
         first: Tensor,
+        /,
         lengths: np.ndarray,
         layers: Sequence[Weights],
         states: Sequence[State],
@@ -188,14 +194,16 @@ class Backend(Protocol):
         """
         ...
 
-    def gather(self, sequences: Ragged, centre: Tensor, scale: Tensor) -> Ragged:
+    def gather(self, sequences: Ragged, centre: Tensor, /, scale: Tensor) -> Ragged:
         """The sequences back to back, scaled: (values - centre) / scale; values that are not observed become 0.
 
         sequences: tensor values (n_rows, n_channels); centre, scale: (n_channels,).
         """
         ...
 
-    def linear(self, x: Tensor, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    def linear(
+        self, x: Tensor, /, weight: Tensor, bias: Tensor, *, along: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
         """y = weight x + bias + amount * direction, with one amount per row.
 
         The bits of a row do not depend on other rows. Differentiable in all but the amounts.
@@ -204,21 +212,21 @@ class Backend(Protocol):
         """
         ...
 
-    def concatenate(self, parts: Sequence[Tensor]) -> Tensor:
+    def concatenate(self, parts: Sequence[Tensor], /) -> Tensor:
         """Concatenate matrices with equal numbers of rows along columns. Differentiable."""
         ...
 
-    def weighted_sum(self, terms: Sequence[tuple[float, Tensor]]) -> Tensor:
+    def weighted_sum(self, terms: Sequence[tuple[float, Tensor]], /) -> Tensor:
         """The weighted sum of scalars. Differentiable in the scalars."""
         ...
 
     def standardised_lengths(
-        self, lengths: np.ndarray, mean: float, unit: float, longest: float, like: Tensor
+        self, lengths: np.ndarray, mean: float, unit: float, longest: float, like: Tensor, /
     ) -> Tensor:
         """(min(length, longest) - mean) / unit, (n_sequences, 1), of the dtype and on the device of `like`."""
         ...
 
-    def attend(self, queries: Ragged, memory: Ragged) -> Tensor:
+    def attend(self, queries: Ragged, /, memory: Ragged) -> Tensor:
         """c(t) = sum over s of softmax_s(m(s) . q(t) / sqrt(size)) m(s), within each sequence. Differentiable in both.
 
         queries: values (n_steps, size); memory: values (n_memory_steps, size), both back to back, with equal numbers
@@ -226,7 +234,7 @@ class Backend(Protocol):
         """
         ...
 
-    def mean_loss(self, kind: str, prediction: Ragged, target: Ragged, *, per_sequence: bool) -> Tensor:
+    def mean_loss(self, kind: str, prediction: Ragged, /, target: Ragged, *, per_sequence: bool) -> Tensor:
         """The mean loss of all observed values, or the mean over sequences of their mean losses. Returns a scalar.
 
         kind: a name in VALUE_LOSSES. prediction, target: back to back, values (n_steps, n_channels).
@@ -237,6 +245,7 @@ class Backend(Protocol):
     def adam_step(
         self,
         parameters: Tensor,
+        /,
         gradient: Tensor,
         state: AdamState,
         *,

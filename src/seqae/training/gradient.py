@@ -1,9 +1,26 @@
-"""The loss of a batch and its gradient: by model and autograd, or by replaying the calls of an earlier batch."""
+"""The loss of a batch and its gradient: by model and autograd, or by replaying the kernel's calls of an earlier batch.
+
+A replayed batch runs no code of the model: that makes it fast, and would make hooks and breakpoints there seem dead.
+So a batch is replayed only if
+
+- the kernel's calls of an earlier batch are replayable, see recurrence/native/replay.py;
+- the model asked the update for nothing when it made them, neither for a random draw nor for the progress of training;
+- no module has a hook, and none of its methods was replaced;
+- this thread is not traced, as debuggers do (sys.settrace); SEQAE_REPLAY=1 replays all the same;
+- SEQAE_REPLAY is not 0.
+
+Every RETRACE_EVERY-th batch goes through the model, so that a change of the model during training has its effect.
+"""
 
 from __future__ import annotations
 
-from torch import Tensor
+import os
+import sys
 
+import torch.nn.modules.module as torch_module
+from torch import Tensor, nn
+
+from ..errors import InvalidParameter
 from ..model.autoencoder import Autoencoder
 from ..model.draw import Draw
 from ..model.losses import Loss
@@ -11,26 +28,26 @@ from ..recurrence import Replay, replay_of, traced
 from ..sequences.ragged import Ragged
 from .flat import FlatParameters
 
-RETRACE_EVERY = 200  # batches; a change of the model during training has its effect from then on
+RETRACE_EVERY = 200
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that is decorated with torch.no_grad()
 
 
 class LossAndGradient:
-    """What an update needs of each batch, added up in flat parameters.
-
-    Where anything but the kernel has a part in the loss, every batch goes through model and autograd.
-    """
+    """What an update needs of each batch, added up in flat parameters."""
 
     def __init__(self, model: Autoencoder, loss: Loss, flat: FlatParameters) -> None:
         self._model, self._loss, self._flat = model, loss, flat
+        self._switch = replay_switch()
         self._replay: Replay | None = None
         self._n_batches = 0
 
     def compute(self, batch: Ragged, draw: Draw) -> float:
         """The training loss; its gradient is in the flat parameters."""
-        is_due = self._n_batches % RETRACE_EVERY == 0
+        is_due = self._switch != "0" and self._n_batches % RETRACE_EVERY == 0
         self._n_batches += 1
         self._flat.forget_gradient()
-        if self._replay is not None and self._replay.takes(batch) and not is_due:
+        if not is_due and self._replay is not None and self._replay.takes(batch) and not self._is_watched():
             return self._replay.loss(batch).item()
         loss = self._traced(batch, draw) if is_due else self._model.training_loss(batch, self._loss, draw)
         loss.backward()
@@ -40,5 +57,54 @@ class LossAndGradient:
         with traced() as calls:
             loss = self._model.training_loss(batch, self._loss, draw)
         frozen = (parameter for parameter in self._model.parameters() if not parameter.requires_grad)
-        self._replay = replay_of(calls, batch, loss, [*self._model.buffers(), *frozen])
+        is_same = not draw.is_used  # as for any other update
+        self._replay = replay_of(calls, batch, loss, [*self._model.buffers(), *frozen]) if is_same else None
+        self._instrumentation = Instrumentation(self._model)
         return loss
+
+    def _is_watched(self) -> bool:
+        return self._instrumentation.is_present() or (self._switch == "" and sys.gettrace() is not None)
+
+
+def replay_switch() -> str:
+    """What SEQAE_REPLAY says: "0", "1", or "" where it is not set. Raises InvalidParameter if it is anything else."""
+    switch = os.environ.get("SEQAE_REPLAY", "")
+    if switch not in ("", "0", "1"):
+        raise InvalidParameter(f"SEQAE_REPLAY must be 0 (every batch goes through the model) or 1, got {switch!r}")
+    return switch
+
+
+class Instrumentation:
+    """Hooks on modules, and methods that are not their classes' own: what expects that the model's code is run.
+
+    Hooks and methods of single modules are seen at each look, methods of whole classes as they were at the start.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        modules = list(model.modules())
+        self._attributes = [vars(module) for module in modules]
+        self._hooks = [vars(torch_module)[f"_global{name}"] for name in HOOKS]
+        self._hooks += [attributes[name] for attributes in self._attributes for name in HOOKS]
+        self._n_attributes = sum(map(len, self._attributes))
+        self._has_replaced = any(map(has_replaced_methods, modules))
+
+    def is_present(self) -> bool:
+        """Whether there is any. A look takes about a microsecond."""
+        return self._has_replaced or any(self._hooks) or sum(map(len, self._attributes)) != self._n_attributes
+
+
+def has_replaced_methods(module: nn.Module) -> bool:
+    """Whether any method of the module, or of its class in seqae, was written elsewhere than the class."""
+    own = type(module)
+    if any(callable(value) and callable(getattr(own, name, None)) for name, value in vars(module).items()):
+        return True
+    classes = [kind for kind in own.__mro__ if kind.__module__.partition(".")[0] == __name__.partition(".")[0]]
+    return any(_is_replaced(kind, member) for kind in classes for member in vars(kind).values())
+
+
+def _is_replaced(kind: type, member: object) -> bool:
+    function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+    if not callable(function):
+        return False
+    writer = getattr(function, "__globals__", {}).get("__name__")
+    return writer not in (kind.__module__, TORCH_DECORATORS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from types import ModuleType
 
 
@@ -23,4 +24,9 @@ def kernels() -> tuple[str, ...]:
 
 def forced_kernel() -> str:
     """The value of SEQAE_KERNEL, read at every call; empty if it is not set."""
-    return extension().forced_kernel() if kernels() else os.environ.get("SEQAE_KERNEL", "")
+    return _forced_kernel()()
+
+
+@cache
+def _forced_kernel() -> Callable[[], str]:
+    return extension().forced_kernel if kernels() else partial(os.environ.get, "SEQAE_KERNEL", "")
