@@ -277,7 +277,7 @@ REFUSED = {
     "id for arrays": ([[1.0]], {"id": "a"}, "id='a' names a column, but X is list without named columns"),
     "names for arrays": ([[1.0]], {"channels": ["a", "b"]}, "channels names 2 channels, but the sequences have 1"),
     "wide for 3-D": (np.ones((1, 1, 1)), {"wide": True}, r"must be \(n_sequences, n_steps\), got shape \(1, 1, 1\)"),
-    "a generator": ((x for x in [1]), {}, "X must hold real numbers, got <generator"),
+    "a generator": ((x for x in [1]), {}, r"X is a generator, which can be read once only; pass list\(X\)"),
 }
 
 

@@ -9,6 +9,8 @@ SeqaeError
 ├── KernelUnavailable    (RuntimeError) SEQAE_KERNEL names a kernel that cannot run here
 ├── NotFitted            (AttributeError, ValueError)  fit() has not been called
 └── MissingExtra         (ImportError)  an optional dependency is not installed
+
+DataWarning (UserWarning) tells of data that was read as one thing and looks like another.
 """
 
 
@@ -56,3 +58,7 @@ class MissingExtra(SeqaeError, ImportError):
 
     def __init__(self, extra: str) -> None:
         super().__init__(f"this needs the '{extra}' extra; install it with: pip install 'seqae[{extra}]'")
+
+
+class DataWarning(UserWarning):
+    """Data that was read as one thing and looks like another: ids among channels, markers of missing values."""

@@ -78,13 +78,13 @@ def compare(
         verbose=False if quiet else "auto",
         **parameters_of(model, training),
     )
-    _show(result)
+    _show(result, output)
     if output is not None:
         from ..storage.tables import write_table
 
         table = result.to_frame(rows.value)
         write_table(output, dict(zip(table.column_names, table.columns, strict=True)))
-        say(f"the table: {output}")
+        say(f"the table: {output}", beside=output)
     if result.is_interrupted:
         raise KeyboardInterrupt("the comparison was interrupted; the table holds what was fitted until then")
 
@@ -135,7 +135,7 @@ def _constant(values: np.ndarray, source: Source, label: str) -> np.ndarray:
 HEADINGS = ("architecture", "held-out error", "95 % interval", "accuracy", "parameters", "seconds")
 
 
-def _show(result: Comparison) -> None:
+def _show(result: Comparison, output: Path | None) -> None:
     from rich.table import Table
 
     table = Table(title=f"{counted(result.n_training, 'sequence')} to fit, {result.n_held_out:,} held out")
@@ -143,13 +143,13 @@ def _show(result: Comparison) -> None:
         table.add_column(heading, justify="left" if heading == HEADINGS[0] else "right", overflow="fold")
     for row in result.rows:
         table.add_row(*_cells(row))
-    console().print(table)
+    console(beside=output).print(table)
     for row in result.rows:
         if row.problem:
-            say(f"{row.name} was left out: {row.problem}")
+            say(f"{row.name} was left out: {row.problem}", beside=output)
     if any(row.is_cut and not row.problem for row in result.rows):
-        say("*: an interrupt cut its training; it is not recommended.")
-    say(f"Use {result.recommended}: {result.reason}.")
+        say("*: an interrupt cut its training; it is not recommended.", beside=output)
+    say(f"Use {result.recommended}: {result.reason}.", beside=output)
 
 
 def _cells(row: ComparedRow) -> Sequence[str]:

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import InvalidParameter
 from . import options
-from .files import DataFile, check_differs, check_model_target, check_table_target
+from .files import DataFile, check_differs, check_model_target, check_table_target, save_model
 from .learning import (
     LEARNING,
     AutoencoderOptions,
@@ -119,9 +119,9 @@ def detect(
 
     write_table(output, detection.to_columns(rows.value))
     if save is not None:
-        detector.save(save)
+        save_model(detector, save)
     found = counted(len(detection.intervals), "interval" if detector.window_ else "anomalous sequence")
-    say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}")
+    say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}", beside=output)
 
 
 def _refuse(given: list[str], problem: str) -> None:

@@ -23,4 +23,4 @@ def embed(
     source = data.read_for(estimator)
     vectors = estimator.transform(source)
     write_vectors(output, source.ids, source.id_name, vectors)
-    say(f"{counted(len(vectors), 'vector')} of {counted(vectors.shape[1], 'value')}: {output}")
+    say(f"{counted(len(vectors), 'vector')} of {counted(vectors.shape[1], 'value')}: {output}", beside=output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -72,10 +72,12 @@ def load_autoencoder(path: Path) -> SequenceAutoencoder:
     return model
 
 
-def check_model_target(path: Path, data: Path) -> None:
-    """Raise InvalidParameter unless a model can be written to path, another file than the data."""
-    _check_folder(path)
-    check_differs(path, data)
+def check_model_target(path: Path, *inputs: Path) -> None:
+    """Raise InvalidParameter unless a model can be written to path, another file than the inputs."""
+    from ..storage.files import check_target
+
+    check_target(path)
+    check_differs(path, *inputs)
 
 
 def check_table_target(path: Path, *inputs: Path) -> None:
@@ -83,7 +85,6 @@ def check_table_target(path: Path, *inputs: Path) -> None:
     from ..storage.tables import check_target
 
     check_target(path)
-    _check_folder(path)
     check_differs(path, *inputs)
 
 
@@ -94,10 +95,14 @@ def check_differs(path: Path, *others: Path) -> None:
             raise InvalidParameter(f"cannot write {path}: it is also read; choose another name")
 
 
-def _check_folder(path: Path) -> None:
-    if path.is_dir():
-        raise InvalidParameter(f"cannot write {path}: it is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise InvalidParameter(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InvalidParameter(f"cannot write {path}: no permission to write in {path.parent}; choose another folder")
+def save_model(model: SequenceAutoencoder | AnomalyDetector, path: Path) -> None:
+    """Save a model that took long to fit: where path cannot be written any more, in the folder of temporary files.
+
+    Raises ModelFileError that names the file that was written instead.
+    """
+    try:
+        model.save(path)
+    except ModelFileError as error:
+        rescued = Path(tempfile.mkdtemp(prefix="seqae-")) / (path.name if path.suffix else f"{path.name}.seqae")
+        model.save(rescued)
+        raise ModelFileError(f"{error}; the model was saved as {rescued} instead") from error

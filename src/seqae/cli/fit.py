@@ -11,7 +11,7 @@ import typer
 from ..model.presets import PRESETS, as_architecture
 from ..parameters import DEFAULTS
 from . import options
-from .files import DataFile, check_differs, check_model_target
+from .files import DataFile, check_differs, check_model_target, save_model
 from .screen import duration, facts, lengths, listed
 from .training import MODEL, REASONS, TRAINING, ModelOptions, TrainingOptions, parameters_of
 
@@ -66,9 +66,9 @@ def fit(
     named = architecture if predicted_steps is None else PRESETS[architecture].predicting(predicted_steps)
     given = parameters_of(model, training) | {"latent_size": latent_size, "random_state": random_state}
     estimator = _estimator(checkpoint, quiet, architecture=named, **given).fit(source, interrupt="keep")
-    estimator.save(output)
+    save_model(estimator, output)
     if not quiet:
-        facts(summary(estimator, source) | {"saved": str(output)})
+        facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
     if estimator.history_.stopped_by == "interrupt":
         raise KeyboardInterrupt(f"training was interrupted; the best model of its whole epochs is saved: {output}")
 

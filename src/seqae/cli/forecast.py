@@ -35,7 +35,7 @@ def forecast(
     source = data.read_for(estimator)
     continuation = run(estimator, source, n_steps)
     _write(output, source, continuation, estimator.vocabulary_)
-    say(f"{counted(n_steps, 'step')} after each of {counted(len(source), 'sequence')}: {output}")
+    say(f"{counted(n_steps, 'step')} after each of {counted(len(source), 'sequence')}: {output}", beside=output)
 
 
 def _write(path: Path, source: Source, continuation: Ragged, vocabulary: tuple[str, ...] | None) -> None:

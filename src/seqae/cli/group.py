@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -33,7 +34,9 @@ class Group(TyperGroup):
 
         previous = signal.signal(signal.SIGTERM, stop)
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
         except SeqaeError as error:
             fail(as_options(str(error), error.parameter, self.options_of(ctx.invoked_subcommand)))
             raise typer.Exit(BAD_INPUT) from error
@@ -51,6 +54,12 @@ class Group(TyperGroup):
                 if isinstance(option, TyperOption) and option.name:
                     found.setdefault(option.name, ("" if command == running else command, option))
         return found
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """Print a warning as one line on stderr."""
+    typer.secho("warning: ", err=True, nl=False, fg=typer.colors.YELLOW, bold=True)
+    typer.echo(" ".join(str(message).split()), err=True)
 
 
 def fail(message: str) -> None:

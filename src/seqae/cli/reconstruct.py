@@ -42,10 +42,10 @@ def reconstruct(
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)
     write_steps(output, source, estimator.reconstruct(source), estimator.vocabulary_)
-    say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}")
+    say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}", beside=output)
     if errors is not None:
         _write_errors(errors, estimator, source)
-        say(f"their errors: {errors}")
+        say(f"their errors: {errors}", beside=output)
 
 
 def _write_errors(path: Path, estimator: SequenceAutoencoder, source: Source) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,16 +12,18 @@ if TYPE_CHECKING:
     from ..sequences.ragged import Ragged
 
 
-def console() -> Console:
-    """The terminal, for results: stdout."""
+def console(*, beside: Path | None = None) -> Console:
+    """The terminal, for results: stdout. beside: the file of the command; where that is stdout, stderr."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    from ..storage.files import is_standard_output
+
+    return Console(highlight=False, stderr=beside is not None and is_standard_output(beside))
 
 
-def say(text: str) -> None:
-    """Print a line without wrapping, so that paths and commands can be copied."""
-    console().print(printable(text), markup=False, soft_wrap=True)
+def say(text: str, *, beside: Path | None = None) -> None:
+    """Print a line without wrapping, so that paths and commands can be copied. beside: as for console()."""
+    console(beside=beside).print(printable(text), markup=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
@@ -30,18 +33,13 @@ def note(text: str) -> None:
     typer.echo(printable(text), err=True)
 
 
-def facts(rows: Mapping[str, str]) -> None:
+def facts(rows: Mapping[str, str], *, beside: Path | None = None) -> None:
     """Print names and values, one pair per line, without wrapping, so that paths can be copied."""
     from rich.text import Text
 
     width = max(len(name) for name in rows) + 2
     for name, text in rows.items():
-        console().print(Text.assemble((name.ljust(width), "cyan"), printable(text)), soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """The text with control characters written out, so that a name in a file cannot steer the terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        console(beside=beside).print(Text.assemble((name.ljust(width), "cyan"), text), soft_wrap=True)
 
 
 def counted(count: int, noun: str) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidParameter, InvalidSequence, SeqaeError, UnreadableFile
 from .archives import read_npy, read_npz
+from .joining import joined
 from .jsonl import read_jsonl
 from .separated import read_csv
 from .source import Layout, Source
@@ -55,19 +54,27 @@ def source_of_file(path: str | os.PathLike[str], layout: Layout) -> Source:
         return reader(path, layout)
 
 
+def source_of_files(paths: Sequence[str | os.PathLike[str]], layout: Layout) -> Source:
+    """The sequences of several files, one after the other. Raises as source_of_file does."""
+    return joined([source_of_file(path, layout) for path in paths], paths)
+
+
+def is_name_of_file(name: str | os.PathLike[str]) -> bool:
+    """Whether a name ends as that of a data file does."""
+    kind = os.fspath(name).lower().removesuffix(".gz").rpartition(".")
+    return bool(kind[0]) and kind[2] in _TEXT_READERS | _BINARY_READERS
+
+
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
     """Add the file to our own errors, and translate errors of other libraries to ours."""
-    import pyarrow as pa
-
-    foreign = (pa.ArrowException, OSError, ValueError, EOFError, KeyError, RuntimeError, OverflowError, MemoryError)
     try:
         yield
     except (InvalidSequence, InvalidParameter, UnreadableFile) as error:
         raise type(error)(f"{path}: {error}", parameter=error.parameter) from error
     except SeqaeError:
         raise
-    except (*foreign, zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
+    except Exception as error:  # a damaged file makes the parsers of other libraries raise whatever they like
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = " ".join(reason.split()) or type(error).__name__
         raise UnreadableFile(
@@ -79,12 +86,18 @@ def _check_exists(path: Path) -> None:
     if path.is_dir():
         raise UnreadableFile("is a folder; pass one of the files in it")
     if not path.exists():
+        if re.match(r"[a-z][a-z0-9+]*:/", str(path), re.IGNORECASE):
+            raise UnreadableFile("is an address, not a file; download it first")
+        if any(sign in path.name for sign in "*?["):
+            raise UnreadableFile("there is no such file, and patterns are not expanded; pass a list of the files")
         if not path.parent.is_dir():
             raise UnreadableFile(f"there is no such file, nor a folder {path.parent}; check the path")
         near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
         raise UnreadableFile(
             f"there is no such file; did you mean {near[0]}?" if near else "there is no such file; check the path"
         )
+    if not path.is_file():
+        raise UnreadableFile("is a pipe or a device; save the data to a file first, with the extension of its kind")
     if path.stat().st_size == 0:
         raise UnreadableFile("is empty; write it again")
 

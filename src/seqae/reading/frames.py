@@ -13,6 +13,7 @@ from .source import VALUE, Layout, Source
 from .table import check_columns, columns_of_fit, source_of_groups, without_index
 
 if TYPE_CHECKING:
+    import narwhals as nw
     import pyarrow as pa
 
 
@@ -34,12 +35,26 @@ def to_table(X: Any) -> pa.Table | None:
             frame = frame.collect()
         if isinstance(frame, nw.Series):
             frame = frame.alias(frame.name or VALUE).to_frame()
-        return frame.to_arrow() if isinstance(frame, nw.DataFrame) else None
+        if not isinstance(frame, nw.DataFrame):
+            return None
+        _refuse_objects(frame)
+        return frame.to_arrow()
     except (pa.ArrowException, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InvalidSequence(
             f"the data frame cannot be read: {reason}; give every column one name and type"
         ) from error
+
+
+def _refuse_objects(frame: nw.DataFrame[Any]) -> None:
+    """polars hands Python objects on as the addresses where they lie."""
+    import narwhals as nw
+
+    if not frame.implementation.is_polars():
+        return
+    for name, kind in frame.schema.items():
+        if kind == nw.Object:
+            raise InvalidSequence(f"column {name!r} is of type Object; cast it to numbers or text, or drop it")
 
 
 def source_of_frames(frames: Sequence[Any], layout: Layout) -> Source | None:

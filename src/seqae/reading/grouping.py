@@ -82,7 +82,7 @@ def arranged_times(column: pa.ChunkedArray, name: str, grouping: Grouping) -> np
     """
     column = _parsed(decoded(column), name)
     refuse_missing(column, name)
-    times = grouping.arrange(column.to_numpy())
+    times = grouping.arrange(_as_times(column, name))
     check_increasing(times, name, grouping)
     return times
 
@@ -133,15 +133,38 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _as_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """Numbers, datetime64 (UTC where there is a zone), or timedelta64 of what a clock shows.
+
+    Raises InvalidSequence for a column of anything else.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_time(kind):
+        return column.cast(pa.time64("us")).cast(pa.int64()).to_numpy().astype("m8[us]")
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64()).to_numpy()
+    is_ordered = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)
+    times = column.to_numpy() if is_ordered else np.zeros(0, object)
+    if times.dtype.kind not in "iufMm":
+        raise InvalidSequence(f"column {name!r} holds {kind}; times must be numbers, dates or times of day")
+    return times
+
+
 def _parsed(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     import pyarrow as pa
 
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return column
-    try:
-        return column.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid as error:
-        raise InvalidSequence(
-            f"column {name!r} holds text that is no date such as 2026-01-31 12:00:00; "
-            f"make it numbers or dates ({str(error).splitlines()[0]})"
-        ) from error
+    kinds = [pa.timestamp(unit, zone) for zone in (None, "UTC") for unit in ("us", "ns")] + [pa.time64("us")]
+    problems = []
+    for kind in kinds:
+        try:
+            return column.cast(kind)
+        except pa.ArrowException as error:
+            problems.append(error)
+    raise InvalidSequence(
+        f"column {name!r} holds text that is no date such as 2026-01-31 12:00:00; "
+        f"make it numbers or dates ({str(problems[0]).splitlines()[0]})"
+    ) from problems[0]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Sequence, ValuesView
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,9 +15,15 @@ from ..errors import InvalidSequence
 from ..sequences.checks import check_values, kept_dtype, to_numpy
 from ..sequences.ragged import Ragged
 from ..sequences.scaling import at_needed_precision, in_float32, spread_of
+from ..sequences.steps import owner_of
+from .arrays import source_of_arrays
+from .notices import notice_values
 from .schema import Schema, with_channels_of
-from .source import Layout, Source, source_of_arrays
+from .source import Layout, Source
 from .vocabulary import with_own_tokens, with_tokens_of
+
+MANY_TOKENS, SPARSEST = 1 << 16, 64
+"""Fewer tokens may have gaps; more must be at least one in so many of the numbers up to the largest."""
 
 
 def read(
@@ -33,7 +40,7 @@ def read(
 
     X: what Ragged.from_any takes; a data frame or series of pandas, polars, pyarrow or another library that narwhals
         knows; a list of data frames, each one sequence; the path of a CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines
-        or .ts file; or a Source, returned as it is.
+        or .ts file, or a list of paths; or a Source, returned as it is.
     id: the column that tells which sequence a row of a long table belongs to. Rows of one id are joined in row order
         wherever they stand; sequences are in the order in which their ids first appear. Without it, the table is one
         series. In an NPZ file, the array with the id of each sequence.
@@ -47,10 +54,13 @@ def read(
         sequence per line. A text is split into its "words" or its "characters"; "auto" takes words if a space parts
         any two. The Source's vocabulary tells what text each token stands for.
 
-    Rows are counted from 0, without the header. Raises InvalidSequence for data that cannot be used, InvalidParameter
-    for a column that does not exist, UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
+    Rows are counted from 0, without the header. Warns (DataWarning) of what looks as if it was meant otherwise: ids and
+    times among the channels, markers of missing values, channels before steps.
+
+    Raises InvalidSequence for data that cannot be used, InvalidParameter for a column that does not exist,
+    UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
     """
-    return read_laid_out(X, Layout(_name(id), _name(time), _names(channels), wide, missing, symbols))
+    return _noticed(read_laid_out(X, Layout(_name(id), _name(time), _names(channels), wide, missing, symbols)), X)
 
 
 def read_laid_out(X: Any, layout: Layout) -> Source:
@@ -61,6 +71,11 @@ def read_laid_out(X: Any, layout: Layout) -> Source:
         from .files import source_of_file
 
         return source_of_file(X, layout)
+    if _are_paths(X):
+        from .files import source_of_files
+
+        return source_of_files(X, layout)
+    X = _opened(X)
     if layout.symbols is not None and _is_list_of_symbols(X):
         from .symbols import source_of_lists
 
@@ -82,14 +97,17 @@ def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, l
     source = read_laid_out(X, replace(layout or Layout(), symbols=symbols, columns=columns))
     _check_lengths(source.ragged)
     if schema is None:
-        source = with_own_tokens(source)
+        source = with_own_tokens(_noticed(source, X))
     else:
         source = with_tokens_of(source, schema.vocabulary, takes_unknown=schema.takes_unknown)
         _check_kind(source.ragged, schema.n_symbols)
         source = with_channels_of(source, schema)
     sequences = source.ragged
     if sequences.is_tokens:
-        return replace(source, ragged=_as_int32(sequences))
+        tokens = _as_int32(sequences)
+        if schema is None:
+            _check_dense(tokens)
+        return replace(source, ragged=tokens)
     if isinstance(X, Ragged):
         check_values(sequences.values, sequences.starts, sequences.lengths, observed=sequences.observed)
     usable = _rounded(sequences, schema)
@@ -109,6 +127,36 @@ def drop_empty(X: Sequence[Any]) -> list[Any]:
 
 
 # -- which reader ----------------------------------------------------------------------------------------------------
+
+
+def _are_paths(X: Any) -> bool:
+    """Whether X is a list of paths: of Path objects, or of texts that all end as names of data files do."""
+    if not isinstance(X, list | tuple) or not X or not isinstance(X[0], str | os.PathLike):
+        return False
+    if all(isinstance(path, os.PathLike) for path in X):
+        return True
+    from .files import is_name_of_file
+
+    return all(isinstance(path, str | os.PathLike) and is_name_of_file(path) for path in X)
+
+
+def _opened(X: Any) -> Any:
+    """X, or the sequences in it where it only looks like a list of sequences.
+
+    Raises InvalidSequence for what would be taken for something else.
+    """
+    kind = type(X)
+    if kind.__name__ == "PackedSequence" and kind.__module__.startswith("torch."):
+        from torch.nn.utils.rnn import unpack_sequence
+
+        return unpack_sequence(X)
+    if isinstance(X, tuple) and kind is not tuple:
+        raise InvalidSequence(f"X is a {kind.__name__}, a tuple of named parts; pass the part that holds the sequences")
+    if isinstance(X, io.IOBase):
+        raise InvalidSequence(f"X is an open file ({kind.__name__}); pass its path, or the data frame read from it")
+    if isinstance(X, Iterator | KeysView | ValuesView | ItemsView):
+        raise InvalidSequence(f"X is a {kind.__name__}, which can be read once only; pass list(X)")
+    return X
 
 
 def _source_of_table(X: Any, layout: Layout) -> Source | None:
@@ -144,6 +192,14 @@ def _names(columns: Iterable[Any] | None) -> tuple[str, ...] | None:
     return tuple(str(column) for column in columns)
 
 
+def _noticed(source: Source, X: Any) -> Source:
+    """The source; warns of suspicious values, where X was read only now."""
+    sequences = source.ragged
+    if not (X is source or X is sequences or sequences.is_tokens) and len(sequences):
+        notice_values(source, spread_of(sequences))
+    return source
+
+
 # -- what every model needs ------------------------------------------------------------------------------------------
 
 
@@ -177,6 +233,21 @@ def _as_int32(sequences: Ragged) -> Ragged:
         if int(sequence.min()) < 0:
             raise InvalidSequence(f"sequence {i} holds token {int(sequence.min())}; tokens are numbers from 0")
     return Ragged.view(values.astype(np.int32, copy=False), sequences.starts, sequences.lengths)
+
+
+def _check_dense(sequences: Ragged) -> None:
+    """Every token up to the largest gets weights of its own, so that a large one among few would need all memory."""
+    values = sequences.values[sequences.step_indices()]
+    highest = int(values.max())
+    if highest < MANY_TOKENS:
+        return
+    n_different = len(np.unique(values))
+    if highest >= SPARSEST * n_different:
+        i, _ = owner_of(int(np.argmax(values)), sequences.lengths)
+        raise InvalidSequence(
+            f"sequence {i} holds token {highest}, but there are only {n_different} different tokens; renumber them "
+            "from 0, or pass them as text, which is numbered by itself"
+        )
 
 
 def _rounded(sequences: Ragged, schema: Schema | None) -> Ragged:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
-from .source import Layout, Source, source_of_arrays
+from .arrays import source_of_arrays
+from .source import Layout, Source
 from .symbols import source_of_lists
 from .table import source_of_table
 from .text import decode, read_bytes

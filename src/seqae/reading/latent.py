@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
-from ..sequences.checks import as_counts, to_numpy
+from ..sequences.checks import MAX_MAGNITUDE, as_counts, to_numpy
 
 MAX_DECODED_STEPS = 2**31
 
@@ -19,10 +19,11 @@ def take_latent(Z: Any, latent_size: int) -> np.ndarray:
         raise InvalidSequence(f"Z must hold real numbers, got dtype {latent.dtype}")
     if latent.ndim != 2 or latent.shape[1] != latent_size:
         raise InvalidSequence(f"Z must be (n_sequences, {latent_size}) as transform() gives, got shape {latent.shape}")
-    is_finite = np.isfinite(latent)
-    if not is_finite.all():
-        i, k = (int(index) for index in np.argwhere(~is_finite)[0])
-        raise InvalidSequence(f"vector {i}, value {k} is {latent[i, k]}; every value of Z must be finite")
+    is_usable = np.abs(latent.astype(np.float64, copy=False)) <= MAX_MAGNITUDE
+    if not is_usable.all():
+        i, k = (int(index) for index in np.argwhere(~is_usable)[0])
+        must = f"be at most {MAX_MAGNITUDE:g} in size" if np.isfinite(latent[i, k]) else "be finite"
+        raise InvalidSequence(f"vector {i}, value {k} is {latent[i, k]}; every value of Z must {must}")
     return np.ascontiguousarray(latent, np.float32)
 
 

@@ -54,8 +54,10 @@ def schema_of(source: Source, n_symbols: int | None) -> Schema:
     return Schema(source.channel_names, n_symbols, source.vocabulary, keeps_float64=keeps_float64)
 
 
-def with_channels_of(source: Source, schema: Schema) -> Source:
-    """The channels that fit() saw, in its order. Where either side has no names, they go by position.
+def with_channels_of(source: Source, schema: Schema, *, of: str = "fit() saw") -> Source:
+    """The channels of the schema, in its order. Where either side has no names, they go by position.
+
+    of: whose channels they are, in words.
 
     Raises InvalidSequence naming the channel that is missing, or telling how many there must be.
     """
@@ -67,13 +69,11 @@ def with_channels_of(source: Source, schema: Schema) -> Source:
     if source.is_named and not are_made_up(wanted):
         missing = next(name for name in wanted if name not in names)
         raise InvalidSequence(
-            f"there is no channel {missing!r}, which fit() saw; the data has {_listed(names)}, and fit() saw "
-            f"{_listed(wanted)}: name the columns as they were in fit()"
+            f"there is no channel {missing!r}, which {of}; the data has {_listed(names)}, and {of} "
+            f"{_listed(wanted)}: name the columns alike"
         )
     if len(names) != len(wanted):
-        raise InvalidSequence(
-            f"X must have {len(wanted)} channels as fit() saw, got {len(names)}; choose the same channels"
-        )
+        raise InvalidSequence(f"X must have {len(wanted)} channels as {of}, got {len(names)}; choose the same channels")
     return source
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,10 @@ def read_csv(path: Path, layout: Layout) -> Source:
     Raises UnreadableFile naming the line that is not UTF-8, has too few or too many fields, or is not a header.
     """
     data = read_bytes(path)
-    first_line = data[: data.find(b"\n")] if b"\n" in data else data
-    delimiter = _delimiter(decode(first_line))
-    header = next(csv.reader([decode(first_line)], delimiter=delimiter))
-    _check_header(header)
+    first_line = decode(data[: data.find(b"\n")] if b"\n" in data else data).removesuffix("\r")
+    delimiter = _delimiter(first_line)
+    header = _header(first_line, delimiter)
+    _check_header(header, layout)
     table = _parse(data, delimiter, header, layout)
     return source_of_table(table, layout)
 
@@ -57,27 +58,43 @@ def _parse(data: bytes, delimiter: str, header: list[str], layout: Layout) -> pa
 
 
 def _delimiter(first_line: str) -> str:
-    """The delimiter that occurs most often in the header."""
-    return max(",;\t|", key=first_line.count)
+    """The delimiter that occurs most often in the header, outside of quotes."""
+    return max(",;\t|", key=re.sub(r'"[^"]*"', "", first_line).count)
 
 
-def _check_header(header: list[str]) -> None:
-    """Refuse a first line of numbers, which would be lost as column names; consecutive integers are names."""
+def _header(first_line: str, delimiter: str) -> list[str]:
     try:
-        numbers = [float(name) for name in header]
+        return next(csv.reader([first_line], delimiter=delimiter))
+    except (csv.Error, StopIteration) as error:
+        raise UnreadableFile(f"line 1 must name the columns; mend it ({error})") from error
+
+
+def _check_header(header: list[str], layout: Layout) -> None:
+    """A first line of measurements would be lost as names; only columns that are numbered in order have such names.
+
+    They are numbered from 0, as pandas numbers them, or, where they are the steps of a wide table, from any number.
+    """
+    try:
+        numbers = [float(name) for name in header if name not in (layout.id, layout.time)]
     except ValueError:
         return
-    if [number - numbers[0] for number in numbers] != list(range(len(numbers))):
+    is_numbered = len(numbers) > 1 and numbers == [numbers[0] + k for k in range(len(numbers))]
+    if not (is_numbered and (layout.wide or numbers[0] == 0)):
         shown = ", ".join(header[:4]) + (", ..." if len(header) > 4 else "")
         raise UnreadableFile(f"line 1 must name the columns, got the numbers {shown}; put a line of names above it")
 
 
 def _fault(text: str, delimiter: str, error: Exception) -> str:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    n_columns = len(next(rows))
-    for row in rows:
-        if row and len(row) != n_columns:
-            return f"line {rows.line_num} must have {n_columns} fields as line 1 has, got {len(row)}; mend that line"
+    try:
+        n_columns = len(next(rows))
+        for row in rows:
+            if row and len(row) != n_columns:
+                return (
+                    f"line {rows.line_num} must have {n_columns} fields as line 1 has, got {len(row)}; mend that line"
+                )
+    except csv.Error as problem:
+        return f"line {rows.line_num} cannot be read ({problem}); mend that line"
     return f"is no valid CSV; export it again ({' '.join(str(error).split())})"
 
 

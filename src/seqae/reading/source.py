@@ -9,8 +9,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from ..errors import InvalidParameter, InvalidSequence
-from ..sequences.checks import as_numbers
+from ..errors import InvalidParameter
 from ..sequences.ragged import Ragged, as_index
 
 ORDINAL = "sequence"
@@ -107,21 +106,6 @@ class Layout:
                 raise InvalidParameter(f"column {name!r} is named twice among id=, time= and channels=; name it once")
 
 
-def source_of_arrays(X: object, layout: Layout) -> Source:
-    """The Source of whatever Ragged.from_any takes; with wide=True, of one (n_sequences, n_steps) array of a channel.
-
-    Raises InvalidParameter for id= and time=, which need named columns.
-    """
-    for name, column in (("id", layout.id), ("time", layout.time)):
-        if column is not None:
-            raise InvalidParameter(
-                f"{name}={column!r} names a column, but X is {type(X).__name__} without named columns; "
-                f"pass a data frame or a table, or leave {name} out"
-            )
-    ragged = _wide(X, layout) if layout.wide else Ragged.from_any(X, missing=layout.missing)
-    return numbered(ragged, layout.channels)
-
-
 def numbered(ragged: Ragged, channel_names: tuple[str, ...] | None = None) -> Source:
     """The Source of sequences without ids. channel_names: (n_channels,); made up if None.
 
@@ -146,10 +130,3 @@ def are_made_up(names: tuple[str, ...]) -> bool:
 @cache
 def _channel_names(n_channels: int) -> tuple[str, ...]:
     return tuple(f"channel_{k}" for k in range(n_channels))
-
-
-def _wide(X: object, layout: Layout) -> Ragged:
-    rows = as_numbers(X, "X")
-    if rows.ndim != 2:
-        raise InvalidSequence(f"with wide=True an array must be (n_sequences, n_steps), got shape {rows.shape}")
-    return Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.missing)

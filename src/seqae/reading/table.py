@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import kept_dtype, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing, time_zone_of
+from .notices import notice_columns
 from .source import ORDINAL, VALUE, Layout, Source
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def source_of_table(table: pa.Table, layout: Layout) -> Source:
 
     Raises InvalidParameter for a column that does not exist, InvalidSequence for what stands in the columns.
     """
+    _check_index(table, layout)
     table = without_index(table, layout)
     check_columns(table, layout)
     if layout.symbols is not None:
@@ -66,12 +69,17 @@ def channel_columns(table: pa.Table, layout: Layout) -> tuple[str, ...]:
     names = names or tuple(name for name in table.column_names if name not in (layout.id, layout.time, *layout.drop))
     if not names:
         raise InvalidSequence("no column is left to be a channel; the table needs one besides id and time")
-    if "" in names:
+    if layout.channels is None and (nameless := next(filter(_is_nameless, names), None)) is not None:
         raise InvalidSequence(
-            "a column has no name, as an index written to CSV has none; "
-            "name the channels with channels=[...], or write the file without its index"
+            f"a column has no name{f' of its own ({nameless!r})' if nameless else ''}, as an index written to CSV has "
+            "none; name the channels with channels=[...], or write the file without its index"
         )
     return names
+
+
+def _is_nameless(name: str) -> bool:
+    """Whether a column has no name, or the one that pandas gives to such columns."""
+    return re.fullmatch(r"|Unnamed: \d+(_level_\d+)?", name) is not None
 
 
 def columns_of_fit(table: pa.Table, layout: Layout) -> tuple[str, ...] | None:
@@ -112,9 +120,22 @@ def without_index(table: pa.Table, layout: Layout) -> pa.Table:
     return table.drop_columns([name for name in index if name in set(table.column_names)])
 
 
+def _check_index(table: pa.Table, layout: Layout) -> None:
+    """Raise InvalidSequence where the levels of a pandas index, which is left out, would tell sequences apart."""
+    levels = (table.schema.pandas_metadata or {}).get("index_columns", ())
+    names = [name for name in levels if isinstance(name, str)]
+    if len(names) > 1 and layout.id is None and not layout.wide:
+        raise InvalidSequence(
+            f"the rows have an index of {len(names)} levels, {', '.join(map(repr, names))}, which would be left out; "
+            f"pass id={names[0]!r} if it tells sequences apart, or reset_index(drop=True) if all rows are one series"
+        )
+
+
 def _long(table: pa.Table, layout: Layout) -> Source:
     grouping = one_series(table.num_rows) if layout.id is None else group(table[layout.id], layout.id)
-    return source_of_groups(table, layout, grouping)
+    source = source_of_groups(table, layout, grouping)
+    notice_columns(table, source.channel_names, layout)
+    return source
 
 
 def _wide(table: pa.Table, layout: Layout) -> Source:
@@ -168,11 +189,12 @@ def _not_numeric(column: pa.ChunkedArray, name: str) -> str:
 
 
 def _is_number(text: object) -> bool:
+    """Whether a value is a number as files spell them: Python also takes 1_000, NAN and full-width digits."""
     try:
         float(text)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError):
         return False
-    return True
+    return not isinstance(text, str) or re.fullmatch(r"\s*[-+.\d]+(e[-+]?\d+)?\s*", text, re.ASCII | re.I) is not None
 
 
 def _suggestion(name: str, names: list[str]) -> str:

@@ -11,6 +11,8 @@ from ..errors import UnreadableFile
 def read_bytes(path: Path) -> bytes:
     """The whole file as UTF-8, decompressed if its name ends in .gz, without a byte order mark.
 
+    Lines that end in a carriage return alone, as on old Macs, end in a line feed.
+
     Raises UnreadableFile if it is empty or cannot be UTF-8.
     """
     data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
@@ -20,6 +22,8 @@ def read_bytes(path: Path) -> bytes:
         at = data.index(b"\0")
         raise UnreadableFile(f"is no text: byte {at}, in line {line_of(data, at)}, is zero; save it as UTF-8 text")
     data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")  # line ends of old Macs
     if not data.strip():
         raise UnreadableFile("is empty; write it again")
     return data

@@ -15,8 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UnreadableFile
-from .source import Layout, Source, source_of_arrays
+from .arrays import source_of_arrays
+from .source import Layout, Source
 from .text import decode, read_bytes
+
+_COMMENTS = ("#", "%")
 
 
 def read_ts(path: Path, layout: Layout) -> Source:
@@ -29,7 +32,11 @@ def read_ts(path: Path, layout: Layout) -> Source:
     if tags.get("timestamps") == "true":
         raise UnreadableFile("has @timeStamps true; only evenly spaced values are read: export them without times")
     is_labelled = "true" in (tags.get("classlabel"), tags.get("targetlabel"))
-    numbered = [(number, line) for number, line in enumerate(lines[first:], first + 1) if line.strip()]
+    numbered = [
+        (number, line)
+        for number, line in enumerate(lines[first:], first + 1)
+        if line.strip() and not line.lstrip().startswith(_COMMENTS)
+    ]
     if not numbered:
         raise UnreadableFile("has no sequences after @data")
     return source_of_arrays([_sequence(line, number, is_labelled) for number, line in numbered], layout)
@@ -40,7 +47,7 @@ def _header(lines: list[str]) -> tuple[dict[str, str], int]:
     tags: dict[str, str] = {}
     for index, line in enumerate(lines):
         words = line.strip().lower().split()
-        if not words or words[0].startswith("#"):
+        if not words or words[0].startswith(_COMMENTS):
             continue
         if words[0] == "@data":
             return tags, index + 1

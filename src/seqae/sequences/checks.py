@@ -258,6 +258,8 @@ def _shortened(value: Any) -> str:
 
 
 def _in_words(dtype: np.dtype) -> str:
+    if dtype.names:
+        return f"records with the fields {', '.join(map(repr, dtype.names[:8]))}; pass a data frame made of them"
     words = {
         "U": "text",
         "S": "bytes",

@@ -47,7 +47,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
     import pyarrow as pa
 
     check_target(path)
-    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    table = pa.table({name: _as_arrow(column) for name, column in columns.items()})
     try:
         with written_whole(path) as file:
             _write(table, file, os.path.splitext(path)[1].lower())
@@ -87,6 +87,16 @@ def write_steps(
     columns = {_free(source.id_name, (*names, time_name)): np.repeat(source.ids, ragged.lengths)}
     columns[time_name] = _times(source, ragged)
     write_table(path, columns | dict(zip(names, columns_of(ragged, vocabulary), strict=True)))
+
+
+def _as_arrow(column: Any) -> pa.Array:
+    """The column for Arrow; what a clock shows, which is timedelta64 in NumPy, as times of day."""
+    import pyarrow as pa
+
+    is_clock = isinstance(column, np.ndarray) and column.dtype.kind == "m" and len(column)
+    if is_clock and column.min() >= np.timedelta64(0) and column.max() < np.timedelta64(1, "D"):
+        return pa.array(column.astype("m8[us]").astype(np.int64)).cast(pa.time64("us"))
+    return pa.array(column)
 
 
 def _write(table: pa.Table, file: IO[bytes], suffix: str) -> None:

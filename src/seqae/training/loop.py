@@ -14,7 +14,7 @@ from ..errors import TrainingDiverged
 from ..model.autoencoder import Autoencoder
 from ..model.draw import Draw
 from ..model.losses import Loss
-from ..recurrence import AdamState, adam_step, kernel_first
+from ..recurrence import AdamState, active_kernel, adam_step, kernel_first
 from .batching import BatchLoader, ordered_batches, shuffled_batches
 from .checkpoint import Checkpoint, Run
 from .flat import FlatParameters
@@ -90,7 +90,7 @@ class _Trainer:
     def run(self) -> History:
         identity = self._identity() if self._checkpoints else {}
         for checkpoint in self._checkpoints:
-            checkpoint.resume(self._state, identity)
+            checkpoint.resume(self._state, identity, self._n_batches)
         self._call("on_train_start", self._settings.max_epochs, self._n_batches, len(self._state.epochs))
         try:
             return self._epochs(identity)
@@ -192,7 +192,13 @@ class _Trainer:
         _add_data(start, self._training)
         if self._validation is not None:
             _add_data(start, self._validation)
-        return {**asdict(self._settings), **asdict(self._loss), "data and initial weights": start.hexdigest()}
+        kernel = active_kernel()
+        return {
+            **asdict(self._settings),
+            **asdict(self._loss),
+            "kernel": kernel,
+            "data and initial weights": start.hexdigest(),
+        }
 
     def _call(self, hook: str, *arguments: object) -> None:
         for callback in self._callbacks:
