@@ -39,7 +39,12 @@ def facts(rows: Mapping[str, str], *, beside: Path | None = None) -> None:
 
     width = max(len(name) for name in rows) + 2
     for name, text in rows.items():
-        console(beside=beside).print(Text.assemble((name.ljust(width), "cyan"), text), soft_wrap=True)
+        console(beside=beside).print(Text.assemble((name.ljust(width), "cyan"), printable(text)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text with control characters written out, so that a name in a file cannot steer the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def counted(count: int, noun: str) -> str:
