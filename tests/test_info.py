@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqae import SequenceAutoencoder
-from seqae.cli.info import description, info
+from seqae.cli.info import info, of_autoencoder
 from seqae.interop.keras import load_keras
 from seqae.model.presets import PRESETS
 
@@ -40,14 +40,14 @@ def fitted(name: str) -> SequenceAutoencoder:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_layers_of_every_preset_are_those_of_its_model(name: str) -> None:
-    told = description(fitted(name))
+    told = of_autoencoder(fitted(name))
     assert (told["encoder"], told["decoder"]) == LAYERS[name]
     assert told["architecture"] == name
     assert ("predictor" in told) == (name == "composite")
 
 
 def test_an_imported_model_tells_its_layers() -> None:
-    told = description(load_keras(Path(__file__).parent / "fixtures" / "keras" / "gru_bidirectional.keras"))
+    told = of_autoencoder(load_keras(Path(__file__).parent / "fixtures" / "keras" / "gru_bidirectional.keras"))
     assert told["encoder"] == "2 layers of 12 and 8 gru units, 1 of them forward and backward"
     assert told["decoder"] == "1 layer of 12 gru units"
 

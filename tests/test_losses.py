@@ -54,6 +54,11 @@ def test_unknown_names_are_refused(kind: str, per: str) -> None:
         Loss(kind, per)
 
 
+def test_what_is_no_loss_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match="loss must be a Loss, got 42"):
+        as_loss(42, of_tokens=False)  # pyright: ignore[reportArgumentType]
+
+
 def test_a_name_is_a_loss_per_step() -> None:
     assert as_loss("mae", of_tokens=False) == Loss("mae", "step")
     assert as_loss(loss := Loss("mse", "sequence"), of_tokens=False) is loss

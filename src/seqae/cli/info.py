@@ -10,8 +10,6 @@ from .screen import counted, duration, facts, listed
 from .training import REASONS
 
 if TYPE_CHECKING:
-    from sklearn.base import BaseEstimator
-
     from ..detection.detector import AnomalyDetector
     from ..estimator import SequenceAutoencoder
     from ..model.interface import Part
@@ -22,26 +20,15 @@ def info(model: options.Model) -> None:
     from ..storage.loading import load
     from ..storage.model_file import read_model_file
 
-    saved = load(model)
-    versions = read_model_file(model).versions
-    written_by = ", ".join(f"{name} {version}" for name, version in versions.items())
+    saved, file = load(model), read_model_file(model)
+    written_by = ", ".join(f"{name} {version}" for name, version in file.versions.items())
     size = f"{model.stat().st_size / 1024:,.0f} KiB"
-    facts({"file": f"{model} ({size})"} | description(saved) | {"written by": written_by})
+    told = {"autoencoder": of_autoencoder, "detector": of_detector}[file.kind](saved)
+    facts({"file": f"{model} ({size})"} | told | {"written by": written_by})
 
 
-def description(saved: BaseEstimator) -> dict[str, str]:
-    """What was saved, as names beside what they are: an autoencoder with its training, alone or in a detector."""
-    from ..detection.detector import AnomalyDetector
-    from ..estimator import SequenceAutoencoder
-
-    if isinstance(saved, SequenceAutoencoder):
-        return _autoencoder(saved)
-    if isinstance(saved, AnomalyDetector):
-        return _detector(saved)
-    return {"kind": type(saved).__name__} | {name: str(value) for name, value in saved.get_params(deep=False).items()}
-
-
-def _detector(detector: AnomalyDetector) -> dict[str, str]:
+def of_detector(detector: AnomalyDetector) -> dict[str, str]:
+    """A detector, as names beside what they are, with its autoencoder."""
     window, limit, threshold = detector.window_, detector.threshold_, str(detector.rule_.threshold)
     model, scored = detector.autoencoder_, detector.scored_channels_
     names = listed(detector.vocabulary_ or detector.channel_names_)
@@ -51,10 +38,11 @@ def _detector(detector: AnomalyDetector) -> dict[str, str]:
         "score": ", ".join(part.score.name for part in detector.scorer_.parts),
         **({} if scored is None else {"scored": listed(tuple(detector.channel_names_[k] for k in scored))}),
         "threshold": threshold if limit is None else f"{limit:.4g}, by {threshold}",
-    } | ({"baseline": str(detector.baseline), "trained on": names} if model is None else _autoencoder(model))
+    } | ({"baseline": str(detector.baseline), "trained on": names} if model is None else of_autoencoder(model))
 
 
-def _autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
+def of_autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
+    """An autoencoder and its training, as names beside what they are."""
     n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
     plan = estimator.architecture
     parts = {"encoder": estimator.model_.encoder, **estimator.model_.decoders}

@@ -12,9 +12,8 @@ from .architecture import Architecture
 from .autoencoder import Autoencoder, Objective
 from .chains.building import build_chain
 from .chains.plan import ChainPlan
-from .conditioning import Attention, Conditioning
 from .convolution import ConvolutionReader, ConvolutionWriter
-from .decoder import RecurrentDecoder
+from .decoder import Attention, Conditioning, RecurrentDecoder
 from .encoder import RecurrentEncoder, size_of_summary
 from .interface import Decoder
 from .latent import LengthCode, LengthHead

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InvalidParameter, InvalidSequence
 from ..recurrence import VALUE_LOSSES, mean_loss
 from ..sequences.ragged import Ragged
+from .plans import check_part
 
 if TYPE_CHECKING:
     import torch
@@ -105,4 +106,7 @@ def as_loss(loss: str | Loss, *, of_tokens: bool) -> Loss:
     """The Loss of that name, reduced per step; "auto" suits tokens or vectors; a Loss is returned as it is."""
     if loss == "auto":
         return Loss("cross_entropy" if of_tokens else "mse")
-    return loss if isinstance(loss, Loss) else Loss(loss)  # pyright: ignore[reportArgumentType]
+    if isinstance(loss, str):
+        return Loss(loss)  # pyright: ignore[reportArgumentType]
+    check_part("loss", loss, Loss)
+    return loss

@@ -86,9 +86,9 @@ def as_sizes(name: str, sizes: object, *, count: int | None = None) -> tuple[int
 
 
 def check_part(name: str, value: object, kind: type) -> None:
-    """Raise InvalidParameter for a part of another kind."""
+    """Raise InvalidParameter for a part of another kind: a user may hand over anything."""
     if not isinstance(value, kind):
-        raise InvalidParameter(f"{name} must be a {kind.__name__}, got {value!r}")
+        raise InvalidParameter(f"{name} must be a {kind.__name__}, got {value!r}", parameter=name)
 
 
 # -- units ------------------------------------------------------------------------------------------------------------

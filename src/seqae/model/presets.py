@@ -24,7 +24,7 @@ from .architecture import (
     TrainingPlan,
     Values,
 )
-from .plans import Plan
+from .plans import Plan, check_part
 
 __all__ = ["PRESETS", "Architecture", "as_architecture"]
 
@@ -115,8 +115,9 @@ conv: strided convolutions over time around the recurrent layers, for long seque
 
 
 def as_architecture(architecture: str | Plan) -> Plan:
-    """The preset of that name; a description is returned as it is. Raises InvalidParameter for an unknown name."""
-    if isinstance(architecture, Plan):  # what a user hands over may be anything
+    """The preset of that name; a description is returned as it is. Raises InvalidParameter for anything else."""
+    if not isinstance(architecture, str):
+        check_part("architecture", architecture, Plan)
         return architecture
     if architecture not in PRESETS:
         raise InvalidParameter(

@@ -12,7 +12,7 @@ from torch.nn import functional
 from ..recurrence import Constant, linear, recur_symbols
 from ..sequences.ragged import Ragged, back_to_back
 from .architecture import Feedback
-from .conditioning import Conditioning, taught
+from .decoder import Conditioning, taught
 from .draw import Draw
 from .interface import Decoder, TrainingData
 from .layers import Embedding, LinearMap, RecurrentLayer, run
