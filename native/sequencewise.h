@@ -1,4 +1,4 @@
-// What is asked of the kernel about whole sequences, without a recurrence; values are float32.
+// What is asked of the kernel about whole sequences and their rows, without a recurrence; values are float32.
 #pragma once
 #include <cstdint>
 
@@ -63,6 +63,13 @@ struct StatisticsProblem {
     float* out = nullptr;  // (n, 6 n_channels + 1)
 };
 
+template <class T>
+struct AffineProblem {
+    std::int64_t n = 0, n_inputs = 0, n_outputs = 0;
+    const T *x = nullptr, *matrix = nullptr, *offset = nullptr;  // (n, n_inputs), (n_inputs, n_outputs), (n_outputs)
+    T* out = nullptr;                                            // (n, n_outputs)
+};
+
 struct SequencewiseOperations {
     void (*grid_read)(const CurveProblem&, int n_threads);
     void (*grid_write)(const CurveProblem&, int n_threads);
@@ -71,6 +78,8 @@ struct SequencewiseOperations {
     void (*convolution_shares)(const ConvolutionProblem&, int n_threads);
     void (*convolution_outputs)(const ConvolutionProblem&, int n_threads);
     void (*statistics)(const StatisticsProblem&, int n_threads);
+    void (*affine_float)(const AffineProblem<float>&, int n_threads);
+    void (*affine_double)(const AffineProblem<double>&, int n_threads);
 };
 
 }  // namespace seqae

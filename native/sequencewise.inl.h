@@ -24,6 +24,7 @@ namespace {
 #include "channels.inl.h"
 #include "curves.inl.h"
 // after channels.inl.h
+#include "affine.inl.h"
 #include "convolutions.inl.h"
 }  // namespace
 
@@ -32,6 +33,7 @@ namespace {
 
 extern const SequencewiseOperations SEQAE_JOIN(SEQAE_KERNEL, sequencewise);
 const SequencewiseOperations SEQAE_JOIN(SEQAE_KERNEL, sequencewise) = {
-    grid_read, grid_write, grid_gram, resample, convolution_shares, convolution_outputs, statistics};
+    grid_read, grid_write, grid_gram, resample, convolution_shares, convolution_outputs, statistics,
+    affine<float>, affine<double>};
 
 }  // namespace seqae

@@ -167,6 +167,18 @@ void statistics(Values values, Observed observed, Counts starts, Counts lengths,
     operations.statistics(p, n_threads);
 }
 
+template <class T, void (*SequencewiseOperations::*operation)(const AffineProblem<T>&, int)>
+void affine(Array<const T, 2> x, Array<const T, 2> matrix, Array<const T, 1> offset, Array<T, 2> out, int n_threads) {
+    const AffineProblem<T> p{std::int64_t(x.shape(0)), std::int64_t(x.shape(1)), std::int64_t(matrix.shape(1)), x.data(),
+                             matrix.data(), offset.data(), out.data()};
+    require(matrix.shape(0) == x.shape(1) && offset.shape(0) == matrix.shape(1) && out.shape(0) == x.shape(0) &&
+                out.shape(1) == matrix.shape(1),
+            "matrix must be (n_inputs, n_outputs), offset (n_outputs,), and out (n, n_outputs)");
+    const SequencewiseOperations& operations = active_operations();
+    const nb::gil_scoped_release release;
+    (operations.*operation)(p, n_threads);
+}
+
 }  // namespace
 
 void add_sequencewise(nb::module_& m) {
@@ -181,6 +193,10 @@ void add_sequencewise(nb::module_& m) {
     m.def("convolution_quantiles", &convolution_quantiles, "values"_a, "observed"_a.none(), "starts"_a, "lengths"_a,
           "dilations"_a, "channels"_a, "n_biases"_a, "is_standardised"_a, "samples"_a, "probabilities"_a, "quantiles"_a,
           "n_threads"_a);
+    m.def("affine", &affine<float, &SequencewiseOperations::affine_float>, "x"_a.noconvert(), "matrix"_a.noconvert(),
+          "offset"_a.noconvert(), "out"_a.noconvert(), "n_threads"_a);
+    m.def("affine", &affine<double, &SequencewiseOperations::affine_double>, "x"_a.noconvert(), "matrix"_a.noconvert(),
+          "offset"_a.noconvert(), "out"_a.noconvert(), "n_threads"_a);
     m.def("statistics", &statistics, "values"_a, "observed"_a.none(), "starts"_a, "lengths"_a, "out"_a, "n_threads"_a);
 }
 

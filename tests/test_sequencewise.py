@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seqae import recurrence
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.recurrence import native, sequencewise
 from seqae.recurrence.sequencewise import Convolutions
@@ -179,6 +180,34 @@ def test_of_many_outputs_a_regular_sample_counts(kernel: str) -> None:
         assert quantile == pytest.approx(ordered[int(0.3 * 16_383)], abs=1e-4)
 
 
+@every_kernel
+@some
+@given(n=st.integers(0, 9), n_inputs=st.integers(0, 40), n_outputs=st.integers(0, 150), is_double=st.booleans())
+def test_affine_is_a_product_and_an_offset(kernel: str, n: int, n_inputs: int, n_outputs: int, is_double: bool) -> None:
+    rng = np.random.default_rng(n)
+    shapes = (n, n_inputs), (n_inputs, n_outputs), (n_outputs,)
+    x, matrix, offset = (rng.normal(size=shape).astype(np.float64 if is_double else np.float32) for shape in shapes)
+    found = sequencewise.affine(x, matrix, offset)
+    assert found.dtype == x.dtype
+    np.testing.assert_allclose(found, x @ matrix + offset, atol=1e-12 if is_double else 1e-4)
+    for i in range(n):
+        assert sequencewise.affine(x[[i]], matrix, offset).tobytes() == found[i].tobytes()
+
+
+@pytest.mark.skipif(not native.kernels(), reason="the native kernel is not built")
+def test_affine_has_the_bits_of_linear_and_threads_change_none() -> None:
+    rng = np.random.default_rng(0)
+    x, matrix, offset = (rng.normal(size=shape) for shape in ((500, 70), (70, 90), (90,)))
+    wanted = recurrence.linear(torch.from_numpy(x), torch.from_numpy(matrix).t(), torch.from_numpy(offset)).numpy()
+    n_threads = torch.get_num_threads()
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            assert sequencewise.affine(x, matrix, offset).tobytes() == wanted.tobytes()
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 def functions(n_channels: int) -> dict[str, Callable[[Ragged], list[np.ndarray]]]:
     """Each of the functions as one of sequences alone, giving arrays with a row for each sequence."""
     calls: dict[str, Callable[[Ragged], list[np.ndarray]]] = {
@@ -245,6 +274,9 @@ def test_what_does_not_fit_is_refused() -> None:
         sequencewise.convolution_quantiles(x, two, np.full(168, 2.0))
     with pytest.raises(InvalidParameter, match="n_points"):
         sequencewise.grid_read(x, 0)
+    for matrix in (np.zeros((3, 1)), np.zeros((2, 1), int)):
+        with pytest.raises(InvalidParameter, match="x, matrix and offset"):
+            sequencewise.affine(np.zeros((4, 2), matrix.dtype), matrix, np.zeros(1, matrix.dtype))
     with pytest.raises(InvalidParameter, match="one for each length"):
         sequencewise.grid_write(np.zeros((2, 3, 1)), np.array([4]))
     for parts in (([0], 1, [1]), ([1], 0, [1]), ([1], 1, [0]), ([1, 2], 1, [1])):

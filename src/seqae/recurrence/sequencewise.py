@@ -1,7 +1,8 @@
 """The part of the kernel boundary that takes whole sequences at once, without a recurrence: NumPy in, NumPy out.
 
 All functions read float32 sequences wherever they lie in memory. What a sequence gives has the same bits alone and in
-company, for any number of threads, and on every kernel, the reference included: sums have one fixed order.
+company, for any number of threads, and on every kernel, the reference included (but for affine()): sums have one fixed
+order.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "N_KERNELS",
     "N_TAPS",
     "Convolutions",
+    "affine",
     "convolution_quantiles",
     "convolution_shares",
     "grid_gram",
@@ -134,6 +136,24 @@ def statistics(sequences: Ragged) -> np.ndarray:
     return _backend().statistics(_checked(sequences))
 
 
+def affine(x: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """x matrix + offset. The bits of a row depend on that row, matrix and offset alone.
+
+    Sums start with the offset and go through the inputs in their order. Instruction sets that have one use a fused
+    multiply-add, rounded once; scalar and reference round twice.
+    x: (n, n_inputs); matrix: (n_inputs, n_outputs); offset: (n_outputs,), all float32 or all float64.
+    Returns (n, n_outputs) of that type.
+    """
+    dtype = np.result_type(x, matrix, offset)
+    if dtype not in (np.float32, np.float64) or x.shape[1:] != matrix.shape[:1] or offset.shape != matrix.shape[1:]:
+        raise InvalidParameter(
+            "x, matrix and offset must be (n, k), (k, m) and (m,), float32 or float64, "
+            f"got {x.shape}, {matrix.shape} and {offset.shape}, {dtype}"
+        )
+    x, matrix, offset = (np.ascontiguousarray(part, dtype) for part in (x, matrix, offset))
+    return _backend().affine(x, matrix, offset)
+
+
 class _Backend(Protocol):
     """What both backends compute, of arguments that were checked."""
 
@@ -148,6 +168,7 @@ class _Backend(Protocol):
         self, sequences: Ragged, convolutions: Convolutions, probabilities: np.ndarray, steps: np.ndarray
     ) -> np.ndarray: ...
     def statistics(self, sequences: Ragged) -> np.ndarray: ...
+    def affine(self, x: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray: ...
 
 
 def _backend() -> _Backend:

@@ -67,6 +67,13 @@ def statistics(sequences: Ragged) -> np.ndarray:
     return out
 
 
+def affine(x: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """See seqae.recurrence.sequencewise.affine."""
+    out = np.empty((len(x), matrix.shape[1]), x.dtype)
+    extension().affine(x, matrix, offset, out, n_kernel_threads())
+    return out
+
+
 def _parts(sequences: Ragged) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
     return sequences.values, sequences.observed, sequences.starts, sequences.lengths
 

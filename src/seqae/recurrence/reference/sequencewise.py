@@ -93,6 +93,14 @@ def statistics(sequences: Ragged) -> np.ndarray:
     return out
 
 
+def affine(x: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """See seqae.recurrence.sequencewise.affine."""
+    out = np.tile(offset, (len(x), 1))
+    for column, row in zip(x.T, matrix, strict=True):
+        out += column[:, None] * row
+    return out
+
+
 def _places(lengths: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each step: its sequence, the grid point before it, and its weight for the one after it.
 
