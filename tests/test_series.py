@@ -12,6 +12,7 @@ from seqae.detection.period import choose_window
 from seqae.detection.series import (
     Series,
     StepMeans,
+    as_window,
     split_at_gaps,
     split_normal,
     split_sequences,
@@ -139,3 +140,16 @@ def test_too_little_data_is_named() -> None:
         split_sequences(Series(series(5)), 0.2, seed=0)
     with pytest.raises(InvalidSequence, match="window=10 is too long"):
         split_series(Series(series(25)), 0.2, 0, window=10)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [([1000] * 3, None), ([1001, 20], 100), ([400], 100), ([3, 7], None), ([5000] * 9, 100)],
+)
+def test_several_short_sequences_are_judged_whole(lengths: list[int], expected: int | None) -> None:
+    found = as_window("auto", Ragged.from_any([np.ones((n, 1)) for n in lengths]), 1)
+    assert found == expected
+    assert as_window(None, series(400), 1) is None
+    tokens = Ragged.from_tokens([np.zeros(n, int) for n in (2000, 2000)])
+    assert as_window("auto", tokens, 1) is None
+    assert as_window("auto", tokens[:1], 1) is not None

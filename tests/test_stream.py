@@ -120,3 +120,17 @@ def test_one_channel_takes_numbers() -> None:
     made = AnomalyDetector(model, window=10, verbose=False, random_state=0).fit([wave(200)[:, :1]])
     stream = Stream(made)
     assert np.isfinite([stream.push(float(value)) for value in wave(12)[:, 0]][9:]).all()
+
+
+def test_digits_that_float32_lacks_are_kept() -> None:
+    """A counter beside a wave: both are exact in float64 alone."""
+    x = np.stack([1.7e9 + np.arange(400), wave(400)[:, 0]], axis=1).astype(np.float64)
+    x[:, 0] += 0.3 * np.sin(np.arange(400))
+    made = AnomalyDetector(baseline="pca", window=WINDOW, verbose=False, random_state=0).fit([x])
+    assert made.learnt_.setting.is_exact
+    stream, broken = Stream(made), x[:60].copy()
+    broken[40:, 0] += 30
+    scores = np.array([stream.push(step) for step in broken])[WINDOW - 1 :]
+    expected = [of_window(made, broken[end - WINDOW : end]) for end in range(WINDOW, 61)]
+    assert_same(scores, np.array(expected))
+    assert scores[21:].max() > 1.5 * scores[:20].max()
