@@ -1,4 +1,4 @@
-"""The detectors that the benchmarks compare, and one run of each for every seed."""
+"""The detectors of the benchmarks, and one run of each for every seed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def methods(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detec
 
 
 def predicting(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detector: Any) -> dict[str, Method]:
-    """A composite autoencoder that predicts the steps before and after (AER, Wong et al. 2022), by these alone."""
+    """A composite autoencoder that predicts the steps before and after (AER, Wong et al. 2022), scored by these."""
     composite = Architecture(training=TrainingPlan(task=Composite(after=1, before=1)))
 
     def made(seed: int) -> AnomalyDetector:

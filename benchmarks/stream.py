@@ -1,4 +1,4 @@
-"""What streaming costs: a step of one stream beside encoding and decoding its window, and 10,000 streams at once.
+"""Cost of streaming: a step of one stream beside encoding and decoding its window, and 10,000 streams at once.
 
 64 units, 32 values, windows of 100 steps of 4 channels; medians.
 """

@@ -176,7 +176,7 @@ double adam_step(nb::handle parameters, nb::handle gradient, nb::handle first, n
 
 NB_MODULE(_native, m) {
     using namespace seqae;
-    nb::set_leak_warnings(false);  // autograd graphs that are alive when the interpreter ends are no fault
+    nb::set_leak_warnings(false);  // autograd graphs may be alive when the interpreter ends
     m.doc() = "The compiled kernel; call it through seqae.recurrence.";
     m.def("kernels", &kernels, "Instruction sets that are built in and run on this machine, best first.");
     nb::enum_<CellKind>(m, "CellKind").value("lstm", CellKind::lstm).value("gru", CellKind::gru);
@@ -205,7 +205,7 @@ NB_MODULE(_native, m) {
         .def_prop_ro("n_states", &Recurrence::n_states, "Tensors in a layer's state.")
         .def_prop_ro("n_sequences", &Recurrence::n_sequences)
         .def_prop_ro("n_steps", &Recurrence::n_steps);
-    m.def("forced_kernel", &forced_kernel, "What SEQAE_KERNEL says; empty where it is not set.");
+    m.def("forced_kernel", &forced_kernel, "The value of SEQAE_KERNEL; empty if it is not set.");
     m.def("gather", &gather, nb::arg("values"), nb::arg("observed").none(), nb::arg("starts"),
           nb::arg("lengths"), nb::arg("centre"), nb::arg("scale"), nb::arg("out"), nb::arg("observed_out").none(),
           nb::arg("n_threads"));

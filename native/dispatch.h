@@ -35,13 +35,13 @@ struct Kernel {
     }
 };
 
-// Those built in that this machine can run, best first.
+// Instruction sets that are built in and that this machine can run, best first.
 std::span<const Kernel* const> runnable_kernels();
 
-// What SEQAE_KERNEL says; empty where it is not set.
+// The value of SEQAE_KERNEL; empty if it is not set.
 const char* forced_kernel();
 
-// The forced one, else the best. Throws std::invalid_argument where it cannot run here.
+// The forced one, else the best. Throws std::invalid_argument if it cannot run here.
 const Kernel& active_kernel();
 
 }  // namespace seqae

@@ -1,4 +1,4 @@
-// A tile through all its steps: the whole stack of layers and the readout, step by step.
+// The forward pass of a tile: the stack of layers and the readout, step by step.
 
 template <class T>
 struct Packed {

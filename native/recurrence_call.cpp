@@ -139,7 +139,7 @@ void Recurrence::backward_of(nb::tuple tensors, nb::handle output_gradient, nb::
     Tape tape = std::exchange(tape_, Tape());
     const bool is_first = std::exchange(is_kept_, false);
     const nb::gil_scoped_release release;
-    // the backward pass writes over what was kept: a second one, with retain_graph, computes it again
+    // the backward pass overwrites the tape: a second one, with retain_graph, runs forward again
     if (!is_first) kernel_.of<T>().forward(p, tape, true, n_threads);
     kernel_.of<T>().backward(p, g, tape, n_threads);
 }

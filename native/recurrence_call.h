@@ -1,4 +1,4 @@
-// One recurrence from Python: reads its tensors, runs it forward, and keeps what backward() needs.
+// One recurrence called from Python: reads its tensors, runs forward, and stores what backward() needs.
 #pragma once
 #include <nanobind/nanobind.h>
 

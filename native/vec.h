@@ -1,4 +1,4 @@
-// One vector type per instruction set and float type, with one vocabulary: this is all that the kernel knows of a CPU.
+// One vector type per instruction set and float type, with the same operations. Nothing else depends on the CPU.
 // Included inside the namespace of the instruction set that SEQAE_AVX512, SEQAE_AVX2, SEQAE_NEON or SEQAE_SCALAR names.
 //
 //   load store broadcast | + - * / | fma(a, b, c) = a * b + c, rounded once | min max: the second argument where NaN

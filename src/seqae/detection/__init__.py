@@ -1,1 +1,1 @@
-"""What autoencoders are for: each task wraps an estimator, none inherits from it."""
+"""Anomaly detection with fitted autoencoders and linear baselines."""

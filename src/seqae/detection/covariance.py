@@ -1,4 +1,4 @@
-"""Mahalanobis distances of error vectors, by the mean and covariance of those of normal data."""
+"""Mahalanobis distances of error vectors, with mean and covariance from normal data."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Mahalanobis(Measure):
         return known_mean(scores, lengths)
 
     def size(self) -> float:
-        """It has no units."""
+        """1: the score has no units."""
         return 1.0
 
     def to_arrays(self) -> Mapping[str, np.ndarray]:
@@ -58,11 +58,11 @@ class Mahalanobis(Measure):
 
 
 def fit_mahalanobis(errors: np.ndarray) -> Mahalanobis:
-    """Mean and full covariance of the error vectors of held-out normals, shrunk as Ledoit & Wolf (2004) derive.
+    """Mean and full covariance of held-out error vectors, with the shrinkage of Ledoit & Wolf (2004).
 
-    errors: (n, n_columns), NaN where unknown: what is known of each column and pair counts, and a column of which
-    nothing is has the mean and variance of the others. Any errors give a covariance that can be inverted: beside the
-    shrinkage, each variance gets at least a millionth of the mean one.
+    errors: (n, n_columns), NaN where unknown. Each column and pair uses its known values; a column without any gets the
+    mean and variance of the others. The covariance can always be inverted: beside the shrinkage, each variance is
+    increased by a millionth of the mean one.
     """
     from scipy.linalg import solve_triangular
     from sklearn.covariance import ledoit_wolf
@@ -87,15 +87,15 @@ def fit_mahalanobis(errors: np.ndarray) -> Mahalanobis:
 
 
 def _mean_of_known(rows: np.ndarray) -> np.ndarray:
-    """Of each column; where nothing of it is known, the mean of the others. rows: (n, n_columns), NaN where unknown."""
+    """The mean of each column; if unknown, the mean of the others. rows: (n, n_columns), NaN where unknown."""
     count = (~np.isnan(rows)).sum(axis=0)
     mean = np.divide(np.nansum(rows, axis=0), count, out=np.zeros(rows.shape[1]), where=count > 0)
     return np.where(count > 0, mean, mean[count > 0].mean())
 
 
 def _covariance_of_known(centred: np.ndarray, is_known: np.ndarray) -> np.ndarray:
-    """Each pair of columns from the rows that know both, shrunk as if all were known, and the nearest one without
-    negative variances. centred: (n, n_columns), 0 where unknown.
+    """Covariance of each pair of columns over rows where both are known, shrunk as if all were known, and projected
+    to the nearest one without negative variances. centred: (n, n_columns), 0 where unknown.
     """
     from sklearn.covariance import ledoit_wolf_shrinkage
 

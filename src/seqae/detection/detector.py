@@ -1,4 +1,4 @@
-"""AnomalyDetector: what does not look like the normal data it was fitted on."""
+"""AnomalyDetector: find what differs from normal data."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from .storage import Learnt, pack, unpack
 from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
 
 ANY_SYMBOL = 2**31
-"""Above all tokens: a detector takes symbols that fit() never saw, which are what it looks for."""
+"""Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
 
 SAVED = ("window", "stride", "score", "baseline", "scored_channels", "held_out_fraction", "random_state")
-"""The parameters that a file holds; verbose belongs to a process, the others are learnt."""
+"""The parameters that are saved."""
 
 KNOWN_DATA = (
     "the limit was learnt from these data, so that by design few of them lie above it, whatever they hold: judge other "
@@ -55,37 +55,37 @@ KNOWN_DATA = (
 class AnomalyDetector(OutlierMixin, BaseEstimator):
     """Finds sequences, or steps of long series, that an autoencoder of normal data does not reproduce.
 
-    Part of the normal data is held out: training never sees it, and what is usual, mu and S of the Mahalanobis score,
-    and the threshold come from it. Errors are measured by what is usual for their channel, so that none outweighs.
+    Part of the normal data is held out from training. Error scales, mean and covariance of the Mahalanobis score, and
+    the threshold come from it. Errors are divided by the scale of their channel, so that no channel dominates.
 
     Parameters:
-    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: one with its defaults); wrapped as
-        sklearn.frozen.FrozenEstimator(ae) a fitted one is kept as it is, and X of fit() must then be new to it.
-    window: None judges whole sequences; a number of steps judges every step of long series, through windows of so many
-        steps that never span a gap in the times. "auto" judges several sequences whole, if they are of tokens or none
-        is longer than 1000 steps, and else takes the series' period.
-    stride: steps from one window to the next; every step is in about window / stride of them, and gets their mean.
-    score: a name, or a tuple of names, joined as the geometric mean of part / its held-out median. Errors weigh by the
-        inverse of their held-out mean square, the best one 1. Of an autoencoder "error", "mahalanobis", "latent",
-        "prediction", "combined"; beside it "linear", "nearest"; of tokens "ngram", "symbols", "pairs": what each is
-        stands in seqae.detection.evidence. "auto" is ("error", "linear", "nearest"), or ("error", "latent") for whole
-        sequences of different lengths, or ("error", "ngram", "symbols", "pairs") for tokens.
+    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: one with its defaults). A fitted one that is
+        wrapped as sklearn.frozen.FrozenEstimator(ae) is not trained again; X of fit() must then be new to it.
+    window: None judges whole sequences; a number of steps judges every step of long series, through windows of that
+        length, none of which spans a gap in the times. "auto" is None for several sequences of tokens or of at most
+        1000 steps, else the period of the series.
+    stride: steps from one window to the next; a step's score is the mean over its window / stride windows.
+    score: a name, or a tuple of names, joined by the weighted geometric mean of score / held-out median. The weight of
+        an error is the inverse of its held-out mean square, scaled to 1 for the best. Of an autoencoder "error",
+        "mahalanobis", "latent", "prediction", "combined"; beside it "linear", "nearest"; of tokens "ngram", "symbols",
+        "pairs"; for definitions see seqae.detection.evidence. "auto" is ("error", "linear", "nearest"), or ("error",
+        "latent") for whole sequences of different lengths, or ("error", "ngram", "symbols", "pairs") for tokens.
     threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic", a Threshold, a number, or None.
-    baseline: "pca" takes principal components of windows in the place of the autoencoder, all else being the same;
-        "ngram", of tokens, the counts of n-grams.
+    baseline: "pca" uses principal components of windows instead of the autoencoder, with the same scoring;
+        "ngram", for tokens, uses counts of n-grams.
     scored_channels: names or numbers of the channels whose errors, distances and shares count; None is all. The
-        autoencoder and "linear" read all of them, "nearest" compares the scored ones alone; "latent" is of all at once.
+        autoencoder and "linear" read all channels, "nearest" compares the scored ones only; "latent" needs all.
     held_out_fraction: of the normal data; whole sequences, or the end of a long series after a gap of one window.
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
-    What is anomalous has a high anomaly_score, a low score_samples, a negative decision_function, and the label -1 from
-    predict, as in scikit-learn; normal is 1. In the labels y that are given, anomalous is 1 and normal is 0.
-    Of whole sequences these are arrays, (n_sequences,); of steps, each is a Ragged with one channel.
+    Anomalies have a high anomaly_score, a low score_samples, a negative decision_function and, from predict, the label
+    -1, as in scikit-learn; normal is 1. In labels y passed to fit, anomalous is 1 and normal is 0.
+    Results are arrays (n_sequences,) for whole sequences, and Ragged with one channel for steps.
 
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score) and offset_ = -threshold_,
-    both of the present threshold, rule_ (by what it judges), held_out_scores_, n_channels_, channel_names_, vocabulary_
-    (as the autoencoder's), scored_channels_ (their numbers, or None), learnt_ (all of it, as a value).
+    both of the present threshold, rule_ (threshold and limit), held_out_scores_, n_channels_, channel_names_,
+    vocabulary_ (of the autoencoder), scored_channels_ (their numbers, or None), learnt_ (all of it, as a value).
     """
 
     learnt_: Learnt
@@ -119,8 +119,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn what is normal.
 
-        X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for sequences that are
-        anomalous: nothing but an "fbeta" threshold is learnt from them. Raises InvalidSequence or InvalidParameter.
+        X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for anomalous
+        sequences, which only an "fbeta" threshold uses. Raises InvalidSequence or InvalidParameter.
         """
         threshold, (stride, fraction) = as_threshold(self.threshold), self._checked()
         source = self._taken(X)
@@ -141,9 +141,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def fit_held_out(self, X: Any) -> Self:
-        """As fit() of an autoencoder that is given as FrozenEstimator, but all of X is what training never saw.
+        """As fit() with an autoencoder in a FrozenEstimator, but all of X is held out.
 
-        X: whole normal sequences. Only scores that need nothing else can be learnt so: "error", "mahalanobis",
+        X: whole normal sequences. Only for scores that need no training data: "error", "mahalanobis",
         "prediction", "combined". Raises InvalidParameter for the others.
         """
         if not isinstance(self.autoencoder, FrozenEstimator) or self.window not in (None, "auto") or self.baseline:
@@ -160,10 +160,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def fit_threshold(self, X: Any, y: Any = None) -> Self:
-        """Learn the threshold anew, from data that the detector was not fitted on; the scores stay as they are.
+        """Learn the threshold again, from data that the detector was not fitted on; scores do not change.
 
         y: None if all of X is normal; else labels, 1 for anomalous: (n_sequences,) for whole sequences, one vector per
-        series for windows. Only an "fbeta" threshold looks at what is labelled anomalous, the others leave it out.
+        series for windows. Only an "fbeta" threshold uses anomalous data.
         """
         source = self._take(X)
         threshold, lengths = as_threshold(self.threshold), source.ragged.lengths
@@ -177,7 +177,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def _taken(self, X: Any) -> Source:
-        """Normal data, as the autoencoder that is given takes it."""
+        """Normal data, read as the autoencoder takes them."""
         if self.baseline or self.autoencoder is None:
             return take(X, takes_symbols=self.baseline == "ngram")
         given = _estimator_of(self.autoencoder)
@@ -196,7 +196,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         split: Split,
         source: Source,
     ) -> None:
-        """Evidence from the windows that model was trained on, and what is usual of it; not yet a rule."""
+        """Fit evidence on the training windows, and the scorer on held-out data; not yet a rule."""
         fitted = None if model is None else model.to_fitted()
         if model is not None:
             seen = Trained(model.model_, model.loss_, model.scaling_, model.shape_.n_symbols)
@@ -214,7 +214,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.scored_channels_, self.vocabulary_ = learnt.setting.channels, learnt.vocabulary
 
     def _learn_rule(self, threshold: Threshold, anomalous: Ragged) -> None:
-        """From the held-out normal scores, and where labels are needed those of whole sequences that are anomalous."""
+        """Learn the rule from held-out normal scores and, if labels are used, scores of anomalous sequences."""
         labelled = None
         if threshold.learns_from_labels and len(anomalous) and self.window_ is None:
             labelled = self._scores(Source(anomalous, np.arange(len(anomalous)), None, self.channel_names_))
@@ -234,7 +234,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return check_count("stride", self.stride), fraction
 
     def _fitted_autoencoder(self, windows: Ragged, source: Source, seed: int) -> SequenceAutoencoder:
-        """A fitted copy; what is given as FrozenEstimator is kept as it is."""
+        """A fitted copy; one in a FrozenEstimator is used unchanged."""
         suited = "tokens" if windows.is_tokens else DEFAULTS.architecture
         given = SequenceAutoencoder(suited, verbose=self.verbose) if self.autoencoder is None else self.autoencoder
         estimator = _estimator_of(given)
@@ -244,12 +244,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return seeded_copy(estimator, None if self.random_state is None else seed).fit(numbered)
 
     def anomaly_score(self, X: Any) -> Any:
-        """Higher is more anomalous: (n_sequences,), or with windows a Ragged of one channel, a number for each step."""
+        """Anomaly scores, higher is more anomalous: (n_sequences,), or with windows a Ragged with one channel."""
         source = self._take(X)
         return self._shaped(self._scores(source), source)
 
     def score_samples(self, X: Any) -> Any:
-        """Minus anomaly_score: higher is more normal."""
+        """Negative anomaly_score: higher is more normal."""
         source = self._take(X)
         return self._shaped(-self._scores(source), source)
 
@@ -260,14 +260,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self._shaped(rule.for_scores(found).single() - found, source)
 
     def predict(self, X: Any) -> Any:
-        """-1 for what is anomalous, 1 for the rest; what was not observed at all counts as normal.
+        """-1 for anomalous, 1 for normal; what was not observed at all counts as normal.
 
-        Warns where the limit was learnt from these very data. Raises NotFitted where there is no limit.
+        Warns if the limit was learnt from the same data. Raises NotFitted if there is no limit.
         """
         source = self._take(X)
         rule = self._rule(source)
         if rule.threshold.marks_nothing:
-            rule.single()  # says why not
+            rule.single()  # raises NotFitted with the reason
         found = self._scores(source)
         rule = rule.for_scores(found)
         parts = [found] if self.window_ is None else np.split(found, starts_of(source.ragged.lengths)[1:])
@@ -275,11 +275,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self._shaped(np.where(is_marked, -1, 1), source)
 
     def fit_predict(self, X: Any, y: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """fit() and predict() of the same data, which warns that the limit was learnt from them."""
+        """fit() and predict() on the same data; warns that the limit was learnt from them."""
         return self.fit(X, y).predict(X)
 
     def detect(self, X: Any) -> Detection:
-        """Scores of all steps and the intervals above the threshold; a sequence that is judged whole is one interval.
+        """Scores of all steps, and the intervals above the threshold; an anomalous whole sequence is one interval.
 
         Without a threshold there are no intervals. Warns as predict() does.
         """
@@ -292,7 +292,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return find_intervals(self.scorer_, source, self._read(source), rule.marks, scored_names)
 
     def _rule(self, source: Source) -> Rule:
-        """By what to judge; warns where it was learnt from source."""
+        """The rule for source; warns if it was learnt from it."""
         rule = self.rule_
         if rule.data and rule.data == fingerprint_of(source.ragged):
             warnings.warn(KNOWN_DATA, UserWarning, stacklevel=3)
@@ -300,7 +300,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     @property
     def rule_(self) -> Rule:
-        """By what it judges now; where the threshold was set after fit(), what the held-out scores say about it."""
+        """The present rule; if the threshold was set after fit(), learnt from the held-out scores."""
         learnt, threshold = self._fitted(), as_threshold(self.threshold)
         check_suits(threshold, self.window_)
         if threshold == learnt.rule.threshold:
@@ -309,17 +309,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     @property
     def threshold_(self) -> float | None:
-        """The limit on anomaly_score of what is judged alone; None where the present threshold gives none."""
+        """The limit on anomaly_score of a single sequence or step; None if the present threshold has none."""
         return self.rule_.limit.value
 
     @property
     def offset_(self) -> float:
-        """decision_function is score_samples minus this; where that depends on the data, minus another for them."""
+        """decision_function is score_samples minus this, unless the limit depends on the data."""
         return -self.rule_.single()
 
     @property
     def schema_(self) -> Schema:
-        """What new data is held against; symbols that fit() never saw are taken too."""
+        """The channels, names and vocabulary of new data; unknown symbols are accepted."""
         setting = self._fitted().setting
         n_symbols, is_exact = ANY_SYMBOL if setting.are_tokens else None, setting.is_exact
         return Schema(self.channel_names_, n_symbols, self.vocabulary_, takes_unknown=True, keeps_float64=is_exact)
@@ -333,9 +333,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             yield from self.scorer_.read(series, track)
 
     def _scores(self, source: Source) -> np.ndarray:
-        """Of whole sequences, (n_sequences,); or of all steps, (n_steps,), series after series."""
+        """Scores of whole sequences, (n_sequences,), or of all steps, (n_steps,), series after series."""
         scorer, batches = self.scorer_, self._read(source)
-        if self.window_ is not None:  # groups of neighbours come in order
+        if self.window_ is not None:  # groups are in order
             return np.concatenate([scorer.step_scores(columns.values) for _, columns in batches])
         found = np.empty(len(source))
         for indices, columns in batches:
@@ -343,7 +343,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return found
 
     def _shaped(self, values: np.ndarray, source: Source) -> Any:
-        """As users get them. values: (n_sequences,) or (n_steps,)."""
+        """Values in the form of results. values: (n_sequences,) or (n_steps,)."""
         return values if self.window_ is None else back_to_back(values[:, None], source.ragged.lengths)
 
     def _fitted(self) -> Learnt:
@@ -355,20 +355,20 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return "learnt_" in vars(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that was learnt, the autoencoder included, to one safetensors file, for seqae.load().
+        """Write the fitted detector, autoencoder included, to one safetensors file, for seqae.load().
 
-        What is loaded holds its autoencoder as FrozenEstimator: fit() learns anew what is normal, but trains nothing.
+        A loaded detector has its autoencoder in a FrozenEstimator: fit() learns what is normal, without training.
         """
         write_model_file(path, self.to_model_file())
 
     def to_model_file(self) -> ModelFile:
-        """All that was learnt, as the content of a file; without verbose, which belongs to a process."""
+        """The fitted detector as the content of a file, without verbose."""
         parameters = self.get_params(deep=False)
         return pack(replace(self.learnt_, rule=self.rule_), {name: parameters[name] for name in SAVED})
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:
-        """The detector that to_model_file() was called on. Raises ModelFileError if it is something else."""
+        """The inverse of to_model_file(). Raises ModelFileError for another kind of content."""
         learnt, parameters = unpack(file)
         model = None if learnt.autoencoder is None else SequenceAutoencoder.from_fitted(learnt.autoencoder)
         given = None if model is None else FrozenEstimator(model)
@@ -378,7 +378,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
 
 def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceAutoencoder:
-    """Not fitted; the seed is for one without a random_state of its own."""
+    """An unfitted copy, with the seed if it has no random_state."""
     copy = cast(SequenceAutoencoder, clone(autoencoder))
     if copy.random_state is None and seed is not None:
         copy.set_params(random_state=seed)
@@ -386,7 +386,7 @@ def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceA
 
 
 def _estimator_of(given: Any) -> SequenceAutoencoder:
-    """Raises InvalidParameter for what is no autoencoder, nor a frozen one."""
+    """The SequenceAutoencoder, perhaps in a FrozenEstimator. Raises InvalidParameter for another object."""
     estimator = given.estimator if isinstance(given, FrozenEstimator) else given
     return check_kind("autoencoder", estimator, SequenceAutoencoder)
 

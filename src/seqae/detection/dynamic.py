@@ -1,4 +1,4 @@
-"""A limit that moves along the series being judged, and drops alarms that hardly stand out (Hundman et al. 2018)."""
+"""A limit that moves along the judged series, with pruning of weak alarms (Hundman et al. 2018)."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ SEARCHED_SIGMAS = np.arange(2.0, 10.5, 0.5)
 
 @dataclass(frozen=True, slots=True)
 class Dynamic(Threshold):
-    """Limits from the scores that are judged: suits long recordings, mostly normal, that drift from the normal data.
+    """Limits from the judged scores, for long recordings, mostly normal, that drift from the normal data.
 
     Hundman et al. 2018, "Detecting Spacecraft Anomalies Using LSTMs and Nonparametric Dynamic Thresholding"
     (1802.04431, section 3.2), with the settings of Orion's pipelines (Geiger et al. 2020, 2009.07769).
 
-    Scores are smoothed. In each of the overlapping stretches of a series, what exceeds the mean by n_sigmas standard
-    deviations is marked, with `padding` steps around it; runs that meet become one. Then runs are ranked by their
-    highest score, followed by the highest one outside them; those after the last drop of at least `least_drop` of the
-    score before are not marked.
+    Scores are smoothed. In each of overlapping stretches of a series, scores above the mean plus n_sigmas standard
+    deviations are marked, with `padding` steps around them; adjacent runs are merged. Runs are then ranked by their
+    highest score, followed by the highest score outside them; runs after the last drop of at least `least_drop` of
+    the score before are dropped.
 
-    Of n scores, k high ones exceed the mean by at most sqrt((n - k) / k) deviations, so that n_sigmas=4 marks nothing
-    in a stretch of which more than 1 / 17 is high. Such a run is marked from a stretch that ends within it: a run that
-    a stretch cuts is marked as far as it lies above that stretch's limit, unless it is as long as a stretch. Then it is
-    a new level, of which the beginning or end alone is marked. Where stretches start every tenth of one, about one such
-    run in four is cut by none near its ends, and missed; stride=0.05 misses none.
+    Of n scores, k high ones exceed the mean by at most sqrt((n - k) / k) deviations, so n_sigmas=4 marks nothing in a
+    stretch of which more than 1 / 17 is high. Such a run is marked by a stretch that ends within it: a cut run is
+    marked as far as it lies above that stretch's limit, unless it is as long as a stretch. Then it is a new level, of
+    which only the beginning or the end is marked. With stretches at every tenth of their length, about one such run
+    in four is not cut near its ends and is missed; stride=0.05 misses none.
 
-    n_sigmas: None takes the one that removes most mean and deviation for the fewest marks (equations 3 to 5).
-    stretch, stride: shares of the series, and of the stretch. smoothing: steps of the running mean, as a share of the
+    n_sigmas: None chooses it by equations 3 to 5: most reduction of mean and deviation for the fewest marks.
+    stretch: share of the series; stride: share of the stretch. smoothing: steps of the running mean, as a share of the
     series. padding: steps. least_drop: 0 keeps all.
     """
 
@@ -59,13 +59,13 @@ class Dynamic(Threshold):
         check_count("Dynamic.padding", self.padding, least=0)
 
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
-        """Nothing is learnt: the limits come from the scores that are judged."""
+        """Nothing to learn: the limits come from the judged scores."""
         return Limit(None, normal)
 
     def marks(self, scores: np.ndarray, limit: Limit) -> Marks:
-        """scores: (n_steps,) of one series, not negative, NaN where unknown: such a step starts no alarm.
+        """scores: (n_steps,) of one series, not negative; an unknown score, NaN, starts no alarm.
 
-        The limit of a step is the lowest of the stretches that mark it or hold it, for the smoothed scores.
+        The limit of a step is the lowest of the stretches that mark or contain it, for the smoothed scores.
         """
         is_known = ~np.isnan(scores)
         marked, limits = np.zeros(len(scores), bool), np.full(len(scores), np.inf)
@@ -93,7 +93,7 @@ class Dynamic(Threshold):
         return float(scores.mean() + sigmas * scores.std())
 
     def _kept(self, scores: np.ndarray, is_above: np.ndarray) -> np.ndarray:
-        """What is left of the marks of one stretch. Both: (n,). Returns (n,) bool."""
+        """The marks of one stretch after pruning. Both: (n,). Returns (n,) bool."""
         wide = widened(is_above, self.padding)
         found = sorted(runs(wide), key=lambda ends: -scores[slice(*ends)].max())
         heights = [float(scores[slice(*ends)].max()) for ends in found] + [float(np.max(scores[~wide], initial=0.0))]
@@ -118,7 +118,7 @@ def running_mean(values: np.ndarray, n_steps: int) -> np.ndarray:
 
 
 def _cut_runs(is_above: np.ndarray, first: int, kept: np.ndarray) -> list[tuple[int, int]]:
-    """Runs, as [start, end), that an end of the stretch cuts where its mark was kept; none as long as the stretch.
+    """Runs, as [start, end), that an end of the stretch cuts and whose mark was kept, unless as long as the stretch.
 
     is_above: (n_steps,) bool of the series; kept: (size,) bool of the stretch that starts at first.
     """
@@ -136,7 +136,7 @@ def _firsts(n_steps: int, size: int, stride: int) -> range:
 
 
 def _best_sigmas(scores: np.ndarray) -> float:
-    """Of Hundman et al., equation 4: the z with the largest share of mean and deviation removed, per mark and run^2."""
+    """Equation 4 of Hundman et al.: the z with the largest relative drop of mean and deviation, per mark and run^2."""
     mean, deviation = scores.mean(), scores.std()
     best, best_gain = float(SEARCHED_SIGMAS[-1]), -np.inf
     for sigmas in SEARCHED_SIGMAS:

@@ -1,4 +1,4 @@
-"""EncDec-AD with the protocol of its paper, every data set of which has its place."""
+"""EncDec-AD with the protocol of its paper and its six data sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .series import anomalous_sequences
 from .thresholds import FBeta
 
 SHARES = {"s_N": 0.5, "v_N1": 0.2, "v_N2": 0.15, "t_N": 0.15}
-"""Of the normal sequences, where splits are made from labels; of the anomalous ones, half each are v_A and t_A."""
+"""Shares of the normal sequences in splits from labels; half of the anomalous ones are v_A, half t_A."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +39,8 @@ class PaperSplits:
 
     @classmethod
     def from_labels(cls, X: Any, y: Any, *, random_state: int | None = 0) -> Self:
-        """Splits by whole sequences at random: half of the normal ones are s_N, a fifth v_N1, the rest v_N2 and t_N
-        alike; half of the anomalous ones are v_A, the others t_A.
+        """Random splits by whole sequences: half of the normal ones are s_N, a fifth v_N1, the rest half v_N2, half
+        t_N; half of the anomalous ones are v_A, half t_A.
 
         y: (n_sequences,), 1 is anomalous. Raises InvalidSequence for fewer than 4 normal or 1 anomalous sequence.
         """
@@ -66,7 +66,7 @@ class EncDecAD:
     """EncDec-AD fitted as in "LSTM-based Encoder-Decoder for Multi-sensor Anomaly Detection" (Malhotra et al. 2016,
     1607.00148). Made by EncDecAD.paper().
 
-    detector: takes new data: score_samples, predict, detect, save. splits: what it was made from.
+    detector: for new data: score_samples, predict, detect, save. splits: the data it was fitted on.
     """
 
     detector: AnomalyDetector
@@ -83,7 +83,7 @@ class EncDecAD:
         beta: float = 0.1,
         random_state: int | None = 0,
     ) -> Self:
-        """Fit by the paper's protocol, from six given sets or from sequences with labels.
+        """Fit by the paper's protocol, on six given sets or on sequences with labels.
 
         Section 2.1: the LSTM encoder-decoder is trained on s_N to minimise
             sum over X in s_N of sum over i = 1..L of ||x(i) - x'(i)||^2,
@@ -144,7 +144,7 @@ def _as_splits(splits: PaperSplits | Mapping[str, Any]) -> PaperSplits:
 
 
 def _trained(autoencoder: SequenceAutoencoder | None, splits: PaperSplits, seed: int) -> SequenceAutoencoder:
-    """Trained on s_N; v_N1 decides which epoch was best."""
+    """The autoencoder, trained on s_N; v_N1 determines the best epoch."""
     if autoencoder is None:
         autoencoder = SequenceAutoencoder("encdec_ad", hidden_size=40, latent_size=80)
     given = check_kind("autoencoder", autoencoder, SequenceAutoencoder)  # s_N trains a copy of it

@@ -1,4 +1,4 @@
-"""What a threshold learns and marks: the abstract Threshold, its Limit, and the Marks that it makes."""
+"""The abstract Threshold, its Limit and its Marks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..storage.vetting import checked, misfit
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limit:
-    """What a threshold learnt. value: of a score that is judged alone, None where there is no such limit; inf marks
-    nothing. normal: (n,) the normal scores that it was learnt from.
+    """A fitted threshold. value: the limit for a single score, None if there is none; inf marks nothing. normal: (n,)
+    the normal scores that it was learnt from.
     """
 
     value: float | None
@@ -25,22 +25,22 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marks:
-    """Of scores that are judged. is_marked: (n,) bool; limits: (n,), in the units of the scores."""
+    """The marked ones of judged scores. is_marked: (n,) bool; limits: (n,), in the units of the scores."""
 
     is_marked: np.ndarray
     limits: np.ndarray
 
 
 class Threshold(ABC):
-    """Where normal ends: learns a limit from scores of normal data, and marks scores that lie above it.
+    """Learns a limit from scores of normal data, and marks scores above it.
 
     Higher scores are more anomalous. A subclass is a frozen dataclass of its settings, and one line in the table of
-    thresholds.py. What it says of itself, beside fit():
+    thresholds.py. Its facts, beside fit():
 
-    judges_together: whether the limit depends on the scores that are judged together: then for_scores() gives it.
-    learns: whether the limit comes from data, so that judging these data by it means little.
-    needs_windows: whether it marks steps of long series alone. marks_nothing: whether there is nothing to predict.
-    learns_from_labels: whether it looks at scores that are labelled anomalous.
+    judges_together: whether the limit depends on the scores judged together; for_scores() then computes it.
+    learns: whether the limit comes from data, so that judging the same data is misleading.
+    needs_windows: whether it marks only steps of long series. marks_nothing: whether it never marks.
+    learns_from_labels: whether it uses scores of anomalies.
     """
 
     __slots__ = ()
@@ -52,8 +52,8 @@ class Threshold(ABC):
 
     @abstractmethod
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
-        """normal: (n,) finite scores that training never saw; anomalous: (m,) finite scores of what is labelled so,
-        None where nothing is labelled. Raises InvalidSequence where there are too few.
+        """normal: (n,) finite scores of held-out data; anomalous: (m,) finite scores of labelled anomalies, or None.
+        Raises InvalidSequence if there are too few.
         """
 
     def for_scores(self, limit: Limit, scores: np.ndarray) -> Limit:
@@ -61,18 +61,18 @@ class Threshold(ABC):
         return limit
 
     def marks(self, scores: np.ndarray, limit: Limit) -> Marks:
-        """scores: (n,) of one series, or of whole sequences, NaN where unknown: that is never marked."""
+        """scores: (n,) of one series, or of whole sequences; unknown ones, NaN, are never marked."""
         value = self.single(limit)
         return Marks(scores > value, np.full(len(scores), value))
 
     def single(self, limit: Limit) -> float:
-        """The limit for a score that is judged alone. Raises NotFitted where there is none."""
+        """The limit for a single score. Raises NotFitted if there is none."""
         if limit.value is None:
             raise NotFitted(f"threshold={self!r} gives no limit here; choose another, or use score_samples()")
         return limit.value
 
     def restored(self, value: float | None, normal: np.ndarray) -> Limit:
-        """The limit that was saved. Raises ModelFileError for what this threshold cannot have learnt."""
+        """A saved limit. Raises ModelFileError for one that this threshold cannot have learnt."""
         if not self.learns or self.judges_together:
             return checked(lambda: self.fit(normal), "limit")
         if value is None and not self.learns_from_labels:
@@ -86,9 +86,7 @@ class Threshold(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A threshold with what it learnt. data: the fingerprint of the data that the limit comes from, empty where it
-    comes from none.
-    """
+    """A threshold and its limit. data: the fingerprint of the data that it was learnt from, empty if there are none."""
 
     threshold: Threshold
     limit: Limit
@@ -114,7 +112,7 @@ def runs(is_marked: np.ndarray) -> list[tuple[int, int]]:
 
 
 def widened(is_marked: np.ndarray, n_steps: int) -> np.ndarray:
-    """Each run of True reaches n_steps further on both sides; runs that meet become one. Returns (n,) bool."""
+    """Each run of True, extended by n_steps on both sides and merged. Returns (n,) bool."""
     wide = is_marked.copy()
     for start, end in runs(is_marked):
         wide[max(0, start - n_steps) : end + n_steps] = True

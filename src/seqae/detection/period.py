@@ -1,4 +1,4 @@
-"""How long a window of series should be, where nobody says: their period, by autocorrelation."""
+"""The default window of series: their period, by autocorrelation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def choose_window(series: Ragged) -> int:
 
     The autocorrelation is the mean over series and channels that vary, of at most 20,000 steps each; its peaks are
     looked for after it first falls below zero. Between 16 and 1000 steps and at most a quarter of the longest series;
-    100 (or that quarter) where no lag correlates by more than 0.1.
+    100 (or that quarter) if no lag correlates by more than 0.1.
     """
     longest = int(min(series.lengths.max(), EXAMINED_STEPS))
     most = max(2, min(LONGEST_WINDOW, longest // 4))

@@ -1,4 +1,4 @@
-"""What a detector found, as values: the score of every step, and the intervals that its threshold marks."""
+"""The result of a detector: the score of every step, and the marked intervals."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Rows = Literal["step", "sequence", "interval"]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Steps start..end-1 of one sequence, all marked as anomalous: start is in it, and end is not, as in a slice.
+    """Steps start..end-1 of one sequence, all marked as anomalous; end is exclusive, as in a slice.
 
-    peak: the step with the highest score, which is score. Times are of steps in the interval: end_time is that of its
-    last step, end - 1. They are None where the data had none, and in UTC where they had a time zone.
-    shares: what part each scored channel has in the interval's error, in units of its usual error; they add up to 1.
+    peak: the step with the highest score, which is score. end_time is the time of the last step, end - 1.
+    Times are None if the data had none, and in UTC if they had a time zone.
+    shares: of each scored channel in the interval's scaled error; they add up to 1.
     """
 
     id: Any
@@ -45,7 +45,7 @@ class Detection:
     """Scores of every step, and the intervals that the threshold marks.
 
     ids: (n_sequences,); scores: a Ragged with one channel, float64, NaN where nothing was observed.
-    thresholds, is_anomaly: (n_sequences,) where whole sequences were judged, else (n_steps,) as the scores stand;
+    thresholds, is_anomaly: (n_sequences,) where whole sequences were judged, else (n_steps,) as the scores;
     times: (n_steps,) alike, or None; time_zone: in which tables have them, None where they had none.
     sequence_scores: (n_sequences,), where whole sequences were judged; else None.
     channel_names: of the scored channels.
@@ -99,8 +99,8 @@ class Detection:
         return {self.id_name: np.repeat(self.ids, lengths)} | columns
 
     def _of_sequences(self) -> dict[str, Any]:
-        """Where sequences were judged, their own scores; else those of the highest step, NaN where none is known, and
-        whether any is marked.
+        """The scores of whole sequences, or else of their highest step (NaN if none is known), and whether any step is
+        marked.
         """
         scores, limits, is_anomaly = self.sequence_scores, self.thresholds, self.is_anomaly
         if scores is None:
@@ -124,7 +124,7 @@ class Detection:
         return columns
 
     def _zoned(self, times: np.ndarray) -> Any:
-        """times: (n,), in UTC where there is a time zone. Returns them as a column that knows it."""
+        """times: (n,), in UTC if there is a time zone. Returns a column with that time zone."""
         if self.time_zone is None:
             return times
         import pyarrow as pa
@@ -140,9 +140,9 @@ def find_intervals(
     mark: Callable[[np.ndarray], Marks],
     channel_names: tuple[str, ...],
 ) -> Detection:
-    """The steps that are marked, as intervals; where whole sequences are judged, each that is marked is one interval.
+    """Runs of marked steps as intervals; a marked whole sequence is one interval.
 
-    batches: what scorer.read() gives for source. mark: takes the scores of one series, or of whole sequences, (n,).
+    batches: scorer.read(source). mark: takes the scores of one series, or of whole sequences, (n,).
     channel_names: of the scored channels.
     """
     lengths = source.ragged.lengths
@@ -184,7 +184,7 @@ def find_intervals(
 
 
 def _interval(source: Source, i: int, ends: tuple[int, int], scores: np.ndarray, errors: np.ndarray) -> Interval:
-    """Of sequence i. scores: (n_steps,); errors: (n_steps, n_channels) in units of what is usual."""
+    """Of sequence i. scores: (n_steps,); errors: (n_steps, n_channels), scaled."""
     start, end = ends
     inside = scores[start:end]
     peak = start + int(np.argmax(np.where(np.isnan(inside), -np.inf, inside)))

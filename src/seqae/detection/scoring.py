@@ -1,4 +1,4 @@
-"""From evidence to one anomaly score per step and per sequence, learnt on normal data that training never saw."""
+"""Compute anomaly scores of steps and sequences from evidence, with scales from held-out normal data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .evidence.interface import RECONSTRUCTION, Evidence, Measure, Score, Settin
 from .series import Series, StepMeans, split_at_gaps, windows_of
 
 LEAST_ERROR = 0.1
-"""Scaled units: an error below a tenth of a channel's standard deviation is not news, however small errors are."""
+"""Least error scale, in scaled units: errors far below a tenth of a standard deviation are not anomalies."""
 LEAST_DISTANCE = 1e-6
 LEAST_SURPRISE = 1e-3
-"""Nats: what is usual of a cross-entropy is no less, however well a model knows the next symbol."""
+"""Least scale of a cross-entropy, in nats."""
 LEAST_RATIO = 1e-2
-"""Of the held-out median: below it, parts of a joint score count alike."""
+"""Share of the held-out median below which parts of a joint score count alike."""
 
 Track = Callable[[int], None]
 """Called with the number of sequences or windows just done."""
@@ -34,9 +34,9 @@ Track = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanError(Measure):
-    """Mean over columns of |e| / usual, where usual is the column's root mean square on held-out normals.
+    """Mean over columns of |e| / usual, where usual is the column's held-out root mean square.
 
-    Of a sequence, the root mean square over its steps, so that a short burst counts.
+    For a sequence, the root mean square over its steps, so that a short burst counts.
     usual: (n_columns,), in scaled units.
     """
 
@@ -47,7 +47,7 @@ class MeanError(Measure):
     def score(self, columns: np.ndarray) -> np.ndarray:
         """See Measure.score."""
         is_known = ~np.isnan(columns)
-        # cumsum adds one after the other, so that a step's bits do not depend on how many steps there are
+        # cumsum adds in order, so that a step's bits do not depend on the number of steps
         total = np.cumsum(np.where(is_known, columns, 0.0) / self.usual, axis=1)[:, -1]
         return divided(total, is_known.sum(axis=1))
 
@@ -71,9 +71,9 @@ class MeanError(Measure):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanSurprise(Measure):
-    """Cross-entropy / usual, where usual is its mean on held-out normals, or 0.001. usual: (1,), in nats.
+    """Cross-entropy / usual, where usual is its held-out mean, at least 0.001. usual: (1,), in nats.
 
-    Of a sequence, the mean over its steps: cross-entropies add up to that of the whole.
+    For a sequence, the mean over its steps, whose cross-entropies add up to its own.
     """
 
     name: ClassVar[str] = "mean surprise"
@@ -107,7 +107,7 @@ MEASURES: dict[str, type[Measure]] = {kind.name: kind for kind in (MeanError, Me
 
 
 def fit_mean_error(errors: np.ndarray, least: float = LEAST_ERROR) -> MeanError:
-    """errors: (n, n_columns) of held-out normals. A column without one counts as usual size `least`."""
+    """errors: (n, n_columns) of held-out data. A column without known errors gets the scale `least`."""
     is_known = ~np.isnan(errors)
     squares = np.where(is_known, errors, 0.0) ** 2
     mean_square = squares.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
@@ -115,7 +115,7 @@ def fit_mean_error(errors: np.ndarray, least: float = LEAST_ERROR) -> MeanError:
 
 
 def fit_mean_surprise(losses: np.ndarray) -> MeanSurprise:
-    """losses: (n, 1) of held-out normals, in nats."""
+    """losses: (n, 1) of held-out data, in nats."""
     return MeanSurprise(np.maximum(losses.mean(axis=0), LEAST_SURPRISE))
 
 
@@ -124,7 +124,7 @@ def fit_mean_surprise(losses: np.ndarray) -> MeanSurprise:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One part of a score. median: of its scores on held-out normals; weight: in a joint score."""
+    """A part of a score. median: of its held-out scores; weight: in a joint score."""
 
     score: Score
     measure: Measure
@@ -134,9 +134,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scorer:
-    """How sequences become scores. window: None scores whole sequences; else steps of a window, `stride` apart.
+    """Computes scores of sequences. window: None scores whole sequences; else the length of windows, `stride` apart.
 
-    error: what reconstruction error is usual for each scored channel, for the shares of an interval.
+    error: scale of the reconstruction error of each scored channel, for the shares of an interval.
     """
 
     evidence: tuple[Evidence, ...]
@@ -146,25 +146,25 @@ class Scorer:
     error: MeanError
 
     def n_units(self, series: Series) -> int:
-        """How many sequences or windows there are to read."""
+        """The number of sequences or windows to read."""
         return len(series.ragged) if self.window is None else len(_windows(series, self.window, self.stride))
 
     def read(self, series: Series, track: Track = lambda n: None) -> Iterator[tuple[np.ndarray, Ragged]]:
-        """Some sequences at a time: their indices, and the columns of each of their steps; see read()."""
+        """For groups of sequences: their indices, and the columns of their steps; see read()."""
         return read(self.evidence, series, self.window, self.stride, track)
 
     def step_scores(self, columns: np.ndarray) -> np.ndarray:
-        """(n_steps,), higher is more anomalous; NaN for a step of which nothing was observed."""
+        """Scores (n_steps,), higher is more anomalous; NaN for a step without observed values."""
         return joint(self.parts, [part.measure.score(self._columns_of(part.score, columns)) for part in self.parts])
 
     def sequence_scores(self, columns: Ragged) -> np.ndarray:
-        """(n_sequences,): each part over the steps of a sequence, then joined."""
+        """Scores (n_sequences,): each part over the steps of a sequence, then joined."""
         return joint(
             self.parts, [_of_sequences(part.score, part.measure, columns, self.evidence) for part in self.parts]
         )
 
     def last_scores(self, windows: Ragged) -> np.ndarray:
-        """The score of each window's last step, from that window alone. Returns (n_windows,)."""
+        """The score of each window's last step, from that window only. Returns (n_windows,)."""
         if len(windows) == 1:
             return self.step_scores(read_windows(self.evidence, windows)[-1:])
         scores = np.empty(len(windows))
@@ -175,7 +175,7 @@ class Scorer:
         return scores
 
     def channel_errors(self, columns: np.ndarray) -> np.ndarray:
-        """The reconstruction error of each channel, in units of what is usual for it. Returns (n_steps, n_channels)."""
+        """The scaled reconstruction error of each channel. Returns (n_steps, n_channels)."""
         return columns[:, places(self.evidence)[RECONSTRUCTION]] / self.error.usual
 
     def _columns_of(self, score: Score, columns: np.ndarray) -> np.ndarray:
@@ -188,9 +188,9 @@ class Scorer:
 def read(
     evidence: tuple[Evidence, ...], series: Series, window: int | None, stride: int, track: Track = lambda n: None
 ) -> Iterator[tuple[np.ndarray, Ragged]]:
-    """Some sequences at a time: their indices, and the columns of each of their steps back to back, float64.
+    """For groups of sequences: their indices, and the columns of their steps back to back, float64.
 
-    With windows, each step's columns are the means over the windows that hold it.
+    With windows, a step's columns are means over the windows that contain it.
     """
     if window is None:
         for indices in ordered_batches(series.ragged.lengths):
@@ -219,8 +219,8 @@ def _read_group(
 
 @kernel_first()
 def read_windows(evidence: tuple[Evidence, ...], windows: Ragged) -> np.ndarray:
-    """The columns of all evidence, side by side. Returns (n_steps, n_columns) float64, NaN where not observed: in all
-    columns, those of whole windows too, at steps of which no channel was.
+    """The columns of all evidence, concatenated. Returns (n_steps, n_columns) float64, NaN where not observed, and in
+    all columns at steps without observed channels.
     """
     parts = [part.astype(np.float64) for one in evidence for part in one.read(windows)]
     columns = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
@@ -231,7 +231,7 @@ def read_windows(evidence: tuple[Evidence, ...], windows: Ragged) -> np.ndarray:
 
 
 def places(evidence: tuple[Evidence, ...]) -> dict[str, slice]:
-    """Where each kind stands when all columns are side by side."""
+    """The position of each kind in the concatenated columns."""
     found, first = {}, 0
     for one in evidence:
         for kind in one.kinds:
@@ -241,7 +241,7 @@ def places(evidence: tuple[Evidence, ...]) -> dict[str, slice]:
 
 
 def columns_of(score: Score, columns: np.ndarray, evidence: tuple[Evidence, ...]) -> np.ndarray:
-    """The columns that a score looks at. columns: (n_steps, n_columns) of all evidence."""
+    """The columns that a score uses. columns: (n_steps, n_columns) of all evidence."""
     where = places(evidence)
     parts = [columns[:, where[kind]] for kind in score.kinds]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
@@ -252,7 +252,7 @@ def _windows(series: Series, window: int, stride: int) -> Ragged:
 
 
 def _groups(lengths: np.ndarray) -> list[np.ndarray]:
-    """Neighbouring series together, until they have a batch's worth of steps: memory is that of the longest series."""
+    """Consecutive series with the steps of a batch together: memory is bounded by the longest series."""
     group = np.cumsum(lengths) // max(INFERENCE_SEQUENCES, int(lengths.max(initial=1)))
     cuts = np.flatnonzero(np.diff(group)) + 1
     return np.split(np.arange(len(lengths)), cuts)
@@ -269,9 +269,9 @@ def _of_sequences(score: Score, measure: Measure, columns: Ragged, evidence: tup
 def fit_scorer(
     scores: tuple[Score, ...], evidence: tuple[Evidence, ...], held_out: Series, setting: Setting
 ) -> tuple[Scorer, np.ndarray]:
-    """What is usual, from normal data that the evidence never saw; and the scores of these data.
+    """Fit the scales on held-out normal data; returns the scorer and the scores of these data.
 
-    The scores are finite, (n,), of sequences, or of steps where there are windows.
+    The scores are finite, (n,), of sequences or, with windows, of steps.
     """
     window, stride = setting.window, setting.stride
     batches = [columns for _, columns in read(evidence, held_out, window, stride)]
@@ -290,7 +290,7 @@ def fit_scorer(
 
 
 def fit_measure(score: Score, columns: np.ndarray, *, are_tokens: bool) -> Measure:
-    """columns: (n_steps, n_columns) of held-out normals, those that the score looks at."""
+    """columns: (n_steps, n_columns) of held-out data, those that the score uses."""
     if score.measure == "covariance":
         return fit_mahalanobis(columns)
     if score.measure == "error" and are_tokens:
@@ -301,10 +301,10 @@ def fit_measure(score: Score, columns: np.ndarray, *, are_tokens: bool) -> Measu
 def weighted(parts: tuple[Part, ...], n_channels: int) -> tuple[Part, ...]:
     """The parts with their weights in a joint score.
 
-    Parts that measure errors weigh by the inverse of their size on held-out normals (the mean square; of tokens, the
-    perplexity), the best one 1, so that a model that explains normal data poorly yields to one that explains it well.
-    Where one of them is a yardstick (counted n-grams), it weighs 1 and the others at most 1: an autoencoder has seen
-    the symbols that it tells, so that a low perplexity is no merit of its own.
+    The weight of an error is the inverse of its held-out size (mean square; for tokens, perplexity), scaled to 1 for
+    the best, so that a model that explains normal data poorly has little weight. A yardstick (counted n-grams) has
+    weight 1 and others at most 1: an autoencoder encodes the very tokens that it decodes, so its low perplexity proves
+    little.
     """
     sizes = [part.measure.size() for part in parts]
     errors = [(part.score, size) for part, size in zip(parts, sizes, strict=True) if part.score.measure == "error"]
@@ -323,11 +323,11 @@ def _weight(score: Score, size: float, least: float, n_channels: int) -> float:
 
 
 def joint(parts: tuple[Part, ...], scores: list[np.ndarray]) -> np.ndarray:
-    """One score of all parts: that of a single part itself; of several, the weighted geometric mean of score /
-    median, so that 1 is usual.
+    """The joint score: of a single part, its own score; of several, the weighted geometric mean of score / median, so
+    that 1 is typical.
 
-    So no part outweighs the others by its units, and what is unusual for two parts at once ranks above what is very
-    unusual for one. scores: per part (n,), NaN where unknown; such a part is left out. Returns (n,), NaN where all are.
+    So units do not matter, and a step that is moderately high in two parts ranks above one that is very high in one.
+    scores: per part (n,), NaN where unknown; such a part is left out. Returns (n,), NaN where all are.
     """
     if len(parts) == 1:
         return scores[0]
@@ -341,7 +341,7 @@ def joint(parts: tuple[Part, ...], scores: list[np.ndarray]) -> np.ndarray:
 
 
 def _median(scores: np.ndarray) -> float:
-    """Of what is finite; 1 where nothing is, or where it is 0. scores: (n,)."""
+    """Median of finite scores; 1 if there are none or it is 0. scores: (n,)."""
     known = scores[np.isfinite(scores)]
     median = float(np.median(known)) if len(known) else 1.0
     return median if median > 0 else 1.0

@@ -1,4 +1,4 @@
-"""Long series: windows of them, the gaps that no window spans, what is held out, and means over windows."""
+"""Long series: windows, gaps, held-out parts, labels, and means over windows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..sequences.steps import divided, evenly_chosen, starts_of
 from .period import LONGEST_WINDOW, choose_window
 
 TRAINING_WINDOWS = 4096
-"""Long series are trained on about as many windows, evenly spaced: `stride` apart or further, but no further than one
-right after the other, so that every step is in one; so very long series have more windows."""
+"""The approximate number of training windows, evenly spaced: at least `stride` apart, but without space between them,
+so that every step is in one; very long series have more windows."""
 
 FEWEST_SERIES = 5
-"""From so many series on, whole series are held out instead of the end of each."""
+"""With this many series or more, whole series are held out instead of the end of each."""
 
 FINGERPRINT_STEPS = 1024
 
@@ -40,7 +40,7 @@ class Series:
 
 
 def of_channels(sequences: Ragged, channels: np.ndarray | None) -> Ragged:
-    """The sequences with these channels alone; None is all. Copies the rows from the first that is used to the last."""
+    """The sequences with these channels only; None is all. Copies the range of rows that is used."""
     if channels is None or not len(sequences):
         return sequences
     rows = slice(int(sequences.starts.min()), int((sequences.starts + sequences.lengths).max()))
@@ -50,14 +50,14 @@ def of_channels(sequences: Ragged, channels: np.ndarray | None) -> Ragged:
 
 
 def scored_columns(columns: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
-    """Of a column for every channel, those of these channels; None is all. columns: (n_steps, n_channels)."""
+    """The columns of these channels; None is all. columns: (n_steps, n_channels)."""
     return columns if channels is None else np.take(columns, channels, axis=1)
 
 
 def as_channels(wanted: Any, names: Sequence[str], *, are_tokens: bool) -> np.ndarray | None:
-    """The numbers of channels that are given by name or number, (n,) in that order; None is all of them.
+    """The numbers of channels from names or numbers, (n,) in the given order; None is all of them.
 
-    names: (n_channels,). Raises InvalidParameter for what is no channel, or named twice.
+    names: (n_channels,). Raises InvalidParameter for unknown or repeated channels.
     """
     if wanted is None:
         return None
@@ -90,8 +90,8 @@ def _number(channel: Any, names: Sequence[str]) -> int:
 
 
 def fingerprint_of(sequences: Ragged) -> bytes:
-    """16 bytes that tell the same data again: of their lengths, and of at most 1024 steps, evenly chosen. Data that are
-    the same at these steps have the same fingerprint.
+    """A hash of 16 bytes that identifies data: of the lengths, and of at most 1024 steps, evenly chosen. Data that
+    agree at these steps have the same fingerprint.
     """
     rows = sequences.step_indices()[evenly_chosen(sequences.n_steps, FINGERPRINT_STEPS)]
     lengths = sequences.lengths[evenly_chosen(len(sequences), FINGERPRINT_STEPS)]
@@ -107,10 +107,10 @@ def fingerprint_of(sequences: Ragged) -> bytes:
 def split_at_gaps(series: Ragged, times: np.ndarray | None) -> Ragged:
     """The parts of each series between gaps in its times.
 
-    times: (n_rows,) as in Source, or None for series without gaps. A step in time is held against the median of those
-    before it, at most 100, so that what comes later changes nothing. A gap is more than 1.5 times it where they are
-    regular (at least three, three in four within 10 % of the median), and more than 10 times it where they are not.
-    Raises InvalidSequence where times do not increase.
+    times: (n_rows,) as in Source, or None for series without gaps. A time difference is compared with the median
+    of at most 100 before it, so that later data change nothing. A gap is more than 1.5 times the median if differences
+    are regular (at least three, three in four within 10 % of the median), else more than 10 times the median.
+    Raises InvalidSequence if times do not increase.
     """
     if times is None:
         return series
@@ -123,7 +123,7 @@ def split_at_gaps(series: Ragged, times: np.ndarray | None) -> Ragged:
 
 
 def windows_of(segments: Ragged, length: int, stride: int) -> Ragged:
-    """Every window of `length` steps, `stride` apart; a segment that is shorter is a window of its own. No copies.
+    """Every window of `length` steps, `stride` apart; a shorter segment is one window. No copies.
 
     Windows are in the order of the segments and of time.
     """
@@ -138,7 +138,7 @@ def windows_of(segments: Ragged, length: int, stride: int) -> Ragged:
 
 
 def covered(sequences: Ragged) -> Ragged:
-    """The same steps, where sequences overlap each once: the unions of those that share steps."""
+    """The union of overlapping sequences, each step once."""
     order = np.argsort(sequences.starts, kind="stable")
     starts, ends = sequences.starts[order], (sequences.starts + sequences.lengths)[order]
     reached = np.maximum.accumulate(ends)
@@ -148,7 +148,7 @@ def covered(sequences: Ragged) -> Ragged:
 
 
 def training_windows(training: Series, window: int, stride: int) -> Ragged:
-    """The windows to train on, of the parts between gaps that are long enough."""
+    """The training windows, from segments between gaps that are long enough."""
     segments = split_at_gaps(training.ragged, training.times)
     longest = int(segments.lengths.max())
     segments = segments[np.flatnonzero(segments.lengths >= window)]
@@ -162,10 +162,10 @@ def training_windows(training: Series, window: int, stride: int) -> Ragged:
 
 
 def as_window(window: Any, normal: Ragged, stride: int) -> int | None:
-    """Steps of a window, where "auto" is what suits the data; None for whole sequences.
+    """The length of windows, with "auto" resolved; None for whole sequences.
 
     "auto" judges several sequences whole, if they are of tokens or none is longer than 1000 steps; else it is the
-    period of the series. Raises InvalidParameter for what is neither, or shorter than the stride.
+    period of the series. Raises InvalidParameter for another value, or one below the stride.
     """
     is_short = normal.is_tokens or int(normal.lengths.max()) <= LONGEST_WINDOW
     if window is None or (window == "auto" and len(normal) > 1 and is_short):
@@ -179,9 +179,9 @@ def as_window(window: Any, normal: Ragged, stride: int) -> int | None:
 
 
 class StepMeans:
-    """Per-step means of what windows say about their steps, each step's windows added in the order of time.
+    """Means per step over windows; the windows of a step are added in the order of time.
 
-    So a step's mean has the same bits whichever batches its windows came in, and whatever else was scored.
+    So the bits of a mean do not depend on batches or on other series.
     """
 
     def __init__(self, n_rows: int, n_columns: int) -> None:
@@ -200,7 +200,7 @@ class StepMeans:
             self._counts[rows] += is_known[from_rows]
 
     def means(self, rows: slice | np.ndarray) -> np.ndarray:
-        """(n, n_columns) float64; NaN where no window knew anything."""
+        """The means, (n, n_columns) float64; NaN without a known value."""
         return divided(self._sums[rows], self._counts[rows])
 
 
@@ -209,8 +209,8 @@ class StepMeans:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Normal data in two, views of the same values. windows: what is trained on, whole sequences or windows of series;
-    held_out: what training never sees.
+    """Normal data in two parts, views of the same values. windows: for training, whole sequences or windows of series;
+    held_out: the rest.
     """
 
     windows: Ragged
@@ -218,7 +218,7 @@ class Split:
 
 
 def split_normal(series: Series, fraction: float, seed: int, window: int | None, stride: int) -> Split:
-    """Whole sequences, or where there is a window series. Raises InvalidSequence for too few or too short ones."""
+    """Split whole sequences or, with a window, series. Raises InvalidSequence for too few or too short ones."""
     if window is None:
         training, held_out = split_sequences(series, fraction, seed)
         return Split(training.ragged, held_out)
@@ -227,7 +227,7 @@ def split_normal(series: Series, fraction: float, seed: int, window: int | None,
 
 
 def split_sequences(series: Series, fraction: float, seed: int) -> tuple[Series, Series]:
-    """Training and held-out ones, whole and at random, at least one each. Raises InvalidSequence for fewer than two."""
+    """Split whole sequences at random, at least one each. Raises InvalidSequence for fewer than two."""
     n = len(series.ragged)
     if n < 2:
         raise InvalidSequence(
@@ -239,14 +239,14 @@ def split_sequences(series: Series, fraction: float, seed: int) -> tuple[Series,
 
 
 def split_series(series: Series, fraction: float, seed: int, window: int) -> tuple[Series, Series]:
-    """Whole series where there are at least 5 of a window's length or more; else the end of each, after a gap of one
-    window, so that no step of a held-out window was trained on.
+    """Hold out whole series if there are at least 5 that are long enough for a window; else the end of each, after a
+    gap of one window, so that no step of a held-out window was trained on.
 
-    Raises InvalidSequence where nothing is left to train on.
+    Raises InvalidSequence if nothing is left for training.
     """
     ragged = series.ragged
     longest = int(ragged.lengths.max())
-    size = min(window, longest + 1)  # a longer one has no window either, and may be beyond what int64 holds
+    size = min(window, longest + 1)  # a longer one has no window either, and may exceed int64
     if np.sum(ragged.lengths >= size) >= FEWEST_SERIES:
         long_enough = np.flatnonzero(ragged.lengths >= size)
         return split_sequences(replace(series, ragged=ragged[long_enough]), fraction, seed)
@@ -290,7 +290,7 @@ def anomalous_sequences(y: Any, n_sequences: int) -> np.ndarray:
 
 def anomalous_steps(y: Any, lengths: np.ndarray) -> np.ndarray:
     """(n_steps,) bool, series after series. y: None for all normal, or one vector of 0 and 1 per series, as a list or
-    a Ragged; for a single series the vector itself will do.
+    a Ragged; for a single series, the vector itself.
 
     Raises InvalidParameter for other sizes or labels.
     """
@@ -317,7 +317,7 @@ def _as_bool(labels: np.ndarray) -> np.ndarray:
 
 
 def _gaps(times: np.ndarray, i: int) -> np.ndarray:
-    """Where a new segment starts. times: (n_steps,) of series i."""
+    """Starts of segments. times: (n_steps,) of series i."""
     steps = np.diff(times)
     if steps.dtype.kind == "m":
         steps = steps / np.timedelta64(1, "ns")

@@ -1,4 +1,4 @@
-"""A fitted detector as the content of a model file, and back."""
+"""Pack a fitted detector into the content of a model file, and unpack it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .thresholds import threshold_from_json, threshold_to_json
 
 KIND = "detector"
 LAYOUT = 2
-"""Of the content; files of another one are refused."""
+"""The version of the content; files of another version are refused."""
 
 TRIED_STEPS = 1024
-"""A detector that is read from a file scores a window of zeros of at most so many steps first."""
+"""The most steps of the window of zeros that a loaded detector scores as a check."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """What fit() leaves behind. held_out_scores: (n,), of the normal data that were held out. data: the fingerprint of
-    what fit() saw. rule: by which the detector judges.
+    """The results of fit(). held_out_scores: (n,), of held-out normal data. data: the fingerprint of the data of fit().
+    rule: threshold and limit.
     """
 
     autoencoder: Fitted | None
@@ -48,7 +48,7 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True)
 class SavedEvidence:
-    """Which evidence, and what it gives; its arrays stand under its number."""
+    """The name and kinds of evidence; its arrays have its number as prefix."""
 
     name: str
     kinds: tuple[str, ...]
@@ -56,7 +56,7 @@ class SavedEvidence:
 
 @dataclass(frozen=True, slots=True)
 class SavedPart:
-    """See scoring.Part: the score and the measure by their names; the measure's arrays stand under its number."""
+    """See scoring.Part: score and measure by name; the measure's arrays have its number as prefix."""
 
     score: str
     measure: str
@@ -66,7 +66,7 @@ class SavedPart:
 
 @dataclass(frozen=True, slots=True)
 class SavedDetector:
-    """What a file says in words and numbers. limit_data, data: fingerprints, in hexadecimal digits.
+    """The JSON part of a file. limit_data, data: fingerprints, in hexadecimal digits.
 
     parameters: of the detector, without autoencoder and threshold.
     """
@@ -89,7 +89,7 @@ class SavedDetector:
 
 
 def pack(learnt: Learnt, parameters: Mapping[str, Any]) -> ModelFile:
-    """The file's content: the autoencoder's own, under a prefix, and what the detector learnt beside it.
+    """The file's content: the autoencoder's, with a prefix, and the detector's own.
 
     parameters: of the detector, without autoencoder and threshold.
     """
@@ -124,7 +124,7 @@ def pack(learnt: Learnt, parameters: Mapping[str, Any]) -> ModelFile:
 
 
 def unpack(file: ModelFile) -> tuple[Learnt, dict[str, Any]]:
-    """What pack() was given. Raises ModelFileError if it is something else, damaged, or changed by someone."""
+    """The inverse of pack(). Raises ModelFileError for another kind of content, or a damaged or edited one."""
     if file.kind != KIND:
         raise ModelFileError(f"the file holds a {file.kind}, not a detector")
     if file.config.get("layout") != LAYOUT:
@@ -206,7 +206,7 @@ def _part(saved: SavedPart, arrays: Arrays, widths: Mapping[str, int]) -> Part:
 
 
 def _try(scorer: Scorer, setting: Setting) -> None:
-    """A last look at all together: the score of a short window of zeros, and of one as long as windows are."""
+    """A final check: score a short window of zeros, and one of full length."""
     lengths = np.array([8, min(setting.window or 8, TRIED_STEPS)])
     n_steps = int(lengths.sum())
     shape = (n_steps,) if setting.are_tokens else (n_steps, setting.n_channels)
@@ -226,7 +226,7 @@ def _bytes(digits: str, place: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """JSON values only; a random generator is left out."""
+    """Parameters as JSON values; a random generator is left out."""
     if isinstance(value, np.random.RandomState):
         return None
     if isinstance(value, list | tuple | np.ndarray):

@@ -1,4 +1,4 @@
-"""Scores of series as they come in, step by step."""
+"""Scores of streams, step by step."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ KIND = "stream"
 
 
 class Stream:
-    """Scores the newest step of one or many series, each from its own last `window` steps.
+    """Scores the newest step of one or many streams, each from its last `window` steps.
 
     The score has the same bits as `detector.anomaly_score([window])[0][-1, 0]` of these steps, whatever other streams
-    are pushed with it. Memory is bounded: twice `window` steps per stream.
+    are pushed. Memory is bounded: twice `window` steps per stream.
 
-    detector: fitted with windows. n_streams: how many series are pushed together.
+    detector: fitted with windows. n_streams: number of streams.
     Raises InvalidParameter for a detector of whole sequences, NotFitted for one that is not fitted.
     """
 
@@ -47,7 +47,7 @@ class Stream:
 
     @property
     def n_streams(self) -> int:
-        """How many series there are."""
+        """The number of streams."""
         return len(self._n_pushed)
 
     def push(self, steps: Any, streams: Any = None) -> Any:
@@ -56,7 +56,7 @@ class Stream:
         steps: (n_channels,) of the only stream (a number if it has one channel), or (n, n_channels), one for each of
         `streams`; tokens are whole numbers, one for the only stream, or (n,). streams: (n,) different indices; None is
         all of them. Returns a float, or (n,): the anomaly score, NaN until a stream has had `window` steps. Raises
-        InvalidSequence for a step that cannot be used; then nothing was taken.
+        InvalidSequence for an invalid step; no stream is then changed.
         """
         rows, which = self._checked(steps, streams)
         window = self._window
@@ -75,17 +75,17 @@ class Stream:
         return np.asarray(scores) > -self._detector.offset_
 
     def reset(self, streams: Any = None) -> None:
-        """Forget what was pushed, as after a gap in the times. streams: (n,) indices; None is all of them."""
+        """Empty the streams, as after a gap in the times. streams: (n,) indices; None is all of them."""
         self._n_pushed[self._indices(streams)] = 0
 
     # -- keeping ---------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """All that push() changes: arrays by name."""
+        """The state that push() changes: arrays by name."""
         return {"values": self._values.copy(), "n_pushed": self._n_pushed.copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where state_dict() was taken. Raises ModelFileError if it is of other streams."""
+        """Restore a state of state_dict(). Raises ModelFileError for the state of other streams."""
         for name, own in (("values", self._values), ("n_pushed", self._n_pushed)):
             saved = state.get(name)
             if not isinstance(saved, np.ndarray) or saved.shape != own.shape or saved.dtype != own.dtype:
@@ -99,7 +99,7 @@ class Stream:
         write_model_file(path, ModelFile(KIND, {"window": self._window}, self.state_dict()))
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Go on where save() was called. Raises ModelFileError for a damaged file or one of other streams."""
+        """Restore a saved state. Raises ModelFileError for a damaged file or one of other streams."""
         file = read_model_file(path)
         if file.kind != KIND:
             raise ModelFileError(f"{os.fspath(path)} holds a {file.kind}, not the state of a stream")

@@ -1,6 +1,6 @@
-"""Where normal ends: limits on anomaly scores, learnt from scores that are not the ones being judged.
+"""Limits on anomaly scores, learnt from scores of held-out data.
 
-Everywhere, higher is more anomalous, and a score is anomalous if it lies above the limit.
+Higher scores are more anomalous; a score above the limit is an anomaly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .limits import Limit, Marks, Rule, Threshold
 
 @dataclass(frozen=True, slots=True)
 class Quantile(Threshold):
-    """The limit that this share of the held-out normal scores does not exceed."""
+    """A quantile of the held-out normal scores."""
 
     level: float = 0.99
 
@@ -36,7 +36,7 @@ class Quantile(Threshold):
 
 @dataclass(frozen=True, slots=True)
 class MeanPlusSigmas(Threshold):
-    """The mean of the held-out normal scores plus so many of their standard deviations."""
+    """The mean of the held-out normal scores plus n_sigmas standard deviations."""
 
     n_sigmas: float = 3.0
 
@@ -55,8 +55,8 @@ class FBeta(Threshold):
 
         F_beta = (1 + beta^2) P R / (beta^2 P + R);  the paper uses beta < 1, so that precision counts more.
 
-    The limit lies half-way between two neighbouring scores. Where all labels are normal it is the highest score; where
-    all are anomalous it lies below the lowest.
+    The limit lies half-way between two neighbouring scores. If all labels are normal it is the highest score; if all
+    are anomalous it lies below the lowest.
     """
 
     learns_from_labels: ClassVar[bool] = True
@@ -97,7 +97,7 @@ class FBeta(Threshold):
 
 @dataclass(frozen=True, slots=True)
 class PeaksOverThreshold(Threshold):
-    """The limit that a normal score exceeds with probability risk, from the tail's generalised Pareto distribution.
+    """The limit that a normal score exceeds with probability risk, from a generalised Pareto distribution of the tail.
 
     Excesses over the quantile `level` are fitted by maximum likelihood (Siffer et al. 2017, "Anomaly Detection in
     Streams with Extreme Value Theory", equation 1):  z = t + sigma/gamma ((risk n / n_excesses)^-gamma - 1).
@@ -136,8 +136,8 @@ class Conformal(Threshold):
     """Keeps the expected share of false alarms among all alarms at false_discovery_rate, for any distribution.
 
     Conformal p-values p = (1 + held-out scores >= s) / (n + 1) (Bates et al. 2023, 2104.08279), then Benjamini &
-    Hochberg (1995) over the scores that are judged together. So the limit depends on them, and the learnt one, for a
-    score judged alone, is where p falls to false_discovery_rate. No p is below 1 / (n + 1): with fewer than
+    Hochberg (1995) over the scores that are judged together. So the limit depends on them. The limit for a single
+    score is where p falls to false_discovery_rate. No p is below 1 / (n + 1): with fewer than
     1 / false_discovery_rate - 1 held-out scores the limit is infinite, and nothing is marked.
     """
 
@@ -149,7 +149,7 @@ class Conformal(Threshold):
         _check_share("Conformal.false_discovery_rate", self.false_discovery_rate)
 
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
-        """See Threshold.fit. The value is the limit for a score that is judged alone."""
+        """See Threshold.fit. The value is the limit for a single score."""
         _require_scores(normal)
         return Limit(_conformal_limit(np.sort(normal), self.false_discovery_rate), normal)
 
@@ -161,15 +161,15 @@ class Conformal(Threshold):
         n_higher = np.sort(np.round(p_values(normal, judged) * (len(normal) + 1)))
         shares = self.false_discovery_rate * np.arange(1, len(judged) + 1) / len(judged)
         passing = np.flatnonzero(n_higher <= _n_higher_at(shares, len(normal)))
-        last = passing[-1] if len(passing) else 0  # where none passes, each would have to be the first that does
+        last = passing[-1] if len(passing) else 0  # if none passes, the limit is that of a first one
         return Limit(_conformal_limit(np.sort(normal), float(shares[last])), normal)
 
 
 @dataclass(frozen=True, slots=True)
 class FromScoredData(Threshold):
-    """Fits `threshold` anew on the very scores that are judged. Asked for by name, because it is circular.
+    """Fits `threshold` to the judged scores themselves. It must be named, because it is circular.
 
-    It suits a long recording that is itself mostly normal; what it flags is a share of the data, not evidence.
+    For long recordings that are mostly normal; it marks a share of the data, whether anomalous or not.
     """
 
     judges_together: ClassVar[bool] = True
@@ -184,7 +184,7 @@ class FromScoredData(Threshold):
             )
 
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
-        """Nothing is learnt before the scores that are judged are there."""
+        """Nothing to learn before judging."""
         return Limit(None, normal)
 
     def for_scores(self, limit: Limit, scores: np.ndarray) -> Limit:
@@ -241,13 +241,13 @@ THRESHOLDS: dict[str, type[Threshold]] = {
     "fixed": Fixed,
     "none": Unlimited,
 }
-"""All thresholds by name; those whose settings all have defaults can be asked for by it."""
+"""All thresholds by name; those with defaults for all settings can be named by users."""
 
 NAMES = ("quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic")
 
 
 def as_threshold(threshold: Any) -> Threshold:
-    """A threshold by its name, a number as a fixed limit, None for none; a Threshold is returned as it is."""
+    """A threshold from a name, a number (a fixed limit) or None (no limit); a Threshold is returned unchanged."""
     if threshold is None:
         return Unlimited()
     if isinstance(threshold, str) and threshold in THRESHOLDS and threshold != "fixed":
@@ -264,7 +264,7 @@ def as_threshold(threshold: Any) -> Threshold:
 
 
 def check_suits(threshold: Threshold, window: int | None) -> None:
-    """Raise InvalidParameter where a threshold of long series has to judge whole sequences, window being None."""
+    """Raise InvalidParameter for a threshold of long series with window=None."""
     if threshold.needs_windows and window is None:
         raise InvalidParameter(
             f"threshold {threshold!r} marks steps of long series, not whole sequences; it needs window=",
@@ -279,7 +279,7 @@ def threshold_to_json(threshold: Threshold) -> dict[str, Any]:
 
 
 def threshold_from_json(saved: Mapping[str, Any]) -> Threshold:
-    """What threshold_to_json() was given. Raises ModelFileError for anything else."""
+    """The inverse of threshold_to_json(). Raises ModelFileError for other values."""
     name, settings = saved.get("name"), {key: value for key, value in saved.items() if key != "name"}
     if not isinstance(name, str) or name not in THRESHOLDS:
         raise misfit("threshold", f"has {shown(name)}, which this seqae does not know")
@@ -293,7 +293,7 @@ def threshold_from_json(saved: Mapping[str, Any]) -> Threshold:
 
 
 def learn_rule(threshold: Threshold, normal: np.ndarray, anomalous: np.ndarray | None, data: bytes) -> Rule:
-    """normal, anomalous: finite scores, (n,) and (m,), see Threshold.fit; data: the fingerprint of what they are of."""
+    """normal, anomalous: finite scores, (n,) and (m,), see Threshold.fit; data: the fingerprint of their data."""
     limit = threshold.fit(normal, anomalous)
     return Rule(threshold, limit, data if threshold.learns and limit.value is not None else b"")
 
@@ -306,24 +306,24 @@ def p_values(held_out: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def _require_scores(normal: np.ndarray) -> None:
-    """Raise InvalidSequence where there are no scores to learn from."""
+    """Raise InvalidSequence if there are no scores."""
     if not len(normal):
         raise InvalidSequence("there are no normal scores to learn the threshold from; label some data as normal")
 
 
 def _conformal_limit(ranked: np.ndarray, p: float) -> float:
-    """Scores above it, and no others, have a p-value of at most p; inf where none can have one. ranked: ascending."""
+    """The limit above which, and only above which, p-values are at most p; inf if none can be. ranked: ascending."""
     n_higher = int(_n_higher_at(p, len(ranked)))
     return float(ranked[-min(n_higher, len(ranked))]) if n_higher else float("inf")
 
 
 def _n_higher_at(p: Any, n_held_out: int) -> Any:
-    """The most that 1 + held-out scores >= s can be where the p-value of s is at most p."""
+    """The largest rank, 1 + held-out scores >= s, with a p-value of at most p."""
     return np.floor(p * (n_held_out + 1) + 1e-9)
 
 
 def _between(low: float, high: float) -> float:
-    """A number in [low, high): half-way where floats allow."""
+    """A number in [low, high): half-way if floats allow."""
     middle = low + (high - low) / 2
     return middle if middle < high else low
 

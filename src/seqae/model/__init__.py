@@ -1,1 +1,1 @@
-"""The autoencoder: what it is made of, and as modules with shared weights."""
+"""The autoencoder: its description, and its modules."""

@@ -1,4 +1,4 @@
-"""Which recurrent autoencoder: a frozen description in parts. What excludes each other are alternatives, not flags."""
+"""The frozen description of a recurrent autoencoder. Choices that exclude each other are classes, not flags."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Feedback(Described, ABC):
-    """Which steps a decoder reads that reads the one before. is_taught: the true ones; fields: see TeacherForcing."""
+    """The steps that an autoregressive decoder reads. is_taught: true steps; other fields: see TeacherForcing."""
 
     is_taught: ClassVar[bool]
     is_scheduled: bool = unset(False)
@@ -66,10 +66,10 @@ class Feedback(Described, ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TeacherForcing(Feedback):
-    """The true ones in training, its own afterwards (Williams & Zipser 1989).
+    """True steps in training, its own output afterwards (Williams & Zipser 1989).
 
-    is_scheduled: the true ones ever less often (scheduled sampling, Bengio 2015).
-    dropped: fraction of the true ones that are hidden (Bowman 2016).
+    is_scheduled: true steps become less frequent during training (scheduled sampling, Bengio 2015).
+    dropped: fraction of true steps that are hidden (Bowman 2016).
     """
 
     is_taught: ClassVar[bool] = True
@@ -83,19 +83,19 @@ class TeacherForcing(Feedback):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FreeRunning(Feedback):
-    """Its own, in training as well."""
+    """Its own output, in training as well."""
 
     is_taught: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DecoderPlan(Described, ABC):
-    """Recurrent layers that write a sequence, and what the vector is to them.
+    """Recurrent layers that write a sequence, and how they take the vector.
 
-    units: of each layer, first to last; None is the encoder's in reverse, or as they are where the vector is all states
-        without a projection.
+    units: of each layer, first to last; None: the encoder's in reverse order, or in the same order if the vector is all
+        states without a projection.
     is_reversed: whether they write the sequence from its end.
-    is_tied: whether they share their recurrent weights with the encoder layers that they mirror.
+    is_tied: whether they share recurrent weights with the mirrored encoder layers.
     """
 
     latent_as: ClassVar[Literal["input", "state", "steps"]]
@@ -121,8 +121,8 @@ class DecoderPlan(Described, ABC):
 class Repeat(DecoderPlan):
     """The vector is the input at every step (RepeatVector).
 
-    readout: "dense" maps each output to a step; "attention" maps it beside what it attends to among the encoder's
-        outputs (Luong 2015, 1508.04025); with "none" the last layer is as wide as the data.
+    readout: "dense" maps each output to a step; "attention" maps it together with its attention context over the
+        encoder's outputs (Luong 2015, 1508.04025); with "none" the last layer is as wide as the data.
     """
 
     latent_as: ClassVar[Literal["input", "state", "steps"]] = "input"
@@ -132,7 +132,7 @@ class Repeat(DecoderPlan):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class InitialState(DecoderPlan):
-    """The vector is the first state of "all" layers or of the "first" one, and nothing is read. readout: see Repeat."""
+    """The vector is the initial state of "all" layers or of the "first" one; there is no input. readout: see Repeat."""
 
     latent_as: ClassVar[Literal["input", "state", "steps"]] = "state"
     readouts: ClassVar[tuple[str, ...]] = ("dense", "attention", "none")
@@ -142,9 +142,9 @@ class InitialState(DecoderPlan):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Autoregressive(DecoderPlan):
-    """The vector is the first state, of "all" layers or of the "first" one, and each step reads the one before.
+    """The vector is the initial state of "all" layers or of the "first" one; the input is the step before.
 
-    feedback: which step before. readout: "dense" or "none", see Repeat.
+    feedback: the true step or its own. readout: "dense" or "none", see Repeat.
     """
 
     latent_as: ClassVar[Literal["input", "state", "steps"]] = "state"
@@ -156,9 +156,9 @@ class Autoregressive(DecoderPlan):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Reshape(DecoderPlan):
-    """The vector, cut into steps, is read one piece a step: for sequences of one length.
+    """The vector is cut into steps, which are the input: for sequences of one length.
 
-    readout: "dense" or "none", see Repeat; "final": the last state is reshaped to all steps, and each mapped.
+    readout: "dense" or "none", see Repeat; "final": the last state is reshaped to all steps, and each is mapped.
     """
 
     latent_as: ClassVar[Literal["input", "state", "steps"]] = "steps"
@@ -171,7 +171,7 @@ class Reshape(DecoderPlan):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Task(Described, ABC):
-    """What the vector is trained to tell. Fields: see Predict."""
+    """What is decoded from the vector in training. Fields: see Predict."""
 
     has_reconstruction: ClassVar[bool]
     after: int = unset(0)
@@ -202,10 +202,10 @@ class Reconstruct(Task):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Predict(Task):
-    """The steps that training holds back: the last `after` and the first `before` ones, a decoder for each.
+    """The steps that training holds back: the last `after` and the first `before` ones, with one decoder each.
 
-    horizon_annealing: fraction of the training over which the steps to predict grow from the first to all of `after`: a
-        long free-running continuation is learnt from its beginning (Bengio 2009, curriculum).
+    horizon_annealing: fraction of training over which the number of predicted steps grows from one to `after`: a
+        curriculum for long free-running continuations (Bengio 2009).
     """
 
     has_reconstruction: ClassVar[bool] = False
@@ -219,7 +219,7 @@ class Predict(Task):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Composite(Task):
-    """The sequence, and, from the vector of the others, the steps held back (Srivastava 2015). See Predict."""
+    """The sequence, and the steps held back, from the vector of the other steps (Srivastava 2015). See Predict."""
 
     has_reconstruction: ClassVar[bool] = True
     after: int = 1
@@ -232,9 +232,9 @@ class Composite(Task):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TrainingPlan(Described):
-    """What training does beside minimising the loss.
+    """Task and regularisation of training.
 
-    task: what the vector is trained to tell.
+    task: what is decoded from the vector.
     dropout: fraction of the values between layers that are set to zero (Zaremba 2014, 1409.2329).
     dropped_steps: fraction of the input steps that are set to zero; the target stays whole.
     """
@@ -254,7 +254,7 @@ class TrainingPlan(Described):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Architecture(Plan):
-    """The finer choices of a recurrent autoencoder; what they leave open follows the estimator's parameters.
+    """The description of a recurrent autoencoder. Sizes that it leaves open are parameters of the estimator.
 
     encoder: an EncoderPlan. latent: a LatentPlan. training: a TrainingPlan.
     decoder: Repeat, InitialState, Autoregressive or Reshape.
@@ -292,7 +292,7 @@ class Architecture(Plan):
 
     @property
     def hands_over_states(self) -> bool:
-        """Whether the encoder's states themselves are the decoder's first ones."""
+        """Whether the encoder's states are the decoder's initial states."""
         return self.decoder.latent_as == "state" and not self.latent.projection.is_learnt
 
     def predicting(self, n_steps: int) -> Architecture:
@@ -336,4 +336,4 @@ PARTS: tuple[type[Described], ...] = (
     Repeat, InitialState, Autoregressive, Reshape, TeacherForcing, FreeRunning,
     TrainingPlan, Reconstruct, Predict, Composite,
 )  # fmt: skip
-"""What an Architecture is made of: all that may stand in a model's file."""
+"""Classes of the parts of an Architecture, which a model file may contain."""

@@ -1,4 +1,4 @@
-"""Strided convolutions over time and within steps, around a recurrent core; every step and sequence on its own."""
+"""Strided convolutions over time and within steps, around a recurrent core; each sequence on its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .layers import LinearMap
 
 N_FILTERS = 8
 MatrixShape = tuple[int, int] | None
-"""(rows, columns) of each step, None where steps are no matrices."""
+"""(rows, columns) of each step; None if steps are not matrices."""
 
 
 class TimeConvolution(nn.Module):
-    """A convolution over time with relu: output step j sees the 2 s - 1 input steps around j s, those outside as zeros.
+    """A convolution over time with relu: output step j reads the 2 s - 1 input steps around j s, with zeros outside.
 
     u(j) = relu(C [x(js - s + 1) ... x(js + s - 1)] + b), for stride s and j from 0; n steps become ceil(n / s).
     """
@@ -98,7 +98,7 @@ class MatrixExpansion(nn.Module):
 
 
 class ConvolutionReader(nn.Module):
-    """From steps of the data to the recurrent core's: convolutions within steps, then over time, of `width` filters."""
+    """Maps steps of the data to those of the recurrent core: convolutions within steps, then over time."""
 
     def __init__(self, matrix_shape: MatrixShape, strides: Sequence[int], n_channels: int, width: int) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class ConvolutionReader(nn.Module):
 
 
 class ConvolutionWriter(nn.Module):
-    """From the recurrent core's readout, input_size values a step, to steps of the data: the reader's mirror."""
+    """The reader's mirror: maps the recurrent core's readout, input_size values a step, to steps of the data."""
 
     def __init__(self, matrix_shape: MatrixShape, strides: Sequence[int], n_channels: int, width: int) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class ConvolutionWriter(nn.Module):
         return Ragged.view(self.matrix(steps.values), steps.starts, steps.lengths)
 
     def _all_lengths(self, lengths: np.ndarray) -> list[np.ndarray]:
-        """From the core's to the data's."""
+        """Lengths at each convolution, from the core's to the data's."""
         result = [lengths]
         for expansion in reversed(list(self.times.children())):
             result.insert(0, -(-result[0] // int(expansion.stride)))  # pyright: ignore[reportArgumentType]
@@ -162,7 +162,7 @@ def check_matrix(shape: MatrixShape, n_channels: int) -> None:
 
 
 def _neighbours(n_rows: int, n_columns: int) -> np.ndarray:
-    """For each second place of a matrix, the 9 places around it; n_rows * n_columns stands for the outside."""
+    """For every other place of a matrix, the 9 places around it; n_rows * n_columns stands for places outside."""
     y, x = np.meshgrid(np.arange(0, n_rows, 2), np.arange(0, n_columns, 2), indexing="ij")
     dy, dx = np.meshgrid((-1, 0, 1), (-1, 0, 1), indexing="ij")
     y, x = y.reshape(-1, 1) + dy.reshape(-1), x.reshape(-1, 1) + dx.reshape(-1)  # (n_places, 9)

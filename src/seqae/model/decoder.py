@@ -21,12 +21,12 @@ from .rows import in_reverse, shifted, with_values
 
 
 class RecurrentDecoder(ValueDecoder):
-    """A stack of recurrent layers that starts from the latent vector, and a readout of each step.
+    """Recurrent layers conditioned on the latent vector, and a readout of each step.
 
-    conditioning: what the vector is to the layers. layers: see layers(). head: the readout, None where the layers are
-    as wide as the data. feedback: which step before they read, None for none. attention: over the encoder's steps,
-    beside each output. writer: from the readout's values to steps of the data, None where they are the same.
-    is_at_once: whether the last state is reshaped to all steps. is_reversed: whether the last step comes first.
+    conditioning: of the layers on the vector. layers: see layers(). head: the readout, None if the layers are as wide
+    as the data. feedback: the previous steps that they read, or None. attention: over the encoder's steps, for each
+    output. writer: maps the readout to steps of the data, None if they are the same. is_at_once: whether the last
+    state is reshaped to all steps. is_reversed: whether the last step comes first.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class RecurrentDecoder(ValueDecoder):
         self._dropout = dropout
 
     def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
-        """See Decoder.decode; a decoder that reads the step before reads its own."""
+        """See Decoder.decode; an autoregressive decoder runs free."""
         if self.start is None:
             return self._in_order(self._unfed(latent, lengths, memory, None))
         return self._in_order(self._running_free(latent, lengths, self.start))
@@ -81,7 +81,7 @@ class RecurrentDecoder(ValueDecoder):
         return in_reverse(sequences) if self._is_reversed else sequences
 
     def _unfed(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None, draw: Draw | None) -> Ragged:
-        """The decoder that reads no steps of the sequence."""
+        """Outputs of a decoder without previous steps."""
         core_lengths = lengths if self.writer is None else self.writer.core_lengths(lengths)
         inputs, states = self.conditioning.inputs(latent, core_lengths), self.conditioning.states(latent)
         if self._is_at_once:
@@ -100,7 +100,7 @@ class RecurrentDecoder(ValueDecoder):
         return with_values(hidden, self.head(torch.cat([hidden.values, contexts], dim=1)))
 
     def _reading(self, latent: Tensor, steps: Ragged, draw: Draw | None) -> Ragged:
-        """The decoder that reads the step before from `steps`."""
+        """Outputs of a decoder that reads the step before from `steps`."""
         start = self.start if self.start is not None else latent.new_zeros(self.n_channels)
         inputs = shifted(steps, start)
         hidden = 0.0 if self._feedback is None else self._feedback.dropped
@@ -111,14 +111,14 @@ class RecurrentDecoder(ValueDecoder):
         return run(self._stack, inputs, states, readout=readout, dropout=self._dropout, draw=draw)
 
     def _running_free(self, latent: Tensor, lengths: np.ndarray, first: Tensor) -> Ragged:
-        """The decoder that reads its own last step. first: (n_channels,)."""
+        """Outputs of a free-running decoder. first: (n_channels,), its first input."""
         states = self.conditioning.states(latent) or []
         starts = first.expand(len(lengths), self.n_channels)
         cell, weights = self._stack[0].cell, [layer.weights for layer in self._stack]
         return recur_feedback(cell, starts.contiguous(), lengths, weights, states, self._readout())
 
     def _readout(self) -> Readout:
-        """The head; without one, the map that changes nothing."""
+        """The head; without one, the identity map."""
         if self.head is not None:
             return self.head.readout
         like = self._stack[-1].weight_hh
@@ -130,7 +130,7 @@ class RecurrentDecoder(ValueDecoder):
 
 
 def _or_vectors(memory: Ragged | None, latent: Tensor) -> Ragged:
-    """What to attend over: the vector alone where there is nothing else."""
+    """The memory for attention; the vector itself if there is none."""
     if memory is not None:
         return memory
     lengths = np.ones(len(latent), np.int64)

@@ -20,10 +20,10 @@ Summary = Literal["final", "states", "top_state", "pooled"]
 
 
 class RecurrentEncoder(Encoder):
-    """A reader of steps, a stack of recurrent layers, one or both directions, and what of it makes the vector.
+    """Recurrent layers in one or both directions, and the summary of their states or outputs that becomes the vector.
 
-    reader: from steps of the data to what the layers read, None where they are the same. layers: see
-    bidirectional_layers(). projection: of the summary, None where that is the vector. length_code: of a projected
+    reader: maps steps of the data to the layers' input, None if they are the same. layers: see
+    bidirectional_layers(). projection: of the summary, None if that is the vector. length_code: of a projected
     vector. log_variance: of the summary, for a variational model. is_attended: whether the decoder attends over all
     outputs, of which the vector is then the mean.
     """
@@ -62,7 +62,7 @@ class RecurrentEncoder(Encoder):
         return directions_of(self.layers)
 
     def fit_closed_form(self, data: TrainingData) -> None:
-        """The usual lengths; see Part.fit_closed_form."""
+        """Fit the length statistics; see Part.fit_closed_form."""
         if self.length_code is not None:
             self.length_code.statistics.copy_(length_statistics(data.encoded_lengths))
 
@@ -85,14 +85,14 @@ class RecurrentEncoder(Encoder):
 
 
 def size_of_summary(summary: Summary, sizes: tuple[int, ...], n_states: int, n_directions: int) -> int:
-    """Values of what the encoder hands to the projection. sizes: units of each layer; n_states: of the cell."""
+    """Size of the summary, the input of the projection. sizes: units of each layer; n_states: of the cell."""
     per_unit = {"final": 1, "pooled": 1, "top_state": n_states, "states": n_states}
     units = sum(sizes) if summary == "states" else sizes[-1]
     return units * n_directions * per_unit[summary]
 
 
 def _join(states: list[State], summary: str, n_directions: int) -> Tensor:
-    """The values that make the vector, side by side. states: layer by layer, forward first."""
+    """The summary, concatenated. states: layer by layer, forward first."""
     chosen = {
         "final": [state[0] for state in states[-n_directions:]],
         "top_state": [part for state in states[-n_directions:] for part in state],
@@ -102,6 +102,6 @@ def _join(states: list[State], summary: str, n_directions: int) -> Tensor:
 
 
 def _means(outputs: Ragged) -> Tensor:
-    """The mean step of each sequence, (n_sequences, size); its bits depend on that sequence alone."""
+    """The mean step of each sequence, (n_sequences, size); its bits depend on that sequence only."""
     lengths = torch.from_numpy(outputs.lengths).to(outputs.values.device)
     return torch.segment_reduce(outputs.values, "mean", lengths=lengths, axis=0, unsafe=True)

@@ -1,4 +1,4 @@
-"""Layers with parameters of their own, and recurrent ones one upon the other, in one or both directions of time."""
+"""Layers with parameters, and stacks of recurrent layers in one or both directions of time."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .rows import with_values
 
 
 class Layer(nn.Module, ABC):
-    """A module with parameters of its own."""
+    """A module with parameters."""
 
     @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:
-        """Fresh parameters, whose bits the generator alone decides."""
+        """Initialise the parameters; their bits depend on the generator only."""
 
 
 class RecurrentLayer(Layer):
     """One LSTM or GRU layer in one direction of time; parameters in torch's layout, named as in nn.LSTM.
 
-    n_biases: how many of bias_ih and bias_hh are learnt; the others stay zero.
+    n_biases: number of learnt ones of bias_ih and bias_hh; the others are zero.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class RecurrentLayer(Layer):
 
     @property
     def weights(self) -> Weights:
-        """The parameters as the kernel takes them."""
+        """The parameters in the form of the kernel boundary."""
         return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     @torch.no_grad()
@@ -86,7 +86,7 @@ class LinearMap(Layer):
 
     @property
     def readout(self) -> Readout:
-        """The parameters as the kernel takes them."""
+        """The parameters in the form of the kernel boundary."""
         return Readout(self.weight, self.bias)
 
     @torch.no_grad()
@@ -102,7 +102,7 @@ class LinearMap(Layer):
 
 
 class Embedding(Layer):
-    """A vector for each symbol; number n_symbols stands for the start of a sequence and for a dropped step."""
+    """A vector for each token; token n_symbols stands for the start of a sequence and for a dropped step."""
 
     def __init__(self, n_symbols: int, size: int) -> None:
         super().__init__()
@@ -127,8 +127,8 @@ def _bias(size: int, *, is_learnt: bool) -> torch.Tensor:
 def fill_orthogonal(matrix: Tensor, generator: torch.Generator) -> None:
     """Fill a square matrix with a random rotation or reflection, in place (Saxe, McClelland & Ganguli 2014, 1312.6120).
 
-    Gram-Schmidt in float64 over standard normal rows, each projected twice, which is as good as Householder. No LAPACK:
-    its rounding follows the thread count.
+    Gram-Schmidt in float64 over standard normal rows, each projected twice, which is as accurate as Householder.
+    LAPACK's rounding would depend on the thread count.
     """
     size = matrix.shape[0]
     rows = torch.empty(size, size, dtype=torch.float64).normal_(generator=generator).numpy()
@@ -144,7 +144,7 @@ def fill_orthogonal(matrix: Tensor, generator: torch.Generator) -> None:
 
 
 def bidirectional_layers(cell: Cell, input_size: int, sizes: Sequence[int], *, is_bidirectional: bool) -> nn.ModuleList:
-    """For each layer its one or two directions, each above the first reading both of the layer below."""
+    """The one or two directions of each layer; layers above the first read both directions of the layer below."""
     directions = (False, True) if is_bidirectional else (False,)
     input_sizes = [input_size, *(size * len(directions) for size in sizes)]
     return nn.ModuleList(
@@ -178,7 +178,7 @@ def outputs_and_states(
 
 
 def final_states(stack: list[list[RecurrentLayer]], inputs: Ragged, dropout: float, draw: Draw | None) -> list[State]:
-    """The final states alone: the top layer never writes its outputs."""
+    """The final states; the top layer does not store its outputs."""
     *lower, top = stack
     states = []
     if lower:
@@ -196,7 +196,7 @@ def run(
     dropout: float = 0.0,
     draw: Draw | None = None,
 ) -> Ragged:
-    """Outputs of the top layer, or what its readout makes of them. states: before the first step, one per layer."""
+    """Outputs of the top layer, or of its readout. states: before the first step, one per layer."""
     starts = [None] * len(stack) if states is None else states
     *lower, top = stack
     for layer, state in zip(lower, starts, strict=False):
@@ -213,7 +213,7 @@ def run_to_end(stack: Sequence[RecurrentLayer], inputs: Ragged | Constant) -> Te
 
 
 def side_by_side(outputs: list[Ragged]) -> Ragged:
-    """Both directions' outputs joined, step by step."""
+    """Outputs of both directions, concatenated step by step."""
     first = outputs[0]
     if len(outputs) == 1:
         return first
@@ -221,7 +221,7 @@ def side_by_side(outputs: list[Ragged]) -> Ragged:
 
 
 def dropped_out(inputs: Ragged, dropout: float, draw: Draw | None) -> Ragged:
-    """In training, inputs with that fraction of their values zeroed."""
+    """Inputs, in training with that fraction of their values zeroed."""
     if draw is None or dropout == 0:
         return inputs
     return with_values(inputs, draw.dropout(inputs.values, dropout))

@@ -1,4 +1,4 @@
-"""Exact per-step losses, and how they are reduced: padding does not exist, so it cannot weigh."""
+"""Losses of values, and their reduction over observed values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What reconstruction costs.
+    """The loss of a reconstruction.
 
     kind: "mse" squared error; "mae" absolute error; "huber" (Huber 1964, delta 1); "bce" binary cross-entropy, for data
-        in 0..1, which is then not scaled; "cross_entropy" of tokens, whose steps are symbols. The first three are in
+        in 0..1, which is then not scaled; "cross_entropy" for tokens. The first three are in
         scaled units.
-    per: "step" weighs every observed value alike, so that long sequences count more; "sequence" weighs every sequence
-        alike.
+    per: "step" gives every observed value the same weight, so that long sequences count more; "sequence" gives every
+        sequence the same weight.
 
     Raises InvalidParameter for any other kind or per.
     """
@@ -45,7 +45,7 @@ class Loss:
         return self.kind not in ("bce", "cross_entropy")
 
     def check_target(self, sequences: Ragged) -> None:
-        """Raise InvalidSequence where the data does not fit the loss."""
+        """Raise InvalidSequence if the data do not suit the loss."""
         if sequences.is_tokens != (self.kind == "cross_entropy"):
             raise InvalidParameter(
                 f"X holds {'tokens' if sequences.is_tokens else 'vectors'}, but loss is {self.kind!r}; "
@@ -54,7 +54,7 @@ class Loss:
             )
         if self.kind != "bce":
             return
-        if np.any(_is_outside(sequences.values)):  # perhaps in rows of no sequence, which do not matter
+        if np.any(_is_outside(sequences.values)):  # it may lie outside every sequence, where it does not matter
             _check_probabilities(sequences)
 
     def mean(self, prediction: Ragged, target: Ragged) -> torch.Tensor:
@@ -79,7 +79,7 @@ class Loss:
         return VALUE_LOSSES[self.kind](prediction, target)
 
     def to_data(self, prediction: torch.Tensor) -> torch.Tensor:
-        """What the model says about the data, before any scaling is undone: probabilities for logits."""
+        """The decoder's output as scaled data: probabilities for logits."""
         return prediction.sigmoid() if self.kind == "bce" else prediction
 
 
@@ -103,7 +103,7 @@ def _check_probabilities(sequences: Ragged) -> None:
 
 
 def as_loss(loss: str | Loss, *, of_tokens: bool) -> Loss:
-    """The Loss of that name, reduced per step; "auto" suits tokens or vectors; a Loss is returned as it is."""
+    """The Loss of that name, reduced per step; "auto" depends on the data; a Loss is returned unchanged."""
     if loss == "auto":
         return Loss("cross_entropy" if of_tokens else "mse")
     if isinstance(loss, str):

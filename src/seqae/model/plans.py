@@ -1,4 +1,4 @@
-"""Descriptions of a model: what all share, and the parts that tell how a vector is made of a sequence."""
+"""Descriptions of models: the common interface, and the parts for units, encoder and latent vector."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..errors import InvalidParameter
 from ..parameters import check_choice, check_count, check_fraction, check_optional_count
 
 HIDDEN_SIZE, N_LAYERS = 64, 1
-"""Where neither the architecture nor the estimator says."""
+"""Default sizes, if neither the architecture nor the estimator has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataShape:
-    """What of the data a model's sizes follow.
+    """Facts about the data that determine sizes of a model.
 
     n_steps: of every sequence, None if they differ; n_symbols: of tokens. n_channels is 1 for tokens.
     """
@@ -26,12 +26,12 @@ class DataShape:
 
 
 def unset(value: Any) -> Any:
-    """A field that only some of the alternatives let one choose; the others have this value."""
+    """A field that only some of the alternatives have; the others have this value."""
     return field(default=value, init=False)
 
 
 class Described:
-    """A frozen part of a description, which shows what differs from its defaults."""
+    """A frozen part of a description; its repr shows the fields that differ from their defaults."""
 
     __slots__ = ()
 
@@ -42,7 +42,7 @@ class Described:
 
 
 class Plan(Described, ABC):
-    """A description of a model: what every family of architectures tells of itself."""
+    """A description of a model: the interface of every family of architectures."""
 
     __slots__ = ()
 
@@ -54,10 +54,10 @@ class Plan(Described, ABC):
     @property
     @abstractmethod
     def own_sizes(self) -> tuple[str, ...]:
-        """Which of the estimator's hidden_size and n_layers it decides itself."""
+        """Names among hidden_size and n_layers that it determines itself."""
 
     def check_unused(self, **sizes: int | None) -> None:
-        """Raise InvalidParameter for a size that is given although the description decides it itself."""
+        """Raise InvalidParameter for a size that the description determines itself."""
         for name in self.own_sizes:
             if sizes.get(name) is not None:
                 raise InvalidParameter(
@@ -95,7 +95,7 @@ def check_part(name: str, value: object, kind: type) -> None:
 
 
 class Layers(Described, ABC):
-    """How many units each encoder layer has."""
+    """The units of the encoder's layers."""
 
     __slots__ = ()
 
@@ -130,7 +130,7 @@ class EqualLayers(Layers):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Units(Layers):
-    """So many units in each layer, first to last."""
+    """The number of units in each layer, first to last."""
 
     units: tuple[int, ...]
 
@@ -149,7 +149,7 @@ class Units(Layers):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Multiples(Layers):
-    """So many times latent_size units in each layer, first to last."""
+    """The units of each layer as a multiple of latent_size, first to last."""
 
     multiples: tuple[int, ...]
 
@@ -171,7 +171,7 @@ class Multiples(Layers):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Steps(Described, ABC):
-    """What the steps of the data are, and how recurrent layers read and write them. Fields: see Values and Symbols."""
+    """The kind of steps, and how recurrent layers read and write them. Fields: see Values and Symbols."""
 
     are_symbols: ClassVar[bool]
     matrix_shape: tuple[int, int] | None = unset(None)
@@ -182,7 +182,7 @@ class Steps(Described, ABC):
 
     @property
     def are_convolved(self) -> bool:
-        """Whether convolutions stand around the recurrent layers."""
+        """Whether there are convolutions around the recurrent layers."""
         return self.matrix_shape is not None or bool(self.strides)
 
 
@@ -213,8 +213,8 @@ class Values(Steps):
 class Symbols(Steps):
     """Tokens.
 
-    embedding_size: values that stand for each.
-    sampled_symbols: of larger vocabularies, how many wrong symbols each training step is compared with.
+    embedding_size: values of the vector of each token.
+    sampled_symbols: for larger vocabularies, the number of sampled wrong tokens in the softmax of training.
     """
 
     are_symbols: ClassVar[bool] = True
@@ -230,7 +230,7 @@ class Symbols(Steps):
 class EncoderPlan(Described):
     """Recurrent layers that read each sequence.
 
-    layers: their units. steps: what they read; the decoder writes the same.
+    layers: their units. steps: their input, and the decoder's output.
     is_bidirectional: whether they also read each sequence from its end (Schuster & Paliwal 1997); the two final states
         are joined.
     """
@@ -249,7 +249,7 @@ class EncoderPlan(Described):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Projection(Described, ABC):
-    """How the vector is made of the encoder's summary. is_learnt: whether by a linear map; fields: see Gaussian."""
+    """The map from the encoder's summary to the vector. is_learnt: whether it is a linear map; fields: see Gaussian."""
 
     is_learnt: ClassVar[bool]
     kl_weight: float = unset(0.0)
@@ -258,21 +258,21 @@ class Projection(Described, ABC):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Linear(Projection):
-    """A linear map makes latent_size values, and another one the decoder's first state of those."""
+    """A linear map to latent_size values, and another one from these to the decoder's initial state."""
 
     is_learnt: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identity(Projection):
-    """The summary itself is the vector, and the decoder's first state, so their sizes must agree."""
+    """The summary is the vector and the decoder's initial state, so their sizes must be equal."""
 
     is_learnt: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Gaussian(Projection):
-    """Linear maps make mean and log variance; training decodes a draw (Kingma & Welling 2014): a variational model.
+    """Linear maps to mean and log variance; training decodes a sample (Kingma & Welling 2014): a variational model.
 
     kl_weight: above 0, of the divergence from a standard normal, per value of the vector.
     kl_annealing: fraction of the training over which that weight rises from 0 (Bowman 2016).
@@ -292,11 +292,11 @@ class Gaussian(Projection):
 class LatentPlan(Described):
     """The vector.
 
-    summary: what of the encoder makes it: the top layer's "final" hidden state; h and c of all layers ("states") or of
+    summary: of the encoder: the top layer's "final" hidden state; h and c of all layers ("states") or of
         the last ("top_state"); the mean of the top layer's outputs ("pooled").
     projection: how.
-    length_weight: of the squared error of the length head (in usual units of length). Where it is above 0, a projected
-        vector also has a direction for the length of what was encoded; 0 is none of both.
+    length_weight: of the squared error of the length head, for standardised lengths. Above 0, a projected vector also
+        has a direction for the length of the encoded sequence; 0 removes both.
     """
 
     summary: Literal["final", "states", "top_state", "pooled"] = "final"

@@ -1,4 +1,4 @@
-"""Index arithmetic on steps that lie back to back: shifting, reversing and cutting without a loop over time."""
+"""Shift, reverse and cut back-to-back sequences by index arithmetic, without a loop over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..sequences.ragged import Ragged, starts_of
 
 
 def reversed_rows(lengths: np.ndarray) -> np.ndarray:
-    """For each step, the row of the one that mirrors it within its sequence; its own inverse. Returns (n_steps,)."""
+    """For each step, the row of its mirror image within the sequence; its own inverse. Returns (n_steps,)."""
     starts = starts_of(lengths)
     return np.repeat(2 * starts + lengths - 1, lengths) - np.arange(int(lengths.sum()))
 
@@ -35,7 +35,7 @@ def shifted(sequences: Ragged, first: Tensor) -> Ragged:
 
 
 def with_values(sequences: Ragged, values: Tensor) -> Ragged:
-    """Other values for the same steps; they count as observed."""
+    """The same sequences with other values, all observed."""
     return Ragged.view(values, sequences.starts, sequences.lengths)
 
 

@@ -1,4 +1,4 @@
-"""Latent vectors to sequences of symbols: a decoder that tells the next one."""
+"""Latent vectors to sequences of tokens: a decoder with a softmax."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CHUNK_LOGITS = 1 << 24
 
 
 class SymbolDecoder(Decoder):
-    """A stack of recurrent layers that starts from the latent vector, and a softmax over the symbols of each step.
+    """Recurrent layers conditioned on the latent vector, and a softmax over tokens at each step.
 
-    conditioning: what the vector is to the layers. layers: see layers(). head: the logits. embedding: of the symbol
-    before, which the layers read as `feedback` says; None for both where they read none. n_sampled: of larger
-    vocabularies, how many wrong symbols training compares each step with. is_reversed: whether the last comes first.
+    conditioning: of the layers on the vector. layers: see layers(). head: the logits. embedding: of the token before;
+    feedback: the true token or its own; None for both if the layers read no tokens. n_sampled: for larger
+    vocabularies, the number of sampled wrong tokens in training. is_reversed: whether the last step comes first.
     """
 
     writes_tokens = True
@@ -52,7 +52,7 @@ class SymbolDecoder(Decoder):
         self._dropout = dropout
 
     def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:
-        """The likeliest symbol at each step; a decoder that reads the one before reads its own."""
+        """The most likely token at each step; an autoregressive decoder runs free."""
         states = self.conditioning.states(latent)
         if self.embedding is None:
             symbols = self._likeliest(run(self._stack, self.conditioning.inputs(latent, lengths), states))
@@ -73,7 +73,7 @@ class SymbolDecoder(Decoder):
         """Nothing; see Part.fit_closed_form."""
 
     def loss(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss, draw: Draw | None) -> Tensor:
-        """Mean cross-entropy given the true symbols before, reduced as `loss` says. Returns a scalar."""
+        """Mean cross-entropy given the true tokens before, reduced by `loss`. Returns a scalar."""
         wanted = self._in_order(target)
         hidden = self._hidden(latent, wanted, draw)
         if draw is not None and self.n_symbols > self._n_sampled:
@@ -83,9 +83,9 @@ class SymbolDecoder(Decoder):
         return loss.mean_of_steps(losses, wanted.lengths)
 
     def losses(self, latent: Tensor, target: Ragged, memory: Ragged | None, loss: Loss) -> Tensor:
-        """Cross-entropy of each step given the true symbols before, (n_steps, 1).
+        """Cross-entropy of each step given the true tokens before, (n_steps, 1).
 
-        Symbol n_symbols is one that was never seen: it counts as the one that is least likely at its step.
+        Token n_symbols stands for an unknown symbol: its cross-entropy is that of the least likely token.
         """
         wanted = self._in_order(target)
         hidden, symbols = self._hidden(latent, wanted, None).values, wanted.values.long()
@@ -99,7 +99,7 @@ class SymbolDecoder(Decoder):
         return in_reverse(sequences) if self._is_reversed else sequences
 
     def _hidden(self, latent: Tensor, target: Ragged, draw: Draw | None) -> Ragged:
-        """The top layer's outputs, reading the true symbols where the decoder reads any."""
+        """The top layer's outputs, by teacher forcing if the decoder is autoregressive."""
         if self._feedback is None:
             return self._run(self.conditioning.inputs(latent, target.lengths), latent, draw)
 
@@ -109,7 +109,7 @@ class SymbolDecoder(Decoder):
         return taught(self._feedback, target, draw, read, self._likeliest)
 
     def _before(self, symbols: Ragged, latent: Tensor, draw: Draw | None) -> Ragged:
-        """The vector of the symbol before each; that of the start where there is none, or it is dropped in training."""
+        """The embedding of the token before each; that of the start if there is none or it is dropped in training."""
         if self.embedding is None or self._feedback is None:
             return symbols
         previous = shifted_symbols(symbols, self.n_symbols)
@@ -133,14 +133,14 @@ class SymbolDecoder(Decoder):
         return torch.cat([functional.cross_entropy(self.head(h), w, reduction="none") for h, w in parts])
 
     def _greatest_losses(self, hidden: Tensor) -> Tensor:
-        """Cross-entropy of the least likely symbol of each step, (n_steps,)."""
+        """Cross-entropy of the least likely token at each step, (n_steps,)."""
         parts = [self.head(chunk) for chunk in self._chunks(hidden)]
         return torch.cat([torch.logsumexp(logits, dim=1) - logits.amin(dim=1) for logits in parts])
 
     def _sampled_losses(self, hidden: Tensor, wanted: Tensor, draw: Draw) -> Tensor:
-        """Cross-entropy against a uniform sample of wrong symbols (Jean et al. 2015, 1412.2007), (n_steps,).
+        """Cross-entropy with a uniform sample of wrong tokens (Jean et al. 2015, 1412.2007), (n_steps,).
 
-        The sampled terms stand for all wrong symbols: each weighs (n_symbols - 1) / n_sampled.
+        The sampled terms represent all wrong tokens: each has weight (n_symbols - 1) / n_sampled.
         """
         sample = draw.integers(self.n_symbols, self._n_sampled).to(hidden.device)
         own = (hidden * self.head.weight.index_select(0, wanted)).sum(1) + self.head.bias.index_select(0, wanted)

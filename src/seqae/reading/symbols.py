@@ -1,4 +1,4 @@
-"""Sequences of symbols: text or whole numbers, each a token by its place in the sorted vocabulary."""
+"""Sequences of symbols, text or whole numbers. A symbol's token is its place in the sorted vocabulary."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LINE = "line"
 
 
 def source_of_symbol_table(table: pa.Table, names: Sequence[str], layout: Layout) -> Source:
-    """The sequences of symbols in a table. names: of the columns that hold them, one unless the table is wide."""
+    """The sequences of symbols in a table. names: of the symbol columns, one unless the table is wide."""
     if layout.wide:
         return _wide(table, names, layout)
     if len(names) > 1:
@@ -38,7 +38,7 @@ def source_of_symbol_table(table: pa.Table, names: Sequence[str], layout: Layout
 
 
 def source_of_lists(X: Sequence[Any], layout: Layout) -> Source:
-    """The sequences in a list: each a text, a list of texts and whole numbers, or a vector of whole numbers.
+    """The sequences in a list: each a string, a list of strings and whole numbers, or a vector of whole numbers.
 
     Vectors of whole numbers (NumPy arrays and tensors) are tokens as they are.
     """
@@ -56,7 +56,7 @@ def source_of_lists(X: Sequence[Any], layout: Layout) -> Source:
 def read_txt(path: Path, layout: Layout) -> Source:
     """One sequence per line, its symbols the words between spaces or, in a file without any, its characters.
 
-    Lines without a symbol are passed over; the ids are the lines' numbers, from 1.
+    Empty lines are skipped; the ids are line numbers, from 1.
     """
     if layout.symbols is None:
         raise InvalidParameter("a .txt file holds symbols; symbols are for architecture='tokens' or symbols='auto'")
@@ -123,7 +123,7 @@ def _texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def _numbered(texts: pa.ChunkedArray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The token of each text, (n,) int32, and the sorted texts that they stand for."""
+    """The token of each text, (n,) int32, and the sorted texts of the tokens."""
     encoded = texts.dictionary_encode().unify_dictionaries()
     symbols = encoded.chunk(0).dictionary.to_pylist()
     codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
@@ -134,7 +134,7 @@ def _numbered(texts: pa.ChunkedArray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _wide(table: pa.Table, names: Sequence[str], layout: Layout) -> Source:
-    """One row per sequence; what is missing at the end of a row is not part of it."""
+    """One row per sequence; missing values at the end of a row are not part of it."""
     import pyarrow as pa
 
     columns = [decoded(table[name]) for name in names]

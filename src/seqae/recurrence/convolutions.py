@@ -1,4 +1,4 @@
-"""Which convolutions are computed, and how many thresholds each of their outputs is compared with."""
+"""The convolutions to compute, and the number of thresholds for each of their outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InvalidParameter
 
 N_TAPS = 9
-"""Steps that a kernel reads, each a dilation after the last; the middle one is the step that it belongs to."""
+"""Number of taps of a kernel, a dilation apart; the middle one is at the step of the output."""
 
 KERNELS = tuple(combinations(range(N_TAPS), 3))
 """The three taps of each kernel that weigh 2; the others weigh -1 (MiniRocket: Dempster, Schmidt & Webb 2021)."""
@@ -20,7 +20,7 @@ N_KERNELS = len(KERNELS)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convolutions:
-    """MiniRocket's 84 kernels at some dilations, each of them on the sum of some channels.
+    """MiniRocket's 84 kernels at several dilations, each on the sum of some channels.
 
     dilations: (n_dilations,) int64, in steps. channels: (n_dilations, 84, n_channels) bool, which channels are summed.
     n_biases: (n_dilations,) int64, how many features each output of that dilation gives.

@@ -1,4 +1,4 @@
-"""Whatever seqae saved, by the path of its file."""
+"""Load any saved model."""
 
 from __future__ import annotations
 

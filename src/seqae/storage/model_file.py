@@ -26,9 +26,9 @@ _HEADER_KEY = "seqae"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """What stands in a file. kind: what was saved; config: JSON values; tensors: arrays by name.
+    """The content of a file. kind: of the saved object; config: JSON values; tensors: arrays by name.
 
-    versions: of what wrote it, by name; filled in by reading.
+    versions: of the packages that wrote it, by name; set by reading.
     """
 
     kind: str
@@ -39,7 +39,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What a file says of itself, beside its configuration."""
+    """The header of a file, without its configuration."""
 
     kind: str
     format: int
@@ -64,7 +64,7 @@ def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
 
 
 def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
-    """The file's content, checked to the last bit.
+    """The file's content, after its checksum was verified.
 
     Raises ModelFileError for a file that is missing, truncated, changed, of another kind or of another format, and for
     an array that is not finite.
@@ -107,7 +107,7 @@ def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np
 
 
 def _header(target: Path, text: str) -> tuple[_Header, Mapping[str, Any]]:
-    """What the header says of itself, and the configuration in it."""
+    """The header, and the configuration in it."""
     n_containers = text.count("{") + text.count("[")
     if n_containers > MOST_CONTAINERS + len(text) // CONTAINER_CHARACTERS:
         raise ModelFileError(f"{target} is damaged: its header holds {n_containers} lists and objects")
@@ -120,7 +120,7 @@ def _header(target: Path, text: str) -> tuple[_Header, Mapping[str, Any]]:
 
 
 def _check_is_safetensors(target: Path) -> None:
-    """Name the usual mistakes before the parser speaks of JSON."""
+    """Name common mistakes in plain words before safetensors reports a parser error."""
     with target.open("rb") as file:
         start, size = file.read(512), target.stat().st_size
     known = {b"PK": "a zip archive", b"\x80": "a pickle", b"<": "an HTML or XML page", b"\x89HDF": "an HDF5 file"}

@@ -1,1 +1,1 @@
-"""What scores are made from, one file for each kind of evidence; which there are stands in registry.py."""
+"""Evidence for scores, one file for each kind; registry.py lists them."""

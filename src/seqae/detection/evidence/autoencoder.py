@@ -1,4 +1,4 @@
-"""What an autoencoder says of windows: errors of what it reconstructs and predicts, and how odd their vectors are."""
+"""Evidence of an autoencoder: errors of reconstruction and prediction, and distances of vectors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AutoencoderEvidence(Evidence):
     """Scores of a fitted autoencoder.
 
     "error": mean over channels of |x - x'|, each in units of its held-out root mean square; of tokens, the
-        cross-entropy of each in the decoder, which reads the true ones before it.
+        cross-entropy of each token, given the vector and the true tokens before.
     "mahalanobis": (e - mu)^T S^-1 (e - mu) of the error vectors e = |x - x'| (Malhotra et al. 2016, 1607.00148).
     "prediction": as "error", of the future that a composite autoencoder predicts; "combined" with its past.
     "latent": distance of a window's vector to the nearest of a normal one, in whitened coordinates.
@@ -35,7 +35,7 @@ class AutoencoderEvidence(Evidence):
     Columns "reconstruction" and "prediction", one per scored channel, and "latent", the distance of a window's vector
     to the nearest of a normal one.
 
-    Where predictions are looked at, the model reads each window without the steps it predicts, as in training.
+    For predictions, the encoder reads each window without the predicted steps, as in training.
     n_columns: of an error. channels: the scored ones, None for all.
     """
 
@@ -57,7 +57,7 @@ class AutoencoderEvidence(Evidence):
 
     @classmethod
     def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
-        """The autoencoder is trained already: only the vectors of normal windows are remembered, for "latent"."""
+        """Store the vectors of normal windows for "latent"; the autoencoder is trained already."""
         trained = setting.autoencoder
         if trained is None:
             raise ValueError("there is no autoencoder to look at")
@@ -97,7 +97,7 @@ class AutoencoderEvidence(Evidence):
 
     def _load(self, windows: Ragged) -> Ragged:
         n_symbols = self.trained.n_symbols
-        if n_symbols is not None:  # what was never seen is number n_symbols, of which the decoder knows nothing
+        if n_symbols is not None:  # unknown symbols become token n_symbols
             windows = windows.compact()
             windows = Ragged.view(np.minimum(windows.values, n_symbols), windows.starts, windows.lengths)
         return scaled(windows, self.trained.scaling, self.trained.model.device)
@@ -106,7 +106,7 @@ class AutoencoderEvidence(Evidence):
         return self.trained.model.source(batch) if PREDICTION in self.kinds else batch
 
     def _predictions(self, batch: Ragged, code: Code) -> np.ndarray:
-        """NaN for the steps that are not predicted. Returns (n_steps, n_columns)."""
+        """Errors of predictions, NaN for steps that are not predicted. Returns (n_steps, n_columns)."""
         model = self.trained.model
         columns = np.full((batch.n_steps, self.n_columns), np.nan, np.float32)
         for decoder, target in model.held_back(batch):
@@ -116,9 +116,9 @@ class AutoencoderEvidence(Evidence):
         return columns
 
     def _errors(self, decoder: Decoder, code: Code, target: Ragged) -> np.ndarray:
-        """Of each scored value: its absolute error, or its loss where that is not an error's. (n_steps, n_columns)."""
+        """The absolute error of each scored value, or its loss if that has no error. Returns (n_steps, n_columns)."""
         loss = self.trained.loss
-        if loss.kind == "mse":  # NumPy: no thread is woken for one window, and no square overflows
+        if loss.kind == "mse":  # in NumPy: wakes no thread for a single window, and squares cannot overflow
             rebuilt = decoder(code.latent, target.lengths, code.memory).values
             errors = np.abs(rebuilt.cpu().numpy() - target.values.cpu().numpy())
         else:
@@ -145,7 +145,7 @@ class AutoencoderEvidence(Evidence):
 
 
 def _placed(columns: np.ndarray, lengths: np.ndarray, batch: Ragged, first: int) -> np.ndarray:
-    """Columns of the part of each window that starts at step `first`, at their steps; NaN for the other steps."""
+    """Columns of the part of each window from step `first` on; NaN for the other steps."""
     if len(columns) == batch.n_steps:
         return columns
     whole = np.full((batch.n_steps, columns.shape[1]), np.nan, np.float32)

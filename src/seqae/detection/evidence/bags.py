@@ -1,4 +1,4 @@
-"""How far a sequence of symbols lies from the nearest normal one, by the symbols or the pairs of them that it holds."""
+"""Distances of token sequences to the nearest normal one, by their sets of tokens or counts of pairs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CONTENTS: Mapping[str, Content] = {"symbols": "symbols", "pairs": "pairs"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bags:
-    """What normal sequences hold, as vectors of one length in the space of all words: "symbols" are 1 where a symbol
-    occurs, "pairs" count each pair of neighbours, the start of the sequence being the first one's neighbour.
+    """Bags of words of normal sequences, as unit vectors in the space of all words. "symbols" are 1 if a token occurs;
+    "pairs" count each pair of neighbours, with the start of the sequence as a neighbour of the first token.
 
     words: (n_words,) int64, ascending: the symbols or pairs that occur; starts: (n_bags + 1,), places, numbers:
     (n_entries,) int64: bag i holds words[places[starts[i]:starts[i+1]]], numbers[...] times each.
@@ -40,9 +40,10 @@ class Bags:
     numbers: np.ndarray
 
     def distances(self, sequences: Ragged) -> np.ndarray:
-        """Of each sequence's bag to the nearest, both scaled to length 1: 0 to sqrt(2). Each is computed alone.
+        """Distance of each sequence's bag to the nearest one, both scaled to length 1: 0 to sqrt(2). Each is computed
+        alone.
 
-        sequences: tokens; words that no normal sequence holds are like none. Returns (n_sequences,).
+        sequences: tokens; unknown words match none. Returns (n_sequences,).
         """
         found = words_of(sequences, self.content, self.n_symbols)
         places = np.minimum(np.searchsorted(self.words, found.words), len(self.words) - 1)
@@ -55,7 +56,7 @@ class Bags:
         return np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1), 0.0))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All of it but the content, as arrays by name."""
+        """The arrays by name, without the kind."""
         return {
             "n_symbols": np.array([self.n_symbols], np.int64),
             "words": self.words,
@@ -66,7 +67,7 @@ class Bags:
 
     @classmethod
     def from_arrays(cls, content: Content, arrays: Arrays) -> Bags:
-        """What to_arrays() was called on. Raises ModelFileError for arrays that no fit_bags() made."""
+        """The inverse of to_arrays(). Raises ModelFileError for arrays that no fit_bags() made."""
         words, starts = arrays.take("words", (None,), np.int64), arrays.take("starts", (None,), np.int64)
         places = arrays.take("places", (None,), np.int64, least=0, most=len(words) - 1)
         numbers = arrays.take("numbers", (len(places),), np.int64, least=1)
@@ -79,8 +80,8 @@ class Bags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BagEvidence(Evidence):
-    """The scores "symbols" and "pairs": distance to the nearest normal sequence, by which symbols it holds, or by how
-    often it holds each pair of neighbours. bags: one for each kind.
+    """The scores "symbols" and "pairs": distance to the nearest normal sequence, by the tokens that occur in it, or by
+    its counts of neighbouring pairs. bags: one for each kind.
     """
 
     name: ClassVar[str] = "bags"
@@ -119,8 +120,8 @@ class BagEvidence(Evidence):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
-    """The different words of each sequence, in ascending order. words, numbers: (n_entries,) int64, how often each
-    occurs, or 1; starts: (n_sequences + 1,) int64, where each sequence's begin.
+    """The distinct words of each sequence, ascending. words, numbers: (n_entries,) int64, the words and their counts,
+    or 1; starts: (n_sequences + 1,) int64, the first entry of each sequence.
     """
 
     words: np.ndarray
@@ -137,7 +138,7 @@ def fit_bags(sequences: Ragged, content: Content, n_symbols: int) -> Bags:
 
 
 def words_of(sequences: Ragged, content: Content, n_symbols: int) -> Words:
-    """The words of each sequence; a symbol from n_symbols on is number n_symbols + 1."""
+    """The words of each sequence; unknown tokens, n_symbols and above, become n_symbols + 1."""
     symbols, is_start = with_starts(sequences, n_symbols)
     symbols = np.where(symbols < 0, n_symbols + 1, symbols)
     owner = sequences.owners()

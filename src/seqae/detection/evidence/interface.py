@@ -1,6 +1,6 @@
-"""What every kind of evidence can do, and how it says which scores are made from it.
+"""The abstract Evidence, and the scores that are made from it.
 
-A new score is a class of its own, in a file of its own, and one line in registry.py.
+A new score is one file with its class, and one line in registry.py.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ...sequences.scaling import Scaling
 from ...storage.vetting import Arrays
 
 RECONSTRUCTION, LATENT = "reconstruction", "latent"
-"""Kinds that the main model of a detector gives: an autoencoder, or what stands in for one."""
+"""Kinds of columns of a detector's main model: an autoencoder, or the baseline instead of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A score by the name that users give, or one part of several that are joined.
+    """A score by its name, alone or as a part of a joint score.
 
-    kinds: the columns of evidence that it looks at.
-    measure: "error" is a mean of errors in units of what is usual (of tokens, of cross-entropies); "covariance" is
-        Mahalanobis; "distance" is as "error", of what has no units. Errors are comparable with each other.
-    of: what sequences it is of. needs_all_channels: whether it cannot be told for some channels.
-    is_yardstick: whether other errors are weighed against this one.
-    weight, weight_of_one_channel: in a joint score, of several channels and of one; errors weigh by their size.
+    kinds: the columns of evidence that it uses.
+    measure: "error" is a mean of errors divided by their held-out scale (of tokens, of cross-entropies); "covariance"
+        is the Mahalanobis distance; "distance" is as "error", without units. Errors are comparable with each other.
+    of: the kind of sequences. needs_all_channels: whether it is undefined for a part of the channels.
+    is_yardstick: whether the weights of other errors are relative to this one.
+    weight, weight_of_one_channel: in a joint score, with several channels and with one; errors have weights by size.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """A trained autoencoder. n_symbols: it knows tokens below it; None for one of vectors."""
+    """A trained autoencoder. n_symbols: size of its vocabulary; None for vectors."""
 
     model: Autoencoder
     loss: Loss
@@ -56,9 +56,9 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting:
-    """What evidence is part of.
+    """The detector's settings that evidence depends on.
 
-    n_channels: of the data. channels: (n_scored,) numbers of those that are scored, None for all. window: steps of the
+    n_channels: of the data. channels: (n_scored,) numbers of the scored ones, None for all. window: steps of the
     windows of long series, None for whole sequences; stride: from one to the next. is_exact:
     whether values are float64, since float32 would lose their digits. autoencoder: trained on the same data, or None.
     """
@@ -74,16 +74,16 @@ class Setting:
 
 
 class Measure(ABC):
-    """What is usual of some columns. name: in files."""
+    """The held-out statistics of some columns. name: in files."""
 
     __slots__ = ()
     name: ClassVar[str]
 
     @abstractmethod
     def score(self, columns: np.ndarray) -> np.ndarray:
-        """How unusual each step is, whatever the other steps. columns: (n_steps, n_columns), NaN where unknown.
+        """The score of each step, independent of other steps. columns: (n_steps, n_columns), NaN where unknown.
 
-        Returns (n_steps,), NaN where all is.
+        Returns (n_steps,), NaN where all are unknown.
         """
 
     @abstractmethod
@@ -92,23 +92,23 @@ class Measure(ABC):
 
     @abstractmethod
     def size(self) -> float:
-        """How large what is usual is: what errors of one model are weighed against those of another by."""
+        """The size of held-out errors, by which models are weighted against each other."""
 
     @abstractmethod
     def to_arrays(self) -> Mapping[str, np.ndarray]:
-        """All of it."""
+        """The fitted arrays, by name."""
 
     @classmethod
     @abstractmethod
     def from_arrays(cls, arrays: Arrays, n_columns: int) -> Self:
-        """What to_arrays() was called on. Raises ModelFileError for arrays that are of other columns."""
+        """The inverse of to_arrays(). Raises ModelFileError for arrays that are of other columns."""
 
 
 class Evidence(ABC):
-    """Numbers about each step, from what was learnt of normal data: columns of one or more kinds.
+    """Numbers about each step, from a model of normal data: columns of one or more kinds.
 
-    name: in files. offers: the kinds of columns there are; leads: those that it gives as the main model of a detector.
-    scores: what can be made from its columns. kinds: those that an instance gives, in this order.
+    name: in files. offers: all kinds of columns; leads: those of a detector's main model.
+    scores: that use its columns. kinds: the columns of an instance, in this order.
     """
 
     __slots__ = ()
@@ -125,21 +125,21 @@ class Evidence(ABC):
 
     @abstractmethod
     def width(self, kind: str) -> int:
-        """How many columns a kind has."""
+        """The number of columns of a kind."""
 
     @abstractmethod
     def read(self, windows: Ragged) -> list[np.ndarray]:
-        """One array for each kind, (n_steps, width), back to back, NaN where unknown. A window's numbers have the same
-        bits whatever it is read with. windows: some, of any lengths, in the units of the data.
+        """One array for each kind, (n_steps, width), back to back, NaN where unknown. The bits of a window do not
+        depend on other windows. windows: of any lengths, in the units of the data.
         """
 
     @abstractmethod
     def to_arrays(self) -> Mapping[str, np.ndarray]:
-        """All that fit() learnt, but for the autoencoder and the kinds."""
+        """The arrays that fit() learnt, without the autoencoder and the kinds."""
 
     @classmethod
     @abstractmethod
     def from_arrays(cls, arrays: Arrays, kinds: tuple[str, ...], setting: Setting) -> Self:
-        """What to_arrays() was called on. Raises ModelFileError for arrays that no fit()
-        made.
+        """The inverse of to_arrays(). Raises ModelFileError for arrays that fit() cannot
+        have made.
         """

@@ -1,4 +1,4 @@
-"""Principal components of whole windows: the linear autoencoder that every detector has to beat."""
+"""Principal components of whole windows: the linear autoencoder, the baseline of detectors."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ KEPT_VARIANCE = 0.95
 MOST_WINDOWS = 2048
 CPU = torch.device("cpu")
 CHUNK = 1024
-"""Windows that are read at a time."""
+"""Windows that are read together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearModel:
-    """Principal components of windows of one length, all channels side by side.
+    """Principal components of windows of one length, with channels concatenated.
 
     mean: (length * n_channels,); basis: (n_components, length * n_channels), orthonormal rows;
     variances: (n_components,) of the coefficients; noise: variance left per value. All float32, in scaled units.
@@ -56,10 +56,10 @@ class LinearModel:
         return len(self.mean) // self.n_channels
 
     def read(self, windows: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        """Error of every value, and the coefficients of every window, each computed for its window alone.
+        """The error of every value and the coefficients of every window; each window is computed alone.
 
-        windows: in the units of the data, of any lengths; a window that is shorter than `length` is taken as the first
-        steps of one, longer ones as several. Returns (n_steps, n_channels) absolute, scaled, NaN where not observed;
+        windows: in the units of the data, of any lengths; a shorter window counts as the first
+        steps of one, a longer one as several. Returns (n_steps, n_channels) absolute, scaled, NaN where not observed;
         and (n_windows, n_components).
         """
         batch = scaled(windows, self.scaling, CPU)
@@ -103,7 +103,7 @@ class LinearModel:
         return as_tensor(self.basis[:, :n_values])
 
     def _solver(self, basis: torch.Tensor) -> torch.Tensor:
-        """From values to coefficients: the basis itself, or for part of a window the posterior mean of probabilistic
+        """The map from values to coefficients: the basis or, for part of a window, the posterior mean of probabilistic
         PCA (Tipping & Bishop 1999, equation 9).
         """
         if basis.shape[1] == len(self.mean):
@@ -112,7 +112,7 @@ class LinearModel:
         return torch.linalg.solve((basis @ basis.T + shrinkage).double(), basis.double()).float()
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays by name."""
+        """The fitted arrays, by name."""
         return {
             "centre": self.scaling.centre,
             "scale": self.scaling.scale,
@@ -124,7 +124,7 @@ class LinearModel:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, n_channels: int) -> LinearModel:
-        """What to_arrays() was called on. Raises ModelFileError for arrays of other sizes."""
+        """The inverse of to_arrays(). Raises ModelFileError for arrays of other sizes."""
         scaling = Scaling(
             arrays.take("centre", (n_channels,), FLOATS), arrays.take("scale", (n_channels,), FLOATS, above=0.0)
         )
@@ -139,7 +139,7 @@ class LinearModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearEvidence(Evidence):
-    """The score "linear": as "error", of the principal components of whole windows, which need one length.
+    """The score "linear": as "error", of the principal components of whole windows, of one length.
 
     Columns "linear" (or "reconstruction", where principal components are the main model), one per scored channel, and
     "latent", the distance of a window's coefficients to those of the nearest normal one.
@@ -197,7 +197,7 @@ class LinearEvidence(Evidence):
 
 
 def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray | slice, torch.Tensor]]:
-    """Windows of one length at a time: which, their rows of values, and the values, (n, length, n_channels).
+    """Windows of one length at a time: indices, rows of their values, and values, (n, length, n_channels).
 
     batch: back to back.
     """
@@ -212,11 +212,11 @@ def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray |
 
 
 def fit_linear(windows: Ragged, *, n_components: int | None = None, sees_level: bool = True) -> LinearModel:
-    """So many components, or those that keep .95 of the variance, of at most 2048 windows, evenly chosen.
+    """Fit n_components, or those that explain .95 of the variance, on at most 2048 windows, evenly chosen.
 
-    windows: in the units of the data. Windows must have one length, but for a few shorter ones, which are left out.
-    sees_level: False learns from windows less the mean of each channel: the components of a whole window are then the
-    same at any level.
+    windows: in the units of the data, of one length; a few shorter ones are left out.
+    sees_level: False subtracts the mean of each channel from each window: the components of a whole window then do not
+    depend on its level.
     """
     length = int(windows.lengths.max())
     full = windows[np.flatnonzero(windows.lengths == length)]
@@ -233,13 +233,13 @@ def fit_linear(windows: Ragged, *, n_components: int | None = None, sees_level: 
     mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
     if sees_level:
         return _components(flat - mean, mean, scaling, n_components)
-    most = max(flat.shape[1] - len(scaling.centre), 1)  # directions that are left
+    most = max(flat.shape[1] - len(scaling.centre), 1)  # remaining directions
     model = _components(flat - mean, mean, scaling, None if n_components is None else min(n_components, most))
     return replace(model, basis=_without_level(model.basis, length))
 
 
 def _without_level(rows: np.ndarray, length: int) -> np.ndarray:
-    """Each row less the mean of each channel. rows: (n, length * n_channels)."""
+    """Each row minus the mean of each channel. rows: (n, length * n_channels)."""
     values = rows.reshape(len(rows), length, -1)
     return (values - values.mean(axis=1, keepdims=True)).reshape(rows.shape)
 
@@ -256,7 +256,7 @@ def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling, wanted:
         wanted = int((np.cumsum(values) <= KEPT_VARIANCE * total).sum()) + 1
     n_components = max(1, min(wanted, int((values > 1e-9 * max(total, 1e-30)).sum())))
     basis = vectors[:, :n_components].T
-    basis = np.where(values[:n_components, None] > 0, basis, 0.0)  # a component that nothing varies along
+    basis = np.where(values[:n_components, None] > 0, basis, 0.0)  # a component without variance
     if is_wide:
         basis = basis @ centred / np.sqrt(np.maximum(values[:n_components, None], 1e-30))
     noise = (total - values[:n_components].sum()) / max(n_windows, 1) / n_values

@@ -1,4 +1,4 @@
-"""How far the parts of a window lie from the nearest ones of normal windows, by how far those lie from each other."""
+"""Distances of parts of windows to the nearest normal parts, relative to the distances between normal parts."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .neighbours import Neighbours, fit_neighbours
 NEAREST = "nearest"
 
 WEIGHT_OF_ONE_CHANNEL = 16.0
-"""In a joint score; with several channels 1. Chosen on the open sets of benchmarks/detect.py."""
+"""Weight in a joint score for one channel; 1 for several. Chosen on the open sets of benchmarks/detect.py."""
 
 MOST_PARTS = 8192
-"""Evenly chosen among the normal ones: the fewer, the further from the nearest one that lies alike in time."""
+"""The most normal parts, evenly chosen: with fewer, the nearest one is further away in phase."""
 
 FEWEST_COMPONENTS, MOST_COMPONENTS, PARTS_PER_COMPONENT = 20, 64, 8
 """Parts are compared in one principal component for every 8 of them, at least 20 and at most 64."""
 
 LARGE = 0.9
-"""The quantile of the distances of normal parts to each other that is added to each: only larger ones tell much."""
+"""The quantile of distances between normal parts that is added to each local distance, as a floor."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale:
-    """Parts of model.length steps each, the normal ones to compare them with, and what distance is usual near each.
+    """Parts of model.length steps: the normal ones, and the local distance of each.
 
-    usual: (n_normal_parts,) float32.
+    usual: (n_normal_parts,) float32, the local distances.
     """
 
     model: LinearModel
@@ -43,7 +43,7 @@ class Scale:
     usual: np.ndarray
 
     def distances(self, windows: Ragged) -> np.ndarray:
-        """Of each step, the distance of its part of the window to the nearest normal part, by what is usual there.
+        """For each step, the distance of its part to the nearest normal part, divided by the local distance there.
 
         Returns (n_steps,).
         """
@@ -52,13 +52,13 @@ class Scale:
         return np.repeat(distances / self.usual[which], parts.n_own)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays by name."""
+        """The fitted arrays, by name."""
         parts = under("model.", self.model.to_arrays()) | under("neighbours.", self.neighbours.to_arrays())
         return parts | {"usual": self.usual}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, n_channels: int) -> Scale:
-        """What to_arrays() was called on. Raises ModelFileError for arrays of other sizes."""
+        """The inverse of to_arrays(). Raises ModelFileError for arrays of other sizes."""
         model = LinearModel.from_arrays(arrays.below("model."), n_channels)
         neighbours = Neighbours.from_arrays(arrays.below("neighbours."), len(model.basis))
         return cls(model, neighbours, arrays.take("usual", (len(neighbours.vectors),), above=0.0))
@@ -66,13 +66,13 @@ class Scale:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NearestEvidence(Evidence):
-    """The score "nearest": distance to the nearest normal sequence in whitened principal components, which need one
-    length; of windows at any level, with that of each half to the nearest half, each by what is usual there.
+    """The score "nearest": distance to the nearest normal sequence, of one length, in whitened principal components.
+    For windows without level and for halves, each distance is divided by the local distance.
 
     The column "nearest": the geometric mean, over scales, of the distance of each step's part of the window.
 
-    scales: whole sequences; or whole windows at any level, which know where in a period they are, and halves, which
-    show what is short, and the level. channels: those that are compared, None for all.
+    scales: of whole sequences; or of whole windows without level, which identify the phase of a period, and of halves,
+    which show short events and the level. channels: those that are compared, None for all.
     """
 
     name: ClassVar[str] = "nearest"
@@ -94,9 +94,7 @@ class NearestEvidence(Evidence):
 
     @classmethod
     def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
-        """windows: of one length but for a few shorter ones; of long series, parts are taken at every step that the
-        windows cover.
-        """
+        """windows: of one length, with a few shorter ones; for long series, parts start at every covered step."""
         seen = of_channels(windows, setting.channels)
         if setting.window is None:
             return cls(kinds, (_fit_scale(seen, sees_level=True, knows_usual=False),), setting.channels)
@@ -136,14 +134,14 @@ class NearestEvidence(Evidence):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Windows in parts. ragged: the parts; n_own: (n_parts,) steps up to the next part of the window, or to its end."""
+    """Parts of windows. ragged: the parts; n_own: (n_parts,) steps up to the next part of the window, or to its end."""
 
     ragged: Ragged
     n_own: np.ndarray
 
 
 def parts_of(windows: Ragged, length: int) -> Parts:
-    """Parts of `length` steps; the last of a window ends where the window does. A shorter window is a part itself."""
+    """Parts of `length` steps; the last one ends with its window. A shorter window is one part."""
     if (windows.lengths <= length).all():
         return Parts(windows, windows.lengths)
     n_parts = -(-windows.lengths // length)
@@ -155,7 +153,7 @@ def parts_of(windows: Ragged, length: int) -> Parts:
 
 
 def _fit_scale(parts: Ragged, *, sees_level: bool, knows_usual: bool) -> Scale:
-    """knows_usual: whether distances are told by what is usual; whole sequences are too few to tell."""
+    """knows_usual: whether distances are divided by local distances; whole sequences are too few for that."""
     parts = parts[evenly_chosen(len(parts), MOST_PARTS)]
     n_components = int(np.clip(len(parts) // PARTS_PER_COMPONENT, FEWEST_COMPONENTS, MOST_COMPONENTS))
     model = _seeing(fit_linear(parts, n_components=n_components, sees_level=sees_level))
@@ -167,7 +165,7 @@ def _fit_scale(parts: Ragged, *, sees_level: bool, knows_usual: bool) -> Scale:
 
 
 def _seeing(model: LinearModel) -> LinearModel:
-    """The model itself, or where nothing varied one whose components are the means of the channels."""
+    """The model, or if nothing varied, one whose components are the means of the channels."""
     if model.variances.any():
         return model
     basis = np.tile(np.eye(model.n_channels, dtype=np.float32), model.length) / np.float32(np.sqrt(model.length))
@@ -175,12 +173,13 @@ def _seeing(model: LinearModel) -> LinearModel:
 
 
 def _usual(neighbours: Neighbours, parts: Ragged) -> np.ndarray:
-    """Of each normal part, its distance to the nearest one that shares no step with it, plus a large one of these.
+    """Local distances: of each normal part to its nearest neighbour without common steps, plus a high quantile of
+    these.
 
     De Ridder, Tax & Duin 1998, "An experimental comparison of one-class classification methods": a distance to the
-    nearest neighbour is compared with that neighbour's own. So what is noisy in normal data, or rare, is not found
-    for being far from the rest. The large one keeps what repeats itself exactly from making all else infinitely far.
-    Returns (n_parts,), 1 where all repeats itself or no two parts can be compared.
+    nearest neighbour is compared with that neighbour's own distance. So noisy or rare parts of normal data are not
+    reported. The quantile prevents division by zero where parts repeat exactly.
+    Returns (n_parts,), 1 if all parts repeat or no two can be compared.
     """
     starts, ends = parts.starts, parts.starts + parts.lengths
     own = neighbours.own_distances(lambda rows: (starts[rows, None] < ends) & (starts < ends[rows, None]))

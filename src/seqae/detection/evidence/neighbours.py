@@ -1,4 +1,4 @@
-"""How far a vector lies from those of normal data."""
+"""Distances of vectors to those of normal data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
-    """Vectors of normal data, whitened, to be compared with.
+    """Whitened vectors of normal data.
 
     vectors: (n, size), whitened; centre: (latent_size,); whitener: (size, latent_size); half_norms: (n,), half of the
     squared lengths of vectors. All float32; vectors are kept column by column, as linear() reads them.
@@ -49,9 +49,9 @@ class Neighbours:
         return self._distances(x.numpy(), which), which
 
     def own_distances(self, is_near: Callable[[slice], np.ndarray]) -> np.ndarray:
-        """Of each vector, the distance to the nearest other one that is not near it; NaN where all are.
+        """The distance of each vector to the nearest one that is not excluded; NaN if all are.
 
-        is_near: takes some vectors, returns (so many, n) bool: which others do not count, itself among them.
+        is_near: takes indices of m vectors, returns (m, n) bool: the vectors to exclude, itself included.
         """
         found, x = np.empty(len(self.vectors)), np.ascontiguousarray(self.vectors)
         for first in range(0, len(x), CHUNK):
@@ -71,7 +71,7 @@ class Neighbours:
         return np.sqrt(_sum_of_squares(x.astype(np.float64) - self.vectors[which]))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays by name."""
+        """The fitted arrays, by name."""
         return {
             "vectors": np.ascontiguousarray(self.vectors),
             "centre": self.centre,
@@ -81,7 +81,7 @@ class Neighbours:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, latent_size: int | None = None) -> Neighbours:
-        """What to_arrays() was called on. latent_size: None for any. Raises ModelFileError for other sizes."""
+        """The inverse of to_arrays(). latent_size: None for any. Raises ModelFileError for other sizes."""
         whitener = arrays.take("whitener", (None, latent_size))
         vectors, centre = arrays.take("vectors", (None, len(whitener))), arrays.take("centre", (whitener.shape[1],))
         if not len(vectors):
@@ -90,10 +90,10 @@ class Neighbours:
 
 
 def fit_neighbours(latent: np.ndarray, most: int = MOST_VECTORS) -> Neighbours:
-    """At most so many of the vectors, evenly chosen, whitened. latent: (n, latent_size).
+    """Whiten at most n_largest of the vectors, evenly chosen. latent: (n, latent_size).
 
     Whitening divides each principal component by sqrt(its variance + 0.05 of the mean one), so that a component
-    that hardly varies in normal data counts for more than its size, but does not drown the others.
+    with little variance in normal data has a larger weight, but does not dominate.
     """
     chosen = latent[evenly_chosen(len(latent), most)]
     centre = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -108,5 +108,5 @@ def fit_neighbours(latent: np.ndarray, most: int = MOST_VECTORS) -> Neighbours:
 
 
 def _sum_of_squares(x: np.ndarray) -> np.ndarray:
-    """Of each row. cumsum adds column after column: a row's bits do not depend on the other rows."""
+    """Squared length of each row. cumsum adds column by column: a row's bits do not depend on other rows."""
     return np.cumsum(x * x, axis=1)[:, -1]

@@ -1,4 +1,4 @@
-"""How likely each symbol is after the few before it, by counting: what every model of symbols has to beat."""
+"""Probabilities of tokens from counted n-grams: the baseline of models of tokens."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .interface import RECONSTRUCTION, Evidence, Score, Setting
 NGRAM = "ngram"
 
 MOST_SYMBOLS = 5
-"""Of an n-gram. On the open data of benchmarks/detect.py, 3 to 6 differ little."""
+"""Length of an n-gram. On the open data of benchmarks/detect.py, 3 to 6 differ little."""
 
 ROOT, NOWHERE = 0, -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:
-    """The n-grams of one length, as the children of those one shorter: a level of a trie.
+    """The n-grams of one length, as children of those one shorter: a level of a trie.
 
     keys: (n,) int64, ascending, parent * (n_symbols + 1) + symbol; counts: (n,) int64, how often each was seen;
-    totals, kinds: (n_parents,) int64, how often each parent was followed by any symbol, and by how many different ones.
+    totals, kinds: (n_parents,) int64, number of tokens, and of distinct tokens, after each parent.
     """
 
     keys: np.ndarray
@@ -49,11 +49,11 @@ class NGramModel:
 
         p(w | h) = (c(h w) + T(h) p(w | h')) / (c(h) + T(h)),
 
-    where c counts, T(h) is how many different symbols followed h, and h' is h without its first symbol; after no symbol
-    at all, p' is 1 / (n_symbols + 1), for any symbol that was seen, and for one that never was. A sequence begins with
-    a start, which is part of h.
+    where c counts, T(h) is the number of distinct tokens after h, and h' is h without its first token; for empty h, p
+    is interpolated with 1 / (n_symbols + 1), for each known token and for an unknown one. A sequence begins with a
+    start, which is part of h.
 
-    n_symbols: symbols are numbers below it; others were never seen. levels: n-grams of 1, 2, ... symbols.
+    n_symbols: tokens are numbers below it; others are unknown. levels: n-grams of 1, 2, ... symbols.
     """
 
     n_symbols: int
@@ -77,7 +77,7 @@ class NGramModel:
         return -np.log(likelihood[~is_start])
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays by name."""
+        """The fitted arrays, by name."""
         arrays = {"n_symbols": np.array([self.n_symbols], np.int64)}
         for n, level in enumerate(self.levels):
             arrays |= {f"keys{n}": level.keys, f"counts{n}": level.counts}
@@ -85,7 +85,7 @@ class NGramModel:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> NGramModel:
-        """What to_arrays() was called on. Raises ModelFileError for arrays that no fit_ngrams() made."""
+        """The inverse of to_arrays(). Raises ModelFileError for arrays that no fit_ngrams() made."""
         n_symbols = int(arrays.take("n_symbols", (1,), np.int64, least=1)[0])
         n_levels = sum(name.startswith("keys") for name in arrays.tensors)
         if not n_levels:
@@ -104,7 +104,7 @@ class NGramModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NGramEvidence(Evidence):
-    """The score "ngram": of tokens, the cross-entropy of each step given the four before it, by counting.
+    """The score "ngram": the cross-entropy of each token given the four before it, from counts.
 
     The column "ngram" (or "reconstruction", where counting is the main model): the cross-entropy of each step.
     """
@@ -148,7 +148,7 @@ def count_symbols(sequences: Ragged) -> int:
 def fit_ngrams(sequences: Ragged, n_symbols: int, longest: int = MOST_SYMBOLS) -> NGramModel:
     """Count every n-gram of 1..longest symbols.
 
-    sequences: tokens below n_symbols; of those that overlap, such as windows, each step is counted once.
+    sequences: tokens below n_symbols; a step in several windows is counted once.
     """
     symbols, is_start = with_starts(covered(sequences), n_symbols)
     levels, nodes, n_parents = [], np.full(len(symbols), ROOT), 1
@@ -167,7 +167,7 @@ def fit_ngrams(sequences: Ragged, n_symbols: int, longest: int = MOST_SYMBOLS) -
 
 
 def with_starts(sequences: Ragged, n_symbols: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sequences back to back, each after a start, which is number n_symbols; symbols beyond are NOWHERE.
+    """Sequences back to back, each after a start, token n_symbols; unknown tokens are NOWHERE.
 
     Returns (n_steps + n_sequences,) int64, and where the starts are.
     """
@@ -197,7 +197,7 @@ def parents_of(nodes: np.ndarray, is_start: np.ndarray, n: int) -> np.ndarray:
 
 
 def _level(keys: np.ndarray, counts: np.ndarray, n_parents: int, n_symbols: int) -> Level:
-    """What follows from the n-grams themselves; a start follows nothing."""
+    """The level of these n-grams; a start has no parent."""
     parents, is_seen = keys // (n_symbols + 1), counts > 0
     totals = np.bincount(parents, weights=counts, minlength=n_parents).astype(np.int64)
     kinds = np.bincount(parents[is_seen], minlength=n_parents).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Which evidence and which scores there are, and which of them a detector has. A new one is a line in EVIDENCE."""
+"""The registry of evidence and scores, and the choice for a detector. New evidence is a line in EVIDENCE."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ EVIDENCE: tuple[type[Evidence], ...] = (
 )
 
 BASELINES: dict[str, type[Evidence]] = {"pca": LinearEvidence, "ngram": NGramEvidence}
-"""What takes the place of the autoencoder."""
+"""Evidence that replaces the autoencoder, by the name of the baseline."""
 
 UNTRAINED = (RECONSTRUCTION, PREDICTION)
-"""Kinds for which a trained autoencoder need not be shown normal data again."""
+"""Kinds for which a trained autoencoder does not read normal data again."""
 
 
 def scores() -> dict[str, Score]:
@@ -55,9 +55,9 @@ def as_names(score: Any) -> tuple[str, ...]:
 
 
 def choose_scores(score: Any, baseline: str | None, normal: Ragged, setting: Setting) -> tuple[Score, ...]:
-    """The parts of a score, where "auto" is what suits the data. Raises InvalidParameter for what does not.
+    """The parts of a score, with "auto" resolved. Raises InvalidParameter for parts that do not suit the data.
 
-    normal: what is learnt from.
+    normal: the training data.
     """
     if baseline is not None and (baseline == "ngram") != setting.are_tokens:
         raise InvalidParameter(
@@ -97,7 +97,7 @@ def _check_kinds(chosen: Sequence[Score], baseline: str | None) -> None:
 
 
 def _check_data(chosen: Sequence[Score], setting: Setting) -> None:
-    """Raise InvalidParameter for a score of other data, or of more channels than are scored."""
+    """Raise InvalidParameter for a score of another kind of data, or one that needs all channels."""
     own, other = ("tokens", "vectors") if setting.are_tokens else ("vectors", "tokens")
     for score in chosen:
         if score.of == other:
@@ -114,9 +114,9 @@ def _check_data(chosen: Sequence[Score], setting: Setting) -> None:
 def fit_evidence(
     chosen: Sequence[Score], windows: Ragged, setting: Setting, baseline: str | None
 ) -> tuple[Evidence, ...]:
-    """The evidence that scores look at; the first is that of the main model, and gives errors of reconstruction.
+    """The evidence for the scores; the first is the main model's, with errors of reconstruction.
 
-    windows: normal ones, that the autoencoder was trained on.
+    windows: normal, those that the autoencoder was trained on.
     """
     wanted = {kind for score in chosen for kind in score.kinds} | {RECONSTRUCTION}
     main = AutoencoderEvidence if baseline is None else BASELINES[baseline]

@@ -1,1 +1,1 @@
-"""Explicit layers, one after the other, as models of other libraries have them: a family of its own."""
+"""Models of explicit layers in a chain, as other libraries have them."""

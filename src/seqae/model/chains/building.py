@@ -1,4 +1,4 @@
-"""The module that a chain of explicit layers describes."""
+"""Build the module of a chain of explicit layers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .plan import ChainLayer, ChainPlan
 
 
 def build_chain(plan: ChainPlan, cell: str, shape: DataShape, latent_size: int, *sizes: None) -> Autoencoder:
-    """Encoder and decoder layer by layer. cell, sizes: the layers say them.
+    """Encoder and decoder, layer by layer; the layers determine cell and sizes.
 
-    Raises InvalidParameter where layers do not fit together or the vector has other than latent_size values.
+    Raises InvalidParameter if layers do not fit together or the vector does not have latent_size values.
     """
     encoder, decoder = _parts(plan.layers, plan.middle, shape)
     size = encoder.handover.latent_size if encoder.handover.sources else encoder.links.output_size
@@ -37,7 +37,7 @@ def build_chain(plan: ChainPlan, cell: str, shape: DataShape, latent_size: int, 
 def _parts(
     chain: Sequence[ChainLayer], middle: int, shape: DataShape
 ) -> tuple[ChainEncoder, ChainDecoder | FeedbackChainDecoder]:
-    """The encoder, and the decoder that begins at the first layer that begins one."""
+    """The encoder, and the decoder from the first layer that begins one."""
     behind = chain[middle + 1 :]
     sources = tuple(dict.fromkeys(layer.starts_from for layer in behind if layer.starts_from is not None))
     encoder = ChainEncoder(chain[:middle], shape.n_channels, shape.n_symbols, sources)
@@ -58,7 +58,7 @@ def _parts(
 
 
 def _decoder(chain: Sequence[ChainLayer], middle: int, encoder: ChainEncoder, handover: Handover) -> ChainDecoder:
-    """A decoder that reads the vector, or, where states are handed over, the encoder's last hidden state."""
+    """A decoder that reads the vector or, if states are handed over, the encoder's last hidden state."""
     specs = chain[middle + 1 :] if chain[middle].kind == "latent" else chain[middle:]
     if not handover.sources:
         return ChainDecoder(specs, encoder.links.output_size)
@@ -75,7 +75,7 @@ def _decoder(chain: Sequence[ChainLayer], middle: int, encoder: ChainEncoder, ha
 
 
 def _check_states(decoder: ChainDecoder | FeedbackChainDecoder, handover: Handover, kind: str) -> None:
-    """Raise InvalidParameter where a decoder layer's state has another size than the one that it starts from."""
+    """Raise InvalidParameter if a decoder layer's state and its initial state differ in size."""
     offset = 1 if kind == "repeat" else 0
     for k, source in handover.takers.items():
         link = decoder.links.recurrent.get(k + offset)

@@ -1,4 +1,4 @@
-"""A chain's decoder that reads the step before: the true one where it is taught, else its own."""
+"""The autoregressive decoder of a chain, with teacher forcing or free running."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .plan import ChainLayer
 
 
 class FeedbackChainDecoder(ValueDecoder):
-    """Recurrent layers that start from the vector, and what is made of each output: a step, or a softmax over symbols.
+    """Recurrent layers that start from the vector, and dense layers to a step or a softmax over tokens.
 
-    With a softmax, what it reads of its own is the likeliest symbol, embedded, or as a one-hot step.
-    start: what stands before the first step, (n_channels,) or one token; zeros unless it is set.
+    With a softmax, its own step is the most likely token, embedded or one-hot.
+    start: the input of the first step, (n_channels,) or one token; zeros unless it is set.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class FeedbackChainDecoder(ValueDecoder):
         """Nothing; see Part.fit_closed_form."""
 
     def _reading(self, latent: Tensor, steps: Ragged, draw: Draw | None) -> Ragged:
-        """What the layers make of the step before each of `steps`."""
+        """Outputs of the layers that read the step before each of `steps`."""
         before = shifted_symbols(steps, int(self.start)) if steps.is_tokens else shifted(steps, self.start)
         flow = Flow(before.values, before.lengths, "steps", draw)
         return self.links.run(flow, self._handover.split(latent))[0].steps()
 
     def _symbols(self, latent: Tensor, lengths: np.ndarray) -> Ragged:
-        """The likeliest symbol at each step, each reading the one before: tokens, or one-hot steps."""
+        """The most likely token at each step, free running: tokens, or one-hot steps."""
         if self.links.embeddings:
             first, table = self.start.expand(len(lengths)), self.links.embeddings[0].embedding.weight
-        else:  # each symbol is its own one-hot step; the start is one row more
+        else:  # the embedding of a token is its one-hot step; the start is an additional row
             table = torch.cat([torch.eye(self.n_channels).to(self.start), self.start[None]])
             first = torch.full((len(lengths),), self.n_channels, device=latent.device)
         weights = [layer.weights for (layer,) in self.recurrent_layers]
@@ -99,7 +99,7 @@ class FeedbackChainDecoder(ValueDecoder):
         ]
 
     def _readout(self) -> Readout:
-        """All dense layers as one linear map; without any, the map that changes nothing."""
+        """All dense layers as one linear map; without any, the identity map."""
         weight = bias = None
         for link in self.links.dense:
             own = link.map.readout
@@ -112,7 +112,7 @@ class FeedbackChainDecoder(ValueDecoder):
 
 
 def unfit_for_feedback(specs: Sequence[ChainLayer]) -> tuple[int, str] | None:
-    """The first layer that cannot stand where a decoder reads its own output, and why; None if all can."""
+    """The first layer that a free-running decoder cannot have, and why; None if there is none."""
     first = next((spec for spec in specs if spec.is_recurrent), None)
     if first is None:
         return 0, "is not recurrent, nor is any other"

@@ -1,4 +1,4 @@
-"""The layers of a chain as modules, and what passes from each to the next."""
+"""The layers of a chain as modules, and the data between them."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _ACTIVATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What passes from layer to layer.
+    """The data between two layers.
 
     form: "steps", back to back, values (n_steps, size) or tokens (n_steps,); "vector", one for each sequence, values
         (n_sequences, size); or "repeated", the vector at every step of its sequence.
-    lengths: (n_sequences,) of the steps that are or will be. draw: of a training update, None after training.
+    lengths: (n_sequences,), also of steps not yet written. draw: of a training update, None in evaluation.
     """
 
     values: Tensor
@@ -50,21 +50,21 @@ class Flow:
     draw: Draw | None = None
 
     def of_steps(self, steps: Ragged) -> Flow:
-        """Steps that lie back to back in its place."""
+        """The same flow with other steps, back to back."""
         return Flow(steps.values, steps.lengths, "steps", self.draw)
 
     def steps(self) -> Ragged:
-        """The steps; a repeated vector is written at each of its sequence."""
+        """The steps; a repeated vector is copied to each step of its sequence."""
         values = self.values[owners_of(self.lengths)] if self.form == "repeated" else self.values
         return Ragged.view(values, starts_of(self.lengths), self.lengths)
 
     def inputs(self) -> Ragged | Constant:
-        """As a recurrent layer reads it."""
+        """The flow as input of a recurrent layer."""
         return Constant(self.values, self.lengths) if self.form == "repeated" else self.steps()
 
 
 class Link(nn.Module, ABC):
-    """One layer. output_size: values of what it gives."""
+    """One layer. output_size: values of its output."""
 
     output_size: int
 
@@ -74,7 +74,7 @@ class Link(nn.Module, ABC):
 
 
 class RecurrentLink(Link):
-    """An LSTM or GRU layer in one or both directions that gives its outputs or its last hidden state."""
+    """An LSTM or GRU layer in one or both directions; its output is all outputs or the last hidden state."""
 
     def __init__(self, spec: ChainLayer, input_size: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class RecurrentLink(Link):
         return self.run(flow, None)[0]
 
     def run(self, flow: Flow, state: State | None) -> tuple[Flow, State]:
-        """The same, from a given state, and the last state, both directions side by side."""
+        """The same from a given state, and the last state, with both directions concatenated."""
         if flow.form == "vector":
             raise InvalidParameter(f"the chain's {self._spec.kind} layer must read steps, but reads one vector")
         inputs = flow.inputs()
@@ -165,14 +165,14 @@ class DropoutLink(Link):
 
 
 class MaskLink(Link):
-    """The steps that say something: those whose values are not all `value`."""
+    """Removes steps whose values all equal `value`."""
 
     def __init__(self, spec: ChainLayer, input_size: int) -> None:
         super().__init__()
         self._value, self.output_size = spec.value, input_size
 
     def forward(self, flow: Flow) -> Flow:
-        """flow: steps or tokens. A sequence may be left without any."""
+        """flow: steps or tokens. A sequence may lose all of its steps."""
         if flow.form != "steps":
             raise InvalidParameter("the chain's mask layer must read steps")
         differs = flow.values != self._value
@@ -191,7 +191,7 @@ class RepeatLink(Link):
         self.output_size = input_size
 
     def forward(self, flow: Flow) -> Flow:
-        """flow: vectors; steps stay as they are."""
+        """flow: vectors; steps are unchanged."""
         return replace(flow, form="repeated") if flow.form == "vector" else flow
 
 
@@ -234,7 +234,7 @@ class FlattenLink(Link):
 class Chain(nn.ModuleList):
     """Links one after the other.
 
-    recurrent: those that are recurrent, by their place; dense, embeddings: those others, in order.
+    recurrent: recurrent links by their place; dense, embeddings: such links in order.
     """
 
     def __init__(self, specs: Sequence[ChainLayer], input_size: int, n_symbols: int | None = None) -> None:
@@ -247,7 +247,7 @@ class Chain(nn.ModuleList):
             self.append(self._link(k, spec, n_symbols))
 
     def run(self, flow: Flow, states: Mapping[int, State]) -> tuple[Flow, dict[int, State]]:
-        """What the links make of the flow. states: before the first step, by place; zeros for the others.
+        """The flow after all links. states: before the first step, by place; zeros for the others.
 
         Returns the last states as well, by place.
         """

@@ -21,10 +21,10 @@ from .plan import ChainLayer
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """States that are handed from encoder to decoder layers; the vector is these, one after the other.
+    """States that are passed from encoder to decoder layers; the vector is their concatenation.
 
-    sources: places in the encoder, in the order of the vector; sizes: of the tensors of each one's state.
-    takers: for places in the decoder, which of the sources it starts from.
+    sources: places in the encoder, in the order of the vector; sizes: of the tensors of each state.
+    takers: for places in the decoder, the number of the source that it starts from.
     """
 
     sources: tuple[int, ...]
@@ -54,7 +54,7 @@ class Handover:
 
 
 class ChainEncoder(Encoder):
-    """The layers up to the one vector per sequence. sources: places of layers whose states make the vector instead."""
+    """The layers up to the vector. sources: places of layers whose states are the vector instead."""
 
     def __init__(
         self, specs: Sequence[ChainLayer], n_channels: int, n_symbols: int | None, sources: Sequence[int] = ()
@@ -86,9 +86,9 @@ class ChainEncoder(Encoder):
 
 
 class ChainDecoder(ValueDecoder):
-    """The layers from the vector on.
+    """The layers after the vector.
 
-    handover: states among the layers; repeated: the encoder layer whose hidden state the first one then reads.
+    handover: of states to the layers; repeated: the encoder layer whose hidden state the first layer then reads.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which layers: the frozen description of a chain."""
+"""The frozen description of a chain of layers."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from ...parameters import check_choice, check_count, check_fraction
 from ..plans import Described, Plan, as_sizes, check_part, check_weight
 
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "elu", "selu", "softplus", "gelu", "silu")
-"""What a dense layer of a chain may end in."""
+"""Activations of a dense layer in a chain."""
 
 LAYER_KINDS = (
     "lstm", "gru", "dense", "embedding", "dropout", "mask", "flatten", "latent", "repeat", "reshape", "feedback"
 )  # fmt: skip
-"""What a layer of a chain may be."""
+"""Kinds of layers in a chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ChainLayer(Described):
     """One layer of a chain.
 
-    kind: "lstm", "gru"; "dense" (of a vector or of each step); "embedding" of tokens; "dropout"; "mask" leaves out the
-        steps whose every value is `value`; "flatten" joins all steps to a vector. The decoder begins at the first
+    kind: "lstm", "gru"; "dense" (of a vector or of each step); "embedding" of tokens; "dropout"; "mask" removes
+        steps whose values all equal `value`; "flatten" joins all steps to a vector. The decoder begins at the first
         "latent" (the vector is here), "repeat" (the vector at every step), "reshape" (the vector cut into steps) or
-        "feedback" (the step before; the vector is then the states that decoder layers start from).
-    size: units, or the values that stand for a symbol.
+        "feedback" (the step before; the vector is then the initial states of decoder layers).
+    size: units, or values of the vector of a token.
     activation: of a recurrent cell ("tanh" or "relu") or of a dense layer (one of ACTIVATIONS).
     direction: of a recurrent layer: "forward", "backward" (outputs in the order in which they came), or "both".
     merge: how both directions join: "concat", "sum", "mul" or "ave".
     returns_steps: whether a recurrent layer gives all outputs or the last one.
     starts_from: of a recurrent decoder layer: the place in the chain, counted from 0, of the recurrent encoder layer
-        whose last state is its first, both directions side by side. None is zeros.
+        whose last state is its initial state, both directions concatenated. None is zeros.
     n_biases: learnt ones, 0 to 2 (b_ih and b_hh) of a recurrent layer, 0 or 1 of a dense one.
     shape: (steps, width) of a reshape or flatten. rate: of a dropout. value: of a mask.
     feedback: the step before is the true one in training and its own output afterwards ("teacher"), or always "own".
@@ -90,7 +90,7 @@ class ChainLayer(Described):
 
     @property
     def begins_decoder(self) -> bool:
-        """Whether what comes before, and no other such layer, is the encoder."""
+        """Whether the layers before it are the encoder."""
         return self.kind in ("latent", "repeat", "reshape", "feedback")
 
 
@@ -116,7 +116,7 @@ class ChainPlan(Plan):
 
     @property
     def middle(self) -> int:
-        """The place of the layer that begins the decoder; 0 where there is none behind an encoder."""
+        """The place of the layer that begins the decoder; 0 if no encoder precedes one."""
         return next((k for k, layer in enumerate(self.layers) if layer.begins_decoder), 0)
 
     @property
