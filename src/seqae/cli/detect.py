@@ -1,4 +1,4 @@
-"""seqae detect: what is unlike the normal data of a file."""
+"""seqae detect: find what is unlike normal data."""
 
 from __future__ import annotations
 

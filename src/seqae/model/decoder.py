@@ -138,10 +138,10 @@ def _or_vectors(memory: Ragged | None, latent: Tensor) -> Ragged:
 
 
 class Conditioning(nn.Module):
-    """From latent vectors to the first states of the decoder's layers and, where it reads no steps, to its inputs.
+    """Maps latent vectors to the initial states of the decoder's layers and, if it reads no steps, to its inputs.
 
-    sizes: units of each decoder layer. fills: whether the vector makes the state of "all" layers or of the "first".
-    has_map: whether a linear map makes the states. n_steps: of every sequence, for latent_as="steps".
+    sizes: units of each decoder layer. fills: whether the vector determines the state of "all" layers or of the
+    "first". has_map: whether by a linear map. n_steps: of every sequence, for latent_as="steps".
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Conditioning(nn.Module):
         ]
 
     def inputs(self, latent: Tensor, lengths: np.ndarray) -> Ragged | Constant:
-        """What the first layer reads where it reads no steps of the sequence."""
+        """The first layer's input, for a decoder that reads no steps."""
         if self._latent_as == "steps":
             return self._steps(latent, lengths)
         return Constant(latent if self._latent_as == "input" else latent[:, :0], lengths)
@@ -221,10 +221,10 @@ def taught(
     read: Callable[[Ragged], Ragged],
     step_of: Callable[[Ragged], Ragged],
 ) -> Ragged:
-    """Outputs of a decoder that reads the step before each: the true one, or with scheduled sampling perhaps its own.
+    """Outputs of a decoder that reads the step before: the true one, or with scheduled sampling sometimes its own.
 
-    The own ones are those of a first pass (Duckworth et al. 2019), with a probability that rises to 1. target: back to
-    back; read: outputs of the decoder that reads the steps before those given; step_of: what outputs say of each step.
+    Its own steps come from a first pass (Duckworth et al. 2019), with a probability that rises to 1. target: back to
+    back; read: the decoder's outputs for given previous steps; step_of: maps outputs to steps.
     """
     outputs = read(target)
     if draw is None or not feedback.is_scheduled:

@@ -1,4 +1,4 @@
-"""The randomness of one training update: a function of seed and update number, so that a resumed run repeats it."""
+"""The random numbers of one training update, a function of seed and update number, so that resumed runs repeat them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor
 
 
 class Draw:
-    """What an update may draw. n_updates: how many came before; progress: the part of the planned ones, 0..1.
+    """The random numbers of an update. n_updates: number of earlier updates; progress: their share of those planned,
+    0..1.
 
     is_used: whether anything was read from it; if not, another update would compute the same.
     """
@@ -27,7 +28,7 @@ class Draw:
 
     @cached_property
     def generator(self) -> torch.Generator:
-        """Made when something is drawn: most architectures draw nothing, and it costs as much as a kernel call."""
+        """Made on first use: most architectures draw nothing, and making it costs as much as a kernel call."""
         self.is_used = True
         entropy = np.random.SeedSequence([self._seed, self._n_updates])
         return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))

@@ -12,7 +12,7 @@ from .source import Layout, Source, numbered
 
 
 def source_of_arrays(X: object, layout: Layout) -> Source:
-    """The Source of whatever Ragged.from_any takes; with wide=True, of one (n_sequences, n_steps) array of a channel.
+    """The Source of anything that Ragged.from_any takes; with wide=True, of one (n_sequences, n_steps) array.
 
     Raises InvalidParameter for id= and time=, which need named columns.
     """

@@ -1,4 +1,4 @@
-"""The one way in: whatever a user passes becomes a Source here, and is held against what fit() saw."""
+"""The one way in: convert data to a Source, and compare it with the schema of fit()."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def read(
     X: what Ragged.from_any takes; a data frame or series of pandas, polars, pyarrow or another library that narwhals
         knows; a list of data frames, each one sequence; the path of a CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines
         or .ts file, or a list of paths; or a Source, returned as it is.
-    id: the column that tells which sequence a row of a long table belongs to. Rows of one id are joined in row order
-        wherever they stand; sequences are in the order in which their ids first appear. Without it, the table is one
+    id: the column that identifies the sequence of a row in a long table. Rows of one id are joined in row order,
+        adjacent or not; sequences are in the order in which their ids first appear. Without it, the table is one
         series. In an NPZ file, the array with the id of each sequence.
     time: the column that must strictly increase within each sequence. In an NPZ file, the array with a time per step.
-    channels: the columns to read, if not all that are left; for arrays, the names to give to their channels.
-    wide: the table (or 2-D array) has one row per sequence and one column per step of its only channel; what is missing
-        at the end of a row is not part of the sequence.
+    channels: the columns to read; None reads all others. For arrays, names of their channels.
+    wide: the table (or 2-D array) has one row per sequence and one column per step of its only channel; missing
+        values at the end of a row are not part of the sequence.
     missing: "error" refuses missing values; "mask" takes them as not observed.
     symbols: None reads numbers. Else steps are symbols, text or whole numbers: a table has one column of them, a list
         texts, lists of symbols or vectors of whole numbers, a JSON line a text or list "values", a .txt file one
-        sequence per line. A text is split into its "words" or its "characters"; "auto" takes words if a space parts
-        any two. The Source's vocabulary tells what text each token stands for.
+        sequence per line. A text is split into "words" or "characters"; "auto" means words if there is a space.
+        The Source's vocabulary is the text of each token.
 
     Rows are counted from 0, without the header. Warns (DataWarning) of what looks as if it was meant otherwise: ids and
     times among the channels, markers of missing values, channels before steps.
@@ -64,7 +64,7 @@ def read(
 
 
 def read_laid_out(X: Any, layout: Layout) -> Source:
-    """As read(), with its arguments in one value."""
+    """As read(), with its column arguments in one value."""
     if isinstance(X, Source):
         return X
     if isinstance(X, str | os.PathLike):
@@ -85,11 +85,11 @@ def read_laid_out(X: Any, layout: Layout) -> Source:
 
 
 def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, layout: Layout | None = None) -> Source:
-    """X as sequences of at least one step, finite float32 values or tokens, and the channels that fit() saw.
+    """X as sequences of at least one step, of finite float32 values or tokens, with the channels that fit() saw.
 
-    schema: None while fitting, and then takes_symbols tells whether symbols are wanted. Channels go by name where X
-        has names, as data frames, files and a Source of them have; else by position.
-    layout: of X, as for read(); what the schema knows is added.
+    schema: None in fit(); takes_symbols is then whether to read symbols. Channels are matched by name if X has names,
+        as data frames, files and their Source have; else by position.
+    layout: of X, as for read(); the schema completes it.
     Raises InvalidSequence naming sequence, step and channel.
     """
     symbols = schema.symbols if schema is not None else "auto" if takes_symbols else None
@@ -115,7 +115,7 @@ def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, l
 
 
 def drop_empty(X: Sequence[Any]) -> list[Any]:
-    """The sequences that have steps, for fit() and transform(), which refuse the others; a warning names what went.
+    """The sequences that have steps, for fit() and transform(), which refuse empty ones; a warning names those dropped.
 
     X: a list of arrays whose first axis is steps.
     """

@@ -1,4 +1,4 @@
-"""What reading returns, and what it is asked for."""
+"""The results and the arguments of reading."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..errors import InvalidParameter
 from ..sequences.ragged import Ragged, as_index
 
 ORDINAL = "sequence"
-"""The name of the ids where the data has none; they are then 0, 1, 2, ..."""
+"""The name of the ids if the data have none; ids are then 0, 1, 2, ..."""
 VALUE, TOKEN = "value", "token"
-"""The names of the only channel of a wide table or a nameless series, and of tokens."""
+"""Names of the channel of a wide table or unnamed series, and of tokens."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Source:
-    """Sequences as they were read, with the names that belong on every result made from them.
+    """Sequences as read, with ids, times and names for the results.
 
     ragged: the sequences.
-    ids: (n_sequences,), in the type they came in (text as an object array); 0, 1, 2, ... where there were none.
+    ids: (n_sequences,), in their own type (text as an object array); 0, 1, 2, ... if there were none.
     times: one per row of ragged.values, numbers or datetime64; None without any. time_zone: where the data had one, its
         name; times are then in UTC.
     channel_names: (n_channels,).
@@ -54,7 +54,7 @@ class Source:
 
     @property
     def is_named(self) -> bool:
-        """Whether the channels have names of their own, by which they go."""
+        """Whether the channels have names from the data."""
         return not self.ragged.is_tokens and not are_made_up(self.channel_names)
 
     @overload
@@ -74,9 +74,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The arguments of read(): which columns mean what.
+    """The arguments of read() that describe columns.
 
-    columns: those to read if all of them are there and channels names none; what fit() saw.
+    columns: the columns that fit() saw; read if all exist and channels is None.
     drop: columns of a table that are not channels.
 
     Raises InvalidParameter where they contradict each other.
@@ -123,7 +123,7 @@ def default_names(ragged: Ragged) -> tuple[str, ...]:
 
 
 def are_made_up(names: tuple[str, ...]) -> bool:
-    """Whether these are names that channels without any are given."""
+    """Whether these are default names."""
     return names in ((VALUE,), (TOKEN,), _channel_names(len(names)))
 
 

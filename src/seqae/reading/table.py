@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def source_of_table(table: pa.Table, layout: Layout) -> Source:
     """The sequences of a table.
 
-    Raises InvalidParameter for a column that does not exist, InvalidSequence for what stands in the columns.
+    Raises InvalidParameter for a column that does not exist, InvalidSequence for invalid values.
     """
     _check_index(table, layout)
     table = without_index(table, layout)
@@ -37,7 +37,7 @@ def source_of_table(table: pa.Table, layout: Layout) -> Source:
 
 
 def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Source:
-    """The sequences of a long table whose rows are grouped already; layout.id is not looked at."""
+    """The sequences of a long table with grouped rows; layout.id is ignored."""
     names = channel_columns(table, layout)
     times = None if layout.time is None else arranged_times(table[layout.time], layout.time, grouping)
     values = matrix(table, names, _dtype_of(table, names), grouping)
@@ -50,7 +50,7 @@ def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Sou
 
 
 def check_columns(table: pa.Table, layout: Layout) -> None:
-    """Raise unless the columns that are read have names of their own, the named ones exist, and there are rows."""
+    """Raise unless the columns to read have unique names, all named columns exist, and there are rows."""
     counts = Counter(table.column_names)
     named = [name for name in (layout.id, layout.time, *(layout.channels or ())) if name is not None]
     for name in named:
@@ -64,7 +64,7 @@ def check_columns(table: pa.Table, layout: Layout) -> None:
 
 
 def channel_columns(table: pa.Table, layout: Layout) -> tuple[str, ...]:
-    """The columns that hold values: those named, or all but id and time."""
+    """The value columns: those named, or all but id and time."""
     names = layout.channels or columns_of_fit(table, layout)
     names = names or tuple(name for name in table.column_names if name not in (layout.id, layout.time, *layout.drop))
     if not names:
@@ -83,7 +83,7 @@ def _is_nameless(name: str) -> bool:
 
 
 def columns_of_fit(table: pa.Table, layout: Layout) -> tuple[str, ...] | None:
-    """What fit() saw, if all of it is there: other columns, whatever they hold, are not looked at."""
+    """The columns that fit() saw, if all exist; other columns are ignored."""
     wanted = layout.columns
     if wanted is None or layout.wide or layout.symbols is not None or {layout.id, layout.time}.intersection(wanted):
         return None
@@ -92,12 +92,12 @@ def columns_of_fit(table: pa.Table, layout: Layout) -> tuple[str, ...] | None:
 
 
 def matrix(table: pa.Table, names: Iterable[str], dtype: type, grouping: Grouping | None = None) -> np.ndarray:
-    """Columns side by side, (n_rows, n_columns), arranged; missing is NaN. One float32 column may stay where it is."""
+    """Columns as a matrix, (n_rows, n_columns), in grouped order; missing is NaN. One float32 column may be a view."""
     names = tuple(names)
     columns = (_numeric(table[name], name).to_numpy() for name in names)
     if grouping is not None:
         columns = (grouping.arrange(column) for column in columns)
-    with np.errstate(over="ignore"):  # checked afterwards, where the table tells what it was
+    with np.errstate(over="ignore"):  # checked afterwards, when the original value can be named
         if len(names) == 1:
             return np.ascontiguousarray(next(columns)[:, None], dtype)
         values = np.empty((table.num_rows, len(names)), dtype)
@@ -162,7 +162,7 @@ def _check_values(
 
 
 def _numeric(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """The column in a type that NumPy has, with null where a value is missing."""
+    """The column in a NumPy type, with null for missing values."""
     import pyarrow as pa
 
     column = decoded(column)

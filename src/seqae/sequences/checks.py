@@ -1,4 +1,4 @@
-"""What may stand in a sequence: arrays are taken in here, and named where they cannot be."""
+"""Check arrays and values of sequences, and name the place of an error."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from ..errors import InvalidSequence
 
 MAX_MAGNITUDE = 1e18  # squared errors of larger float32 values are no longer finite
-"""The largest absolute value that a sequence may hold."""
-CHECKED_ROWS = 1 << 12  # so many stay in cache while they are looked at
+"""The largest absolute value in a sequence."""
+CHECKED_ROWS = 1 << 12  # this many stay in cache during checks
 
 
 def kept_dtype(dtype: np.dtype) -> type[np.float32] | type[np.float64]:
-    """The type that values of a real dtype are kept in: float32 if it holds every one of them, else float64."""
+    """The dtype for values of a real dtype: float32 if it represents all of them, else float64."""
     return np.float32 if np.can_cast(dtype, np.float32, "safe") else np.float64
 
 
 def to_numpy(array: Any) -> np.ndarray:
-    """A NumPy array of whatever is array-like, a tensor on any device included; never a copy of a plain NumPy array.
+    """A NumPy array of anything array-like, tensors on any device included; never a copy of a plain NumPy array.
 
     The masked values of a masked array become NaN.
     """
@@ -34,7 +34,7 @@ def to_numpy(array: Any) -> np.ndarray:
 
 
 def join(X: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The steps of all sequences, one under the other, in the real dtype in which they came.
+    """The steps of all sequences, back to back, in their own real dtype.
 
     X: a list (or object array) of (n_i, n_channels) or (n_i,) arrays, or one (n_sequences, n_steps, n_channels) array.
     Returns values (n_steps, n_channels), a view of X where that is possible, and lengths (n_sequences,).
@@ -53,7 +53,7 @@ def join(X: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_steps(sequence: Any, i: int) -> np.ndarray:
-    """Sequence i as (n_steps, n_channels), in its own real dtype; the values themselves are not yet looked at."""
+    """Sequence i as (n_steps, n_channels), in its own real dtype; values are not checked yet."""
     array = as_numbers(sequence, f"sequence {i}")
     if array.ndim == 1:
         array = array[:, None]
@@ -68,7 +68,7 @@ def as_steps(sequence: Any, i: int) -> np.ndarray:
 
 
 def as_numbers(array: Any, name: str) -> np.ndarray:
-    """An array of real numbers, of any shape; `name` is what the message calls it."""
+    """An array of real numbers, of any shape; `name` is its name in messages."""
     try:
         array = to_numpy(array)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -98,7 +98,7 @@ def as_tokens(sequence: Any, i: int) -> np.ndarray:
 
 
 def as_counts(numbers: Any, name: str) -> np.ndarray:
-    """Whole numbers of at least 0, int64; `name` is what the message calls them."""
+    """Whole numbers of at least 0, int64; `name` is their name in messages."""
     array = to_numpy(numbers)
     if array.dtype.kind not in "iuf":
         raise InvalidSequence(f"{name} must be whole numbers, got {_in_words(array.dtype)}")
@@ -114,7 +114,7 @@ def check_values(
 ) -> None:
     """Raise InvalidSequence at the first value that no model can use.
 
-    What lies between the sequences, or was not observed, may be anything. Values are looked at some rows at a time.
+    Values between sequences, or not observed, may be anything. Values are checked some rows at a time.
     values, observed: (n_rows, n_channels); starts, lengths: (n_sequences,), sequences may overlap.
     allow_nan: takes NaN as missing.
     """
@@ -152,12 +152,12 @@ def unusable_rows(values: np.ndarray, *, allow_nan: bool = False) -> np.ndarray:
 
 
 def unusable_channel(row: np.ndarray, *, allow_nan: bool = False) -> int:
-    """The first channel of a step, (n_channels,), that holds an unusable value."""
+    """The first channel of a step, (n_channels,), with an unusable value."""
     return int(np.argmin(_is_usable(row, allow_nan)))
 
 
 def unusable(place: str, value: Any) -> InvalidSequence:
-    """The error for a value that no model can use. place: where it stands, in words; value: None if it is missing."""
+    """The error for an unusable value. place: in words; value: None if it is missing."""
     if value is None or value != value:
         return InvalidSequence(
             f"{place} is {'missing' if value is None else 'NaN'}; "
@@ -175,7 +175,7 @@ def _is_usable(values: np.ndarray, allow_nan: bool) -> np.ndarray:
 
 
 def _limit(dtype: np.dtype) -> float:
-    """MAX_MAGNITUDE, or the largest finite value of a type that ends before it, as float16 does."""
+    """MAX_MAGNITUDE, or the largest finite value of a smaller type such as float16."""
     return min(MAX_MAGNITUDE, float(np.finfo(dtype).max)) if dtype.kind == "f" else MAX_MAGNITUDE
 
 
@@ -224,7 +224,7 @@ def _check_same_channels(parts: list[np.ndarray]) -> None:
 
 
 def _why_no_array(array: Any, error: Exception) -> str:
-    """The first step that has other channels than step 0; what NumPy says if it is something else."""
+    """A message about the first step whose number of channels differs from step 0, else NumPy's message."""
     if isinstance(array, list | tuple):
         sizes = [np.size(step) if isinstance(step, list | tuple | np.ndarray) else None for step in array]
         for step, size in enumerate(sizes):

@@ -34,7 +34,7 @@ TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that 
 
 
 class LossAndGradient:
-    """What an update needs of each batch, added up in flat parameters."""
+    """Computes losses and adds gradients to the flat parameters."""
 
     def __init__(self, model: Autoencoder, loss: Loss, flat: FlatParameters) -> None:
         self._model, self._loss, self._flat = model, loss, flat
