@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from seqae import SequenceAutoencoder
-from seqae.cli.info import info, of_autoencoder
+from seqae import AnomalyDetector, SequenceAutoencoder
+from seqae.cli.info import description, info
+from seqae.errors import ModelFileError
 from seqae.interop.keras import load_keras
 from seqae.model.presets import PRESETS
+from seqae.storage.model_file import ModelFile
 
 from .conftest import make_waves
 
@@ -38,16 +44,22 @@ def fitted(name: str) -> SequenceAutoencoder:
     return SequenceAutoencoder(name, latent_size=8, loss=loss, max_epochs=1, random_state=0, verbose=False).fit(X)
 
 
+def as_read(ae: SequenceAutoencoder) -> ModelFile:
+    """The content of its file, as reading gives it."""
+    file = ae.to_model_file()
+    return replace(file, config=json.loads(json.dumps(file.config)))
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_layers_of_every_preset_are_those_of_its_model(name: str) -> None:
-    told = of_autoencoder(fitted(name))
+    told = description(as_read(fitted(name)))
     assert (told["encoder"], told["decoder"]) == LAYERS[name]
     assert told["architecture"] == name
     assert ("predictor" in told) == (name == "composite")
 
 
 def test_an_imported_model_tells_its_layers() -> None:
-    told = of_autoencoder(load_keras(Path(__file__).parent / "fixtures" / "keras" / "gru_bidirectional.keras"))
+    told = description(as_read(load_keras(Path(__file__).parent / "fixtures" / "keras" / "gru_bidirectional.keras")))
     assert told["encoder"] == "2 layers of 12 and 8 gru units, 1 of them forward and backward"
     assert told["decoder"] == "1 layer of 12 gru units"
 
@@ -60,3 +72,29 @@ def test_names_of_channels_cannot_steer_the_terminal(tmp_path: Path, capsys: pyt
     told = capsys.readouterr().out
     assert r"\x1b[2J\r°C, [red]b" in told
     assert "\x1b[2J" not in told
+
+
+def test_torch_is_not_imported(tmp_path: Path) -> None:
+    ae = fitted("repeat")
+    ae.save(tmp_path / "m.seqae")
+    AnomalyDetector(ae, window=4).fit([np.sin(np.arange(80))[:, None].repeat(2, axis=1)]).save(tmp_path / "d.seqae")
+    code = """
+import sys
+from typer.testing import CliRunner
+from seqae.cli import app
+for path in sys.argv[1:]:
+    result = CliRunner().invoke(app, ["info", path])
+    assert result.exit_code == 0, result.output
+print([name for name in ("torch", "sklearn", "scipy", "pyarrow", "pandas") if name in sys.modules])
+"""
+    paths = [str(tmp_path / name) for name in ("m.seqae", "d.seqae")]
+    result = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("part", ["structure", "history", "parameters", "shape", "channel_names"])
+def test_a_file_without_a_part_is_refused(part: str) -> None:
+    file = as_read(fitted("repeat"))
+    config = {name: value for name, value in file.config.items() if name != part}
+    with pytest.raises(ModelFileError, match=part):
+        description(replace(file, config=config))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .errors import InvalidParameter
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_SEED = 2**32 - 1
 

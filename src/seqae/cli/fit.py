@@ -12,8 +12,8 @@ from ..model.presets import PRESETS, as_architecture
 from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_model_target, save_model
-from .screen import duration, facts, lengths, listed
-from .training import MODEL, REASONS, TRAINING, ModelOptions, TrainingOptions, parameters_of
+from .screen import best_epoch, duration, facts, lengths, losses, steps
+from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -87,26 +87,11 @@ def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
     history = model.history_
     return {
         "sequences": f"{len(source):,} of {lengths(source.ragged)}",
-        **steps(model),
-        "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
-        "loss": losses(model),
+        **steps(model.shape_.n_symbols, model.channel_names_, model.vocabulary_),
+        "best epoch": best_epoch(history),
+        "loss": losses(history),
         "time": f"{duration(history.seconds)} on {place(model)}",
     }
-
-
-def steps(model: SequenceAutoencoder) -> dict[str, str]:
-    """What a step of the data is."""
-    if model.shape_.n_symbols is None:
-        return {"channels": f"{model.n_channels_} ({listed(model.channel_names_)})"}
-    known = "whole numbers" if model.vocabulary_ is None else listed(model.vocabulary_)
-    return {"symbols": f"{model.shape_.n_symbols:,} ({known})"}
-
-
-def losses(model: SequenceAutoencoder) -> str:
-    """The losses of the best epoch."""
-    best = model.history_.best
-    training = f"training {best.training_loss:.4g}"
-    return training if best.validation_loss is None else f"validation {best.validation_loss:.4g}, {training}"
 
 
 def place(model: SequenceAutoencoder) -> str:

@@ -2,84 +2,94 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from ..errors import ModelFileError
 from . import options
-from .fit import losses, steps
-from .screen import counted, duration, facts, listed
-from .training import REASONS
+from .screen import best_epoch, counted, duration, facts, listed, losses, steps
 
 if TYPE_CHECKING:
-    from ..detection.detector import AnomalyDetector
-    from ..estimator import SequenceAutoencoder
-    from ..model.interface import Part
+    from ..storage.description import Description, Layers
+    from ..storage.model_file import ModelFile
+    from ..training.history import History
 
 
 def info(model: options.Model) -> None:
     """Say what a model is, what it was trained on and how that went."""
-    from ..storage.loading import load
     from ..storage.model_file import read_model_file
 
-    saved, file = load(model), read_model_file(model)
+    file = read_model_file(model)
+    if file.kind not in ("autoencoder", "detector"):
+        raise ModelFileError(f"{model} holds a {file.kind}, not a model")
     written_by = ", ".join(f"{name} {version}" for name, version in file.versions.items())
     size = f"{model.stat().st_size / 1024:,.0f} KiB"
-    told = {"autoencoder": of_autoencoder, "detector": of_detector}[file.kind](saved)
-    facts({"file": f"{model} ({size})"} | told | {"written by": written_by})
+    facts({"file": f"{model} ({size})"} | description(file) | {"written by": written_by})
 
 
-def of_detector(detector: AnomalyDetector) -> dict[str, str]:
-    """A detector, as names beside what they are, with its autoencoder."""
-    window, limit, threshold = detector.window_, detector.threshold_, str(detector.rule_.threshold)
-    model, scored = detector.autoencoder_, detector.scored_channels_
-    names = listed(detector.vocabulary_ or detector.channel_names_)
-    return {
+def description(file: ModelFile) -> dict[str, str]:
+    """What was saved, as names beside what they are: an autoencoder with its training, alone or in a detector."""
+    from ..storage.description import describe
+
+    return _detector(file.config) if file.kind == "detector" else _autoencoder(describe(file.config))
+
+
+def _detector(config: Mapping[str, Any]) -> dict[str, str]:
+    from ..detection.thresholds import threshold_from_json
+    from ..storage.description import describe
+    from ..storage.vetting import as_mapping, decoded
+
+    window: int | None = decoded(int | None, config.get("window"), "window")  # pyright: ignore[reportArgumentType]
+    limit: float | None = decoded(float | None, config.get("limit"), "limit")  # pyright: ignore[reportArgumentType]
+    threshold = str(threshold_from_json(as_mapping(config.get("threshold"), "threshold")))
+    parts = decoded(tuple[Mapping[str, str | float], ...], config.get("parts"), "parts")
+    names = decoded(tuple[str, ...], config.get("channel_names"), "channel_names")
+    scored = config.get("scored_channels")
+    told = {
         "kind": "detector",
         "judges": "whole sequences" if window is None else f"steps, through windows of {window:,}",
-        "score": ", ".join(part.score.name for part in detector.scorer_.parts),
-        **({} if scored is None else {"scored": listed(tuple(detector.channel_names_[k] for k in scored))}),
+        "score": ", ".join(str(part.get("score")) for part in parts),
+        **({} if scored is None else {"scored": listed(tuple(names[k] for k in scored))}),
         "threshold": threshold if limit is None else f"{limit:.4g}, by {threshold}",
-    } | ({"baseline": str(detector.baseline), "trained on": names} if model is None else of_autoencoder(model))
+    }
+    if config.get("autoencoder") is not None:
+        return told | _autoencoder(describe(as_mapping(config["autoencoder"], "autoencoder")))
+    baseline = as_mapping(config.get("parameters"), "parameters").get("baseline")
+    return told | {"baseline": str(baseline), "trained on": listed(tuple(config.get("vocabulary") or names))}
 
 
-def of_autoencoder(estimator: SequenceAutoencoder) -> dict[str, str]:
-    """An autoencoder and its training, as names beside what they are."""
-    n_parameters = sum(parameter.numel() for parameter in estimator.model_.parameters())
-    plan = estimator.architecture
-    parts = {"encoder": estimator.model_.encoder, **estimator.model_.decoders}
+def _autoencoder(told: Description) -> dict[str, str]:
     return {
-        "architecture": plan if isinstance(plan, str) else repr(plan),
-        **{name: _layers(part) for name, part in parts.items()},
-        "vector": counted(estimator.latent_size, "value"),
-        "parameters": f"{n_parameters:,}",
-        **steps(estimator),
-        **({"scaled": "yes, each channel" if estimator.scale else "no"} if estimator.shape_.n_symbols is None else {}),
-        **_training(estimator),
+        "architecture": told.architecture,
+        **{layers.part: _layers(layers) for layers in told.structure.layers},
+        "vector": counted(told.latent_size, "value"),
+        "parameters": f"{told.structure.n_parameters:,}",
+        **steps(told.n_symbols, told.channel_names, told.vocabulary),
+        **({"scaled": "yes, each channel" if told.is_scaled else "no"} if told.n_symbols is None else {}),
+        **_training(told.loss, told.history),
     }
 
 
-def _layers(part: Part) -> str:
+def _layers(layers: Layers) -> str:
     """The recurrent layers of an encoder or decoder: "2 layers of 16 and 8 lstm units"."""
-    layers = part.recurrent_layers
-    if not layers:
+    n_layers = len(layers.sizes)
+    if not n_layers:
         return "no recurrent layers"
-    sizes = [str(directions[0].weight_hh.shape[1]) for directions in layers]
+    sizes = [str(size) for size in layers.sizes]
     units = sizes[0] if len(set(sizes)) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
-    cells = " and ".join(dict.fromkeys(layer.cell.kind for directions in layers for layer in directions))
-    n_both = sum(len(directions) == 2 for directions in layers)
-    both = "" if n_both == 0 else ", forward and backward in time"
-    if 0 < n_both < len(layers):
-        both = f", {n_both} of them forward and backward"
-    return f"{counted(len(layers), 'layer')} of {units} {cells} units{both}"
+    both = "" if layers.n_both == 0 else ", forward and backward in time"
+    if 0 < layers.n_both < n_layers:
+        both = f", {layers.n_both} of them forward and backward"
+    return f"{counted(n_layers, 'layer')} of {units} {' and '.join(layers.cells)} units{both}"
 
 
-def _training(estimator: SequenceAutoencoder) -> dict[str, str]:
+def _training(loss: str, history: History) -> dict[str, str]:
     """How the training went; nothing is known of an imported model's."""
-    history = estimator.history_
     if not history.epochs:
-        return {"loss": estimator.loss_.kind, "training": "elsewhere: the model was imported"}
+        return {"loss": loss, "training": "elsewhere: the model was imported"}
     return {
-        "loss": f"{estimator.loss_.kind}: {losses(estimator)}",
-        "best epoch": f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})",
+        "loss": f"{loss}: {losses(history)}",
+        "best epoch": best_epoch(history),
         "history": curve([epoch.monitored_loss for epoch in history.epochs]),
         "time": duration(history.seconds),
     }

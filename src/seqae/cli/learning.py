@@ -12,7 +12,8 @@ import typer
 from ..errors import InvalidParameter
 from ..parameters import DEFAULTS
 from .files import DataFile, load_autoencoder
-from .training import MODEL, REASONS, ModelOptions, TrainingOptions, parameters_of
+from .screen import best_epoch
+from .training import MODEL, ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
     from ..detection.detector import AnomalyDetector
@@ -142,8 +143,7 @@ def told(detector: AnomalyDetector) -> list[str]:
     ]
     model = detector.autoencoder_
     if model is not None and model.history_.epochs:
-        history, reason = model.history_, REASONS[model.history_.stopped_by]
-        lines.append(f"autoencoder: best epoch {history.best_epoch} of {len(history.epochs)} ({reason})")
+        lines.append(f"autoencoder: best epoch {best_epoch(model.history_)}")
     return lines
 
 

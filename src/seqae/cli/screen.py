@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..sequences.ragged import Ragged
+    from ..training.history import History
 
 
 def console(*, beside: Path | None = None) -> Console:
@@ -67,3 +68,30 @@ def listed(names: tuple[str, ...], most: int = 8) -> str:
     """Names between commas; only the first ones if there are many."""
     shown = ", ".join(names[:most])
     return f"{shown}, ..." if len(names) > most else shown
+
+
+def steps(n_symbols: int | None, channel_names: tuple[str, ...], vocabulary: tuple[str, ...] | None) -> dict[str, str]:
+    """What a step of the data is: channels, or one of so many symbols."""
+    if n_symbols is None:
+        return {"channels": f"{len(channel_names)} ({listed(channel_names)})"}
+    return {"symbols": f"{n_symbols:,} ({'whole numbers' if vocabulary is None else listed(vocabulary)})"}
+
+
+REASONS = {
+    "max_epochs": "all were run",
+    "patience": "stopped early",
+    "interrupt": "interrupted; the best so far was kept",
+    "callback": "a callback stopped",
+}
+
+
+def best_epoch(history: History) -> str:
+    """Which epoch was the best, of how many, and why there were no more."""
+    return f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})"
+
+
+def losses(history: History) -> str:
+    """The losses of the best epoch."""
+    best = history.best
+    training = f"training {best.training_loss:.4g}"
+    return training if best.validation_loss is None else f"validation {best.validation_loss:.4g}, {training}"

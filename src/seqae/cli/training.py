@@ -11,12 +11,7 @@ from ..parameters import DEFAULTS
 
 MODEL, TRAINING = "The model", "The training"
 
-REASONS = {
-    "max_epochs": "all were run",
-    "patience": "stopped early",
-    "interrupt": "interrupted; the best so far was kept",
-    "callback": "a callback stopped",
-}
+
 """Why a training ended, by History.stopped_by."""
 
 

@@ -10,19 +10,19 @@ import numpy as np
 import torch
 
 from ..errors import ModelFileError, SeqaeError
-from ..model.architecture import PARTS
 from ..model.autoencoder import Autoencoder
 from ..model.building import build_for
-from ..model.chains.plan import ChainLayer, ChainPlan
+from ..model.interface import Part
 from ..model.losses import Loss
 from ..model.plans import DataShape
 from ..sequences.scaling import Scaling
 from ..training.history import Epoch, History
+from .description import PLANS, Layers, Structure, from_json
 from .model_file import ModelFile
 
 KIND = "autoencoder"
 _MODEL = "model."
-DESCRIPTIONS = {kind.__name__: kind for kind in (*PARTS, ChainPlan, ChainLayer, Loss)}
+DESCRIPTIONS = {**PLANS, "Loss": Loss}
 """What a parameter may be beside a name or a number; nothing else is made of what stands in a file."""
 
 
@@ -50,6 +50,7 @@ def pack(fitted: Fitted) -> ModelFile:
         "channel_names": list(fitted.channel_names),
         "shape": asdict(fitted.shape),
         "vocabulary": fitted.vocabulary,
+        "structure": asdict(_structure(fitted.model)),
     }
     return ModelFile(KIND, config, tensors)
 
@@ -64,7 +65,7 @@ def unpack(file: ModelFile) -> Fitted:
 
 
 def _unpack(file: ModelFile) -> Fitted:
-    parameters = {name: _from_json(value) for name, value in file.config["parameters"].items()}
+    parameters = {name: from_json(value, DESCRIPTIONS) for name, value in file.config["parameters"].items()}
     scaling = Scaling(file.tensors["scaling.centre"], file.tensors["scaling.scale"])
     shape = DataShape(**file.config["shape"])
     weights = {
@@ -82,6 +83,22 @@ def _unpack(file: ModelFile) -> Fitted:
     return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]), vocabulary)
 
 
+def _structure(model: Autoencoder) -> Structure:
+    parts = {"encoder": model.encoder, **model.decoders}
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Structure(n_parameters, tuple(_layers(name, part) for name, part in parts.items()))
+
+
+def _layers(name: str, part: Part) -> Layers:
+    layers = part.recurrent_layers
+    return Layers(
+        part=name,
+        sizes=tuple(directions[0].weight_hh.shape[1] for directions in layers),
+        cells=tuple(dict.fromkeys(layer.cell.kind for directions in layers for layer in directions)),
+        n_both=sum(len(directions) == 2 for directions in layers),
+    )
+
+
 def _to_json(value: Any) -> Any:
     """JSON of a name, a number, or a description: its class beside its fields."""
     if is_dataclass(value):
@@ -91,13 +108,6 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_to_json(part) for part in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _from_json(value: Any) -> Any:
-    """What _to_json() was given. Raises KeyError for a class that is no description."""
-    if isinstance(value, dict):
-        return DESCRIPTIONS[value["is"]](**{key: _from_json(part) for key, part in value.items() if key != "is"})
-    return tuple(_from_json(part) for part in value) if isinstance(value, list) else value
 
 
 def _as_tuples(value: Any) -> Any:
