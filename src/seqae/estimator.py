@@ -46,7 +46,7 @@ from .training.progress import ProgressBar
 class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Turns sequences of any length into vectors of one size, and back, with a recurrent autoencoder.
 
-    Wherever X stands, it is a list of (n_i, n_channels) arrays, one (n_sequences, n_steps, n_channels) array, a Ragged,
+    X is a list of (n_i, n_channels) arrays, one (n_sequences, n_steps, n_channels) array, a Ragged,
     what seqae.read() returned, a data frame, or the path of a file. Data that cannot be used raises InvalidSequence or
     UnreadableFile, naming sequence, step and channel.
 
@@ -56,20 +56,20 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     hidden_size, n_layers: units of a layer, and layers on each side; None is the architecture's own, else 64 and 1.
     cell: "lstm" or "gru".
     loss: "mse", "mae", "huber", "bce" (values in 0..1), "cross_entropy" (tokens), or a Loss to choose
-        also how it is reduced; "auto" is cross_entropy for tokens, mse for all else.
+        its reduction too; "auto" is cross_entropy for tokens and mse otherwise.
     scale: whether each channel is centred and scaled first.
     max_epochs, batch_size, learning_rate: of training; batch_size counts sequences.
-    validation_fraction: the part of the sequences that is held out to decide which epoch was best; 0 holds out none.
+    validation_fraction: share of sequences held out to find the best epoch; 0 holds out none.
     patience: epochs without a better validation loss before training stops; None never stops early.
-    device: "auto" takes a CUDA device where there is one; else what torch calls it: "cpu", "cuda", "cuda:1".
-    random_state: an int makes the run reproducible to the bit.
-    callbacks: told how training goes, see Callback; a Checkpoint makes the run resumable.
+    device: "auto" is a CUDA device if there is one; else torch's name of a device: "cpu", "cuda", "cuda:1".
+    random_state: an int makes runs reproducible, with the same bits.
+    callbacks: see Callback; a Checkpoint makes the run resumable.
     verbose: "auto" and True show a progress bar on a terminal and, elsewhere, a line every few seconds, both on stderr;
         False is quiet.
 
     Learnt by fit: model_ with encoder_ and decoder_ (modules that share weights, and take scaled sequences), scaling_,
-    history_, n_channels_, channel_names_, vocabulary_ (the text of each token, None where tokens are numbers),
-    shape_ (what else of the data the model's sizes follow).
+    history_, n_channels_, channel_names_, vocabulary_ (the text of each token, None if tokens are numbers),
+    shape_ (facts about the data that determine the model's sizes).
     """
 
     model_: Autoencoder
@@ -119,8 +119,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     ) -> Self:
         """Learn from the sequences of X; y is ignored. Raises TrainingDiverged if the loss stops being finite.
 
-        validation: sequences that decide which epoch was best; None holds out validation_fraction of X instead.
-        interrupt: what follows on Ctrl-C. The best model of whole epochs so far is kept, and history_.stopped_by is
+        validation: sequences to find the best epoch; None holds out validation_fraction of X instead.
+        interrupt: what Ctrl-C does. The best model of whole epochs so far is kept, and history_.stopped_by is
             "interrupt"; then "raise" raises KeyboardInterrupt, so that loops over fits end too, and "keep" returns.
         """
         takes_symbols = as_architecture(self.architecture).takes_symbols
@@ -174,7 +174,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         )
 
     def _checked_parameters(self) -> dict[str, Any]:
-        """The parameters that describe the model."""
+        """The parameters of the model."""
         check_choice("cell", self.cell, ("lstm", "gru"))
         check_count("latent_size", self.latent_size)
         check_optional_count("hidden_size", self.hidden_size)
@@ -195,8 +195,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def inverse_transform(self, Z: Any, lengths: Any = None) -> Ragged:
         """A sequence for each vector, in the units of the data.
 
-        Z: (n_sequences, latent_size). lengths: (n_sequences,) whole numbers of at least 1, or one for all; None asks
-        the length head how long each sequence was.
+        Z: (n_sequences, latent_size). lengths: (n_sequences,) whole numbers of at least 1, or one for all; None takes
+        the lengths that the length head finds.
         """
         decoder = self.decoder_
         latent = take_latent(Z, self.latent_size)
@@ -204,22 +204,22 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self._unscaled(decode(decoder, self.loss_, latent, counts))
 
     def lengths_of(self, Z: Any) -> np.ndarray:
-        """How long the sequence of each vector was, as the length head tells. Returns (n_sequences,) int64."""
+        """The length of each vector's sequence, found by the length head. Returns (n_sequences,) int64."""
         return tell_lengths(self._fitted(), take_latent(Z, self.latent_size))
 
     def interpolate(self, a: Any, b: Any, n: int) -> Ragged:
-        """n sequences from one to another, whose vectors lie evenly on the line between theirs, both ends included.
+        """Decode n evenly spaced points on the line between the vectors of two sequences, both ends included.
 
-        a, b: sequences, (n_steps, n_channels). The length head tells how long each is.
+        a, b: sequences, (n_steps, n_channels). The length head finds their lengths.
         """
         first, last = (self.transform(_one(name, sequence)) for name, sequence in (("a", a), ("b", b)))
         weights = np.linspace(0, 1, check_count("n", n, least=2), dtype=np.float32)[:, None]
         return self.inverse_transform((1 - weights) * first + weights * last)
 
     def sample(self, n: int, random_state: int | np.random.RandomState | None = None) -> Ragged:
-        """n new sequences: standard normal vectors, decoded to the lengths that the length head tells.
+        """Decode n standard normal vectors, with the lengths that the length head finds.
 
-        Raises InvalidParameter if the model is not variational: its vectors then follow no known distribution.
+        Raises InvalidParameter unless the model is variational: other vectors have no known distribution.
         """
         if not self._fitted().is_variational:
             raise InvalidParameter(
@@ -229,7 +229,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self.inverse_transform(rng.standard_normal((check_count("n", n), self.latent_size)))
 
     def accuracy(self, X: Any) -> float:
-        """The part of the steps whose symbol is reconstructed, of tokens or of one-hot steps.
+        """The share of steps whose token, or one-hot channel, is reconstructed.
 
         Raises InvalidSequence if a step has not exactly one 1 among zeros.
         """
@@ -238,13 +238,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return float(np.mean(symbols == (told if told.ndim == 1 else told.argmax(axis=1))))
 
     def reconstruct(self, X: Any) -> Ragged:
-        """Each sequence through its vector and back, in the units of the data; the lengths of X."""
+        """Encode and decode each sequence: a Ragged with the lengths of X, in the units of the data."""
         return self._unscaled(reconstruct(self._fitted(), self.loss_, self._loader(X)))
 
     def reconstruction_error(
         self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
     ) -> np.ndarray | Ragged:
-        """The mean loss of what was observed, in scaled units, of each sequence, step, channel or value.
+        """The mean loss of observed values, in scaled units, per sequence, step, channel or value.
 
         Returns (n_sequences,) for "sequence", (n_sequences, n_channels) for "channel"; for "step" a Ragged with one
         channel, for "value" one with the channels of X. NaN where nothing was observed.
@@ -261,7 +261,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def prediction_error(
         self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
     ) -> np.ndarray | Ragged:
-        """As reconstruction_error, for the steps that training holds back, predicted from the others.
+        """As reconstruction_error, for the steps that training holds back, predicted from the other steps.
 
         These are the first `before` steps and the last `after` steps of each sequence (see Predict), in that order.
         """
@@ -272,7 +272,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return reduced(prediction_losses_of(model, self.loss_, loader), lengths, self.n_channels_, per)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Minus the mean loss of each sequence: higher is more normal. Returns (n_sequences,) float64."""
+        """The negative mean loss of each sequence: higher is more normal. Returns (n_sequences,) float64."""
         return -np.asarray(self.reconstruction_error(X))
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -291,13 +291,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     @property
     def loss_(self) -> Loss:
-        """The loss that fit() minimised: what "auto" stands for with these data."""
+        """The loss that fit() minimised, with "auto" resolved."""
         self._fitted()
         return as_loss(self.loss, of_tokens=self.shape_.n_symbols is not None)
 
     @property
     def schema_(self) -> Schema:
-        """What new data is held against."""
+        """The channels, names and vocabulary that new data must have."""
         self._fitted()
         keeps_float64 = self.scaling_.is_exact
         return Schema(self.channel_names_, self.shape_.n_symbols, self.vocabulary_, keeps_float64=keeps_float64)
@@ -327,11 +327,11 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     # -- keeping ---------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that was learnt to one safetensors file, for seqae.load()."""
+        """Write the fitted estimator to one safetensors file, for seqae.load()."""
         write_model_file(path, self.to_model_file())
 
     def to_model_file(self) -> ModelFile:
-        """All that was learnt, as the content of a file; without callbacks and verbose, which belong to a process."""
+        """The fitted estimator as the content of a file, without callbacks and verbose."""
         return pack(self.to_fitted())
 
     def to_fitted(self) -> Fitted:
@@ -343,21 +343,21 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:
-        """The estimator that to_model_file() was called on. Raises ModelFileError if it is something else."""
+        """The inverse of to_model_file(). Raises ModelFileError for another kind of content."""
         if file.kind != KIND:
             raise ModelFileError(f"the file holds a {file.kind}, not an autoencoder")
         return cls.from_fitted(unpack(file))
 
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> Self:
-        """The estimator that learnt these things."""
+        """The estimator with these fitted parts."""
         self = cls(**fitted.parameters)
         self._learn(fitted)
         return self
 
 
 def _device(device: str) -> torch.device:
-    """Where to compute. Raises InvalidParameter for a device that is not here."""
+    """The device to compute on. Raises InvalidParameter for a device that does not exist."""
     try:
         wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     except (RuntimeError, TypeError) as error:
@@ -376,7 +376,7 @@ def _device(device: str) -> torch.device:
 
 
 def _one(name: str, sequence: Any) -> Any:
-    """A sequence as a data set of one; what is a data set already must hold one."""
+    """A sequence as a data set of one; a data set must contain one."""
     if not isinstance(sequence, Ragged):
         return [sequence]
     if len(sequence) != 1:
@@ -393,7 +393,7 @@ def _shape_of(sequences: Ragged) -> DataShape:
 
 
 def _split(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:
-    """Training and held-out sequences; at least one is held out if there are two and a fraction is asked for."""
+    """Training and held-out sequences; at least one is held out if there are two and the fraction is above 0."""
     if not fraction or len(sequences) < 2:
         return sequences, None
     training, held_out = hold_out(len(sequences), fraction, (seed, 0))

@@ -158,7 +158,7 @@ class Scorer:
         return joint(self.parts, [part.measure.score(self._columns_of(part.score, columns)) for part in self.parts])
 
     def sequence_scores(self, columns: Ragged) -> np.ndarray:
-        """Scores Scores (n_sequences,): each part over the steps of a sequence, then joined."""
+        """Scores Scores Scores (n_sequences,): each part over the steps of a sequence, then joined."""
         return joint(
             self.parts, [_of_sequences(part.score, part.measure, columns, self.evidence) for part in self.parts]
         )

@@ -1,4 +1,4 @@
-"""The part of the kernel boundary that takes whole sequences at once, without a recurrence: NumPy in, NumPy out.
+"""The part of the kernel boundary for whole sequences, without a recurrence, on NumPy arrays.
 
 All functions read float32 sequences wherever they lie in memory. What a sequence gives has the same bits alone and in
 company, for any number of threads, and on every kernel, the reference included (but for affine()): sums have one fixed
@@ -35,22 +35,22 @@ __all__ = [
 ]
 
 MOST_OUTPUTS = 1 << 14
-"""Outputs that a quantile is taken of; of more, so many are taken at equal distances."""
+"""The most outputs that a quantile is computed from; of more, this many at equal distances."""
 
 
 def grid_read(sequences: Ragged, n_points: int) -> np.ndarray:
-    """R'x of each sequence: what each grid point gets of the steps near it.
+    """R'x of each sequence: for each grid point, the weighted sum of the steps near it.
 
     R (n, n_points) reads a curve on a grid of relative time, first point at the first step and last at the last,
-    at the n steps of the sequence, by linear interpolation; at the middle where n is 1. A missing value counts as
-    nothing: its row is left out of R, for its channel alone (see observed_gram).
+    at the n steps of the sequence, by linear interpolation; at the middle where n is 1. A missing value
+    has weight 0: its row is left out of R, for its channel only (see observed_gram).
     Returns (n_sequences, n_points, n_channels) float64, sums over the steps in their order.
     """
     return _backend().grid_read(_checked(sequences), _checked_points(n_points))
 
 
 def grid_write(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
-    """R c of each curve: its values at so many steps, with R as in grid_read.
+    """R c of each curve: its values at lengths[i] steps, with R as in grid_read.
 
     curves: (n_sequences, n_points, n_channels) float64; lengths: (n_sequences,). Interpolates in float64.
     Returns the sequences back to back, float32.
@@ -66,14 +66,14 @@ def grid_write(curves: np.ndarray, lengths: np.ndarray) -> Ragged:
 def grid_gram(lengths: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarray]:
     """R'R of each length, a tridiagonal matrix, with R as in grid_read.
 
-    Returns its diagonals (n_lengths, n_points) and what lies beside them (n_lengths, n_points - 1), float64.
+    Returns diagonals (n_lengths, n_points) and off-diagonals (n_lengths, n_points - 1), float64.
     """
     diagonal, beside = _backend().grid_gram(_checked_lengths(lengths), None, None, _checked_points(n_points))
     return diagonal[:, :, 0], beside[:, :, 0]
 
 
 def observed_gram(sequences: Ragged, n_points: int) -> tuple[np.ndarray, np.ndarray]:
-    """R'R of each sequence and channel, of the rows of R whose value was observed.
+    """R'R of each sequence and channel, over the rows of R whose value was observed.
 
     Returns (n_sequences, n_points, n_channels) and (n_sequences, n_points - 1, n_channels) float64, as grid_gram does.
     """
@@ -110,8 +110,8 @@ def convolution_shares(sequences: Ragged, convolutions: Convolutions, biases: np
 def convolution_quantiles(sequences: Ragged, convolutions: Convolutions, probabilities: np.ndarray) -> np.ndarray:
     """Quantiles of the outputs at all steps of all sequences, from which to take biases.
 
-    Of more than 16,384 outputs, so many at equal distances count. Of n in ascending order, the one at place
-    floor(p (n - 1)) is taken. Outputs are those of convolution_shares.
+    Of more than 16,384 outputs, 16,384 at equal distances are used. The quantile of n sorted outputs is the one at
+    place floor(p (n - 1)). Outputs are those of convolution_shares.
     probabilities: (n_features,), in 0..1. Returns (n_features,) float32; zeros where there is no step.
     """
     sequences = _checked(sequences, convolutions)
@@ -129,8 +129,8 @@ def convolution_quantiles(sequences: Ragged, convolutions: Convolutions, probabi
 def statistics(sequences: Ragged) -> np.ndarray:
     """Mean, deviation, minimum, maximum, first and last value of each channel, and the length.
 
-    Of observed values alone; all 0 for a channel without any. Sums in float64, in the order of the steps; the mean is
-    taken off before squaring.
+    Of observed values; all 0 for a channel without any. Sums in float64, in the order of the steps; the mean is
+    subtracted before squaring.
     Returns (n_sequences, 6 * n_channels + 1) float32: means of all channels, then deviations, and so on.
     """
     return _backend().statistics(_checked(sequences))
@@ -176,7 +176,7 @@ def _backend() -> _Backend:
 
 
 def _checked(sequences: Ragged, convolutions: Convolutions | None = None) -> Ragged:
-    """The sequences with values as contiguous float32 arrays. Raises InvalidSequence for another number of channels."""
+    """The sequences with contiguous float32 values. Raises InvalidSequence for another number of channels."""
     values = np.ascontiguousarray(sequences.values, np.float32)
     if values.ndim != 2:
         raise InvalidSequence(f"sequences must have values of shape (n_steps, n_channels), got {values.shape}")

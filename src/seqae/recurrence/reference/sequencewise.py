@@ -1,4 +1,4 @@
-"""The definition of correct for whole sequences, in NumPy; the native kernel gives the same bits."""
+"""Definitions of the functions for whole sequences, in NumPy; the native kernel has the same bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...sequences.ragged import Ragged, back_to_back, starts_of
 from ..convolutions import KERNELS, N_TAPS, Convolutions
 
 LOWEST_DEVIATION = 0.01
-"""Of a standardised channel, in units of the scaled channel: what moves less is not blown up."""
+"""Least deviation of a standardised channel, in units of the scaled channel, so that noise is not amplified."""
 
 
 def grid_read(sequences: Ragged, n_points: int) -> np.ndarray:
@@ -102,9 +102,9 @@ def affine(x: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
 
 
 def _places(lengths: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each step: its sequence, the grid point before it, and its weight for the one after it.
+    """For each step: its sequence, the grid point before it, and its weight for the point after it.
 
-    Exact up to the one rounding of the weight: the step t of n lies at t (n_points - 1) / (n - 1).
+    Step t of n lies at t (n_points - 1) / (n - 1); only the weight is rounded.
     """
     owner = np.repeat(np.arange(len(lengths)), lengths)
     step = np.arange(len(owner)) - np.repeat(starts_of(lengths), lengths)
@@ -122,7 +122,7 @@ def _add_to_points(
     observed: np.ndarray | None,
     factors: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray:
-    """Sums over observed steps, in their order, of value times factor, at the point before and the one after each.
+    """Sums over observed steps, in order, of value times factor, for the grid points before and after each.
 
     values: (n_steps, n_channels) float64; factors: both, from the weight of the point after.
     Returns (n_sequences, n_points, n_channels).
@@ -130,7 +130,7 @@ def _add_to_points(
     owner, point, weight = _places(lengths, n_points)
     before = owner * n_points + point
     after = owner * n_points + np.minimum(point + 1, n_points - 1)
-    # a point comes after the steps of one cell, and then before those of the next
+    # a point is first the end of one cell, then the start of the next
     index, factor = np.concatenate([after, before]), np.concatenate(factors(weight)[::-1])
     out = np.zeros((len(lengths) * n_points, values.shape[1]))
     for c in range(values.shape[1]):
@@ -140,7 +140,7 @@ def _add_to_points(
 
 
 def _parts(sequences: Ragged) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Values and what was observed, (n_i, n_channels), of each sequence."""
+    """Values and their mask, (n_i, n_channels), of each sequence."""
     for start, length in zip(sequences.starts, sequences.lengths, strict=True):
         rows = slice(start, start + length)
         yield sequences.values[rows], None if sequences.observed is None else sequences.observed[rows]
@@ -171,7 +171,7 @@ def _moments(values: np.ndarray) -> tuple[np.float64, np.float64]:
 
 
 def _standardised(filled: np.ndarray, values: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
-    """Each channel less its mean, by its deviation; of observed values. All: (n, n_channels)."""
+    """Each channel minus its mean, divided by its deviation, over observed values. All: (n, n_channels)."""
     out = filled.copy()
     for c in range(values.shape[1]):
         kept = values[:, c] if observed is None else values[observed[:, c], c]
@@ -183,7 +183,7 @@ def _standardised(filled: np.ndarray, values: np.ndarray, observed: np.ndarray |
 
 
 def _outputs(sequences: Ragged, convolutions: Convolutions) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Of each dilation and kernel: its first feature, its number of biases, and the outputs (n_steps,) float32."""
+    """For each dilation and kernel: its first feature, its number of biases, and the outputs (n_steps,) float32."""
     parts = []
     for values, observed in _parts(sequences):
         filled = _filled(values, observed)
@@ -204,7 +204,7 @@ def _outputs(sequences: Ragged, convolutions: Convolutions) -> Iterator[tuple[in
 
 
 def _tap_rows(lengths: np.ndarray, dilation: int) -> np.ndarray:
-    """The row of each tap of each step, that after the last where it lies outside. Returns (9, n_steps)."""
+    """The row of each tap of each step; the row after the last for taps outside the sequence. Returns (9, n_steps)."""
     own = np.repeat(lengths, lengths)
     row = np.arange(len(own))
     step = row - np.repeat(starts_of(lengths), lengths)
