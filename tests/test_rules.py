@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 import seqae
 from seqae import Ragged
 from seqae.detection.detector import AnomalyDetector
+from seqae.detection.limits import Limit, Threshold
 from seqae.detection.series import fingerprint_of
 from seqae.detection.stream import Stream
-from seqae.detection.thresholds import Conformal, MeanPlusSigmas, PeaksOverThreshold, Quantile
+from seqae.detection.thresholds import THRESHOLDS, Conformal, MeanPlusSigmas, PeaksOverThreshold, Quantile
 
 from .test_detect import WINDOW, broken_wave, detector, wave
 
@@ -125,3 +127,31 @@ def test_only_what_is_labelled_normal_counts_for_a_quantile(fitted: AnomalyDetec
     labels = (np.arange(500) >= 250).astype(int)
     scores = made.anomaly_score([broken_wave()]).values[:, 0]
     assert made.fit_threshold([broken_wave()], [labels]).threshold_ == np.quantile(scores[:250], 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Multiple(Threshold):
+    """So many times the median normal score: a threshold that nobody foresaw."""
+
+    factor: float = 1.5
+
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        return Limit(self.factor * float(np.median(normal)), normal)
+
+
+def test_a_new_threshold_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(THRESHOLDS, "multiple", Multiple)
+    named = detector(baseline="pca", threshold="multiple").fit([wave(600)])
+    assert named.threshold_ == 1.5 * np.median(named.held_out_scores_)
+    made = detector(baseline="pca", threshold=Multiple(2.0)).fit([wave(600)])
+    assert made.threshold_ == 2 * np.median(made.held_out_scores_)
+    made.save(tmp_path / "d.seqae")
+    loaded = seqae.load(tmp_path / "d.seqae")
+    assert loaded.threshold == Multiple(2.0)
+    found = loaded.detect([broken_wave()])
+    assert found.intervals == made.detect([broken_wave()]).intervals
+    assert 0 < found.is_anomaly.sum() < 500
+    stream = Stream(loaded)
+    scores = np.array([stream.push(step) for step in broken_wave()])
+    np.testing.assert_array_equal(stream.is_anomaly(scores), scores > made.threshold_)
+    assert stream.is_anomaly(scores).any()

@@ -141,13 +141,15 @@ def _detected(detector: AnomalyDetector, source: Source) -> Detection:
 
 def _saved(model: Path | None, threshold: str | None) -> AnomalyDetector:
     from ..detection.detector import AnomalyDetector
-    from ..storage.loading import load
+    from ..detection.storage import KIND
+    from ..storage.model_file import read_model_file
 
     if model is None:
         raise InvalidParameter("give --normal FILE to learn what is normal, or --model FILE with a saved detector")
-    detector = load(model)
-    if not isinstance(detector, AnomalyDetector):
+    file = read_model_file(model)
+    if file.kind != KIND:
         raise InvalidParameter(f"{model} is not a detector; add --normal FILE to learn from what is normal")
+    detector = AnomalyDetector.from_model_file(file)
     return detector if threshold is None else detector.set_params(threshold=_number(threshold))
 
 
