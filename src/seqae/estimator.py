@@ -115,7 +115,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     # -- learning --------------------------------------------------------------------------------------------------
 
     def fit(
-        self, X: Any, y: Any = None, *, validation: Any = None, interrupt: Literal["raise", "keep"] = "raise"
+        self, X: object, y: object = None, *, validation: object = None, interrupt: Literal["raise", "keep"] = "raise"
     ) -> Self:
         """Learn from the sequences of X; y is ignored. Raises TrainingDiverged if the loss stops being finite.
 
@@ -188,11 +188,11 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     # -- using -----------------------------------------------------------------------------------------------------
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: object) -> np.ndarray:
         """The latent vector of each sequence. Returns (n_sequences, latent_size) float32, in order."""
         return encode(self.encoder_, self._loader(X), self.latent_size)
 
-    def inverse_transform(self, Z: Any, lengths: Any = None) -> Ragged:
+    def inverse_transform(self, Z: object, lengths: object = None) -> Ragged:
         """A sequence for each vector, in the units of the data.
 
         Z: (n_sequences, latent_size). lengths: (n_sequences,) whole numbers of at least 1, or one for all; None takes
@@ -203,11 +203,11 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         counts = self.lengths_of(latent) if lengths is None else take_lengths(lengths, len(latent))
         return self._unscaled(decode(decoder, self.loss_, latent, counts))
 
-    def lengths_of(self, Z: Any) -> np.ndarray:
+    def lengths_of(self, Z: object) -> np.ndarray:
         """The length of each vector's sequence, found by the length head. Returns (n_sequences,) int64."""
         return tell_lengths(self._fitted(), take_latent(Z, self.latent_size))
 
-    def interpolate(self, a: Any, b: Any, n: int) -> Ragged:
+    def interpolate(self, a: object, b: object, n: int) -> Ragged:
         """Decode n evenly spaced points on the line between the vectors of two sequences, both ends included.
 
         a, b: sequences, (n_steps, n_channels). The length head finds their lengths.
@@ -228,7 +228,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         rng = as_random_state(random_state)
         return self.inverse_transform(rng.standard_normal((check_count("n", n), self.latent_size)))
 
-    def accuracy(self, X: Any) -> float:
+    def accuracy(self, X: object) -> float:
         """The share of steps whose token, or one-hot channel, is reconstructed.
 
         Raises InvalidSequence if a step has not exactly one 1 among zeros.
@@ -237,12 +237,12 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         symbols, told = as_symbols(sequences), self.reconstruct(sequences).values
         return float(np.mean(symbols == (told if told.ndim == 1 else told.argmax(axis=1))))
 
-    def reconstruct(self, X: Any) -> Ragged:
+    def reconstruct(self, X: object) -> Ragged:
         """Encode and decode each sequence: a Ragged with the lengths of X, in the units of the data."""
         return self._unscaled(reconstruct(self._fitted(), self.loss_, self._loader(X)))
 
     def reconstruction_error(
-        self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
+        self, X: object, per: Literal["sequence", "step", "channel", "value"] = "sequence"
     ) -> np.ndarray | Ragged:
         """The mean loss of observed values, in scaled units, per sequence, step, channel or value.
 
@@ -252,14 +252,14 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         loader = self._loader(X)
         return reduced(losses_of(self._fitted(), self.loss_, loader), loader.lengths, self.n_channels_, per)
 
-    def predict_steps(self, X: Any, n_steps: int) -> Ragged:
+    def predict_steps(self, X: object, n_steps: int) -> Ragged:
         """The n_steps steps that follow each sequence, in the units of the data; needs a task that predicts."""
         loader = self._loader(X)
         n_steps = check_count("n_steps", n_steps)
         return self._unscaled(predict(self._fitted(), self.loss_, loader, n_steps))
 
     def prediction_error(
-        self, X: Any, per: Literal["sequence", "step", "channel", "value"] = "sequence"
+        self, X: object, per: Literal["sequence", "step", "channel", "value"] = "sequence"
     ) -> np.ndarray | Ragged:
         """As reconstruction_error, for the steps that training holds back, predicted from the other steps.
 
@@ -271,11 +271,11 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         lengths = np.full(len(loader), model.n_held_back, np.int64)
         return reduced(prediction_losses_of(model, self.loss_, loader), lengths, self.n_channels_, per)
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: object) -> np.ndarray:
         """The negative mean loss of each sequence: higher is more normal. Returns (n_sequences,) float64."""
         return -np.asarray(self.reconstruction_error(X))
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: object, y: object = None) -> float:
         """The mean of score_samples, for grid search: higher is better; y is ignored."""
         return float(np.mean(self.score_samples(X)))
 
@@ -310,7 +310,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in vars(self)
 
-    def _loader(self, X: Any) -> BatchLoader:
+    def _loader(self, X: object) -> BatchLoader:
         model = self._fitted()
         sequences = take(X, self.schema_).ragged
         return BatchLoader(sequences, self.scaling_, model.device)
@@ -375,12 +375,12 @@ def _device(device: str) -> torch.device:
     return torch.device("cuda", wanted.index or 0)
 
 
-def _one(name: str, sequence: Any) -> Any:
+def _one(name: str, sequence: object) -> Ragged | list[object]:
     """A sequence as a data set of one; a data set must contain one."""
     if not isinstance(sequence, Ragged):
         return [sequence]
     if len(sequence) != 1:
-        raise InvalidParameter(f"{name} must be one sequence, got {len(sequence)}")
+        raise InvalidParameter(f"{name} must be one sequence, got {len(sequence)}", parameter=name)
     return sequence
 
 

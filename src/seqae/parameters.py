@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from .errors import InvalidParameter
 
@@ -38,33 +38,33 @@ class Defaults:
 DEFAULTS = Defaults()
 
 
-def check_count(name: str, value: Any, *, least: int = 1) -> int:
+def check_count(name: str, value: object, *, least: int = 1) -> int:
     """A whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InvalidParameter(f"{name} must be a whole number of at least {least}, got {value!r}", parameter=name)
     return int(value)
 
 
-def check_optional_count(name: str, value: Any) -> int | None:
+def check_optional_count(name: str, value: object) -> int | None:
     """None, or a whole number of at least 1."""
     return None if value is None else check_count(name, value)
 
 
-def check_positive(name: str, value: Any) -> float:
+def check_positive(name: str, value: object) -> float:
     """A finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
         raise InvalidParameter(f"{name} must be a number above 0, got {value!r}", parameter=name)
     return float(value)
 
 
-def check_fraction(name: str, value: Any) -> float:
+def check_fraction(name: str, value: object) -> float:
     """A number from 0 up to, but not including, 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
         raise InvalidParameter(f"{name} must be a number from 0 to below 1, got {value!r}", parameter=name)
     return float(value)
 
 
-def as_random_state(value: Any) -> np.random.RandomState:
+def as_random_state(value: object) -> np.random.RandomState:
     """The generator for random_state: a seed, a generator that is continued, or None for NumPy's own."""
     from sklearn.utils import check_random_state
 
@@ -77,7 +77,7 @@ def as_random_state(value: Any) -> np.random.RandomState:
         ) from error
 
 
-def check_seed(value: Any) -> int:
+def check_seed(value: object) -> int:
     """A random_state that is a seed."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= MAX_SEED:
         raise InvalidParameter(
@@ -86,7 +86,7 @@ def check_seed(value: Any) -> int:
     return int(value)
 
 
-def check_kind(name: str, value: Any, kind: type[Kind]) -> Kind:
+def check_kind(name: str, value: object, kind: type[Kind]) -> Kind:
     """A value of one class, such as an estimator that is given to another."""
     if not isinstance(value, kind):
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
@@ -96,8 +96,8 @@ def check_kind(name: str, value: Any, kind: type[Kind]) -> Kind:
     return value
 
 
-def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
+def check_choice(name: str, value: object, choices: tuple[Kind, ...]) -> Kind:
     """One of the choices."""
     if value not in choices:
         raise InvalidParameter(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}", parameter=name)
-    return value
+    return choices[choices.index(value)]  # pyright: ignore[reportArgumentType]

@@ -45,8 +45,8 @@ class Settings(TypedDict, total=False):
 
 
 def compare(
-    X: Any,
-    y: Any = None,
+    X: object,
+    y: object = None,
     *,
     architectures: Sequence[str | Plan] | Mapping[str, str | Plan] = DEFAULT,
     latent_size: int | Sequence[int] = DEFAULTS.latent_size,
@@ -149,7 +149,7 @@ class _Split:
     scaling: Scaling
 
 
-def _named(architectures: Any) -> dict[str, str | Plan]:
+def _named(architectures: Sequence[str | Plan] | Mapping[str, str | Plan]) -> dict[str, str | Plan]:
     if isinstance(architectures, Mapping):
         named = dict(architectures)
     else:
@@ -176,7 +176,7 @@ def _with_size(name: str, latent_size: int) -> str:
     return f"{name}, {latent_size} value{'s' if latent_size > 1 else ''}"
 
 
-def _split(sequences: Ragged, y: Any, fraction: float, seed: int) -> _Split:
+def _split(sequences: Ragged, y: object, fraction: float, seed: int) -> _Split:
     n, labels = len(sequences), None if y is None else np.asarray(y)
     if labels is not None and labels.shape != (n,):
         raise InvalidParameter(
