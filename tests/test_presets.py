@@ -36,8 +36,7 @@ from seqae.reading.inputs import drop_empty
 from seqae.sequences.scaling import fit_scaling
 from seqae.sequences.tensors import to_tensors
 from seqae.training.batching import BatchLoader
-from seqae.training.flat import FlatParameters
-from seqae.training.gradient import LossAndGradient
+from seqae.training.gradient import FlatParameters, LossAndGradient
 
 from .conftest import TOLERANCE, make_ragged, make_waves
 from .naive import gru, lstm

@@ -26,8 +26,7 @@ from seqae.recurrence.native.autograd import slots_of
 from seqae.recurrence.native.replay import Replay, is_replayable
 from seqae.sequences.ragged import back_to_back
 from seqae.training import gradient
-from seqae.training.flat import FlatParameters
-from seqae.training.gradient import LossAndGradient
+from seqae.training.gradient import FlatParameters, LossAndGradient
 
 from .conftest import make_waves
 from .test_presets import data

@@ -13,7 +13,7 @@ import torch
 
 from seqae import Architecture, Callback, Checkpoint, Ragged, SequenceAutoencoder, StopTraining
 from seqae.errors import InvalidParameter, TrainingDiverged
-from seqae.training.flat import FlatParameters
+from seqae.training.gradient import FlatParameters
 from seqae.training.history import Epoch, History
 
 from .conftest import make_waves

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from ..errors import InvalidParameter
 
@@ -78,6 +78,7 @@ class Readout:
 class Constant:
     """One input vector per sequence, the same at every step (a repeat-vector decoder's input)."""
 
+    kind: ClassVar[Literal["constant"]] = "constant"
     vectors: Tensor  # (n_sequences, input_size); input_size may be 0: no input
     lengths: np.ndarray  # (n_sequences,) int64
 
@@ -86,8 +87,18 @@ class Constant:
 class First:
     """One input vector per sequence, for the first step in the direction of time; later steps have no input."""
 
+    kind: ClassVar[Literal["first"]] = "first"
     vectors: Tensor  # (n_sequences, input_size)
     lengths: np.ndarray  # (n_sequences,) int64
+
+
+def source_of(
+    inputs: Ragged | Constant | First,
+) -> tuple[Literal["steps", "constant", "first"], np.ndarray | None, Tensor]:
+    """How a layer's inputs are given: per step, or as vectors; the starts of steps, None for vectors; the values."""
+    if isinstance(inputs, Constant | First):  # the other kind, a Ragged, lies below: it knows no layers
+        return inputs.kind, None, inputs.vectors
+    return "steps", inputs.starts, inputs.values
 
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8

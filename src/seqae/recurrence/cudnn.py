@@ -11,22 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences.ragged import Ragged, back_to_back, starts_of
-from . import reference
-from .backend import Cell, Constant, First, Readout, State, Weights
-from .reference import (
+from ..sequences.ragged import Ragged, back_to_back
+from ..sequences.steps import owners_of
+from .backend import Cell, Constant, First, Readout, State, Weights, source_of
+from .reference import layers
+from .reference.layers import recur_feedback, recur_symbols
+from .reference.operations import (
     adam_step,
     attend,
     concatenate,
     gather,
     linear,
     mean_loss,
-    recur_feedback,
-    recur_symbols,
     standardised_lengths,
     weighted_sum,
 )
-from .reference.layers import longest_first, outputs_of, running, state_of, time_major_rows, zero_state
 
 __all__ = [
     "adam_step",
@@ -55,18 +54,16 @@ def recur(
     readout: Readout | None = None,
 ) -> tuple[Ragged, State]:
     """See Backend.recur."""
-    if isinstance(inputs, First):
-        inputs = _as_steps(inputs, reverse)
     if cell.activation != "tanh" or not inputs.lengths.any() or weights.input_size == 0:
-        return reference.recur(cell, inputs, weights, state, reverse=reverse, readout=readout)
-    order = longest_first(inputs.lengths)
-    packed_rows = time_major_rows(inputs.lengths[order], order, reverse)  # of each step in Ragged order
-    start = state if state is not None else zero_state(cell, weights, len(order))
+        return layers.recur(cell, inputs, weights, state, reverse=reverse, readout=readout)
+    order = layers.longest_first(inputs.lengths)
+    packed_rows = layers.time_major_rows(inputs.lengths[order], order, reverse)  # of each step in Ragged order
+    start = state if state is not None else layers.zero_state(cell, weights, len(order))
     n_running = int((inputs.lengths > 0).sum())  # a sequence of no steps keeps its state
     hidden, final = _packed(
         cell,
-        _time_major_inputs(inputs, packed_rows),
-        torch.tensor([n for _, n in running(inputs.lengths[order])]),
+        _time_major_inputs(inputs, packed_rows, n_running),
+        torch.tensor([n for _, n in layers.running(inputs.lengths[order])]),
         tuple(part[order[:n_running]] for part in start),
         weights,
     )
@@ -79,27 +76,24 @@ def recur(
     )
 
 
-recur_outputs, recur_state = outputs_of(recur), state_of(recur)
+recur_outputs, recur_state = layers.outputs_of(recur), layers.state_of(recur)
 
 
-def _as_steps(inputs: First, reverse: bool) -> Ragged:
-    """Inputs per step: the vector at each sequence's first step in the direction of time, zeros at other steps."""
-    vectors, lengths, starts = inputs.vectors, inputs.lengths, starts_of(inputs.lengths)
-    has_steps = np.flatnonzero(lengths)
-    rows = (starts + lengths - 1 if reverse else starts)[has_steps]
-    zeros = vectors.new_zeros(int(lengths.sum()), vectors.shape[1])
-    chosen = torch.from_numpy(rows).to(vectors.device)
-    return Ragged.view(zeros.index_copy(0, chosen, vectors[has_steps]), starts, lengths)
+def _time_major_inputs(inputs: Ragged | Constant | First, packed_rows: np.ndarray, n_first: int) -> Tensor:
+    """The input of every step, stored by time, longest sequence first. Returns (n_steps, input_size).
 
-
-def _time_major_inputs(inputs: Ragged | Constant, packed_rows: np.ndarray) -> Tensor:
-    """The input of every step, stored by time, longest sequence first. Returns (n_steps, input_size)."""
+    n_first: rows of the first time step.
+    """
+    kind, starts, values = source_of(inputs)
     ragged_rows = np.empty_like(packed_rows)
     ragged_rows[packed_rows] = np.arange(len(packed_rows))
-    if isinstance(inputs, Constant):
-        owner = np.repeat(np.arange(len(inputs.lengths)), inputs.lengths)
-        return inputs.vectors[owner[ragged_rows]]
-    return inputs.values[inputs.step_indices()[ragged_rows]]
+    if starts is not None:
+        return values[Ragged.view(values, starts, inputs.lengths).step_indices()[ragged_rows]]
+    owners = owners_of(inputs.lengths)[ragged_rows]
+    if kind == "constant":
+        return values[owners]
+    first = values[owners[:n_first]]
+    return torch.cat([first, first.new_zeros(len(owners) - n_first, first.shape[1])])
 
 
 def _packed(cell: Cell, x: Tensor, batch_sizes: Tensor, state: State, weights: Weights) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""The loss of a batch and its gradient: by model and autograd, or by replaying the kernel's calls of an earlier batch.
+"""The loss of a batch and its gradient, in flat vectors: by autograd, or by replaying an earlier batch's kernel calls.
 
 A replayed batch runs no code of the model: that makes it fast, and would make hooks and breakpoints there seem dead.
 So a batch is replayed only if
@@ -16,7 +16,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
 
+import torch
 import torch.nn.modules.module as torch_module
 from torch import Tensor, nn
 
@@ -24,13 +28,55 @@ from ..errors import InvalidParameter
 from ..model.autoencoder import Autoencoder
 from ..model.draw import Draw
 from ..model.losses import Loss
-from ..recurrence import Replay, replay_of, traced
+from ..recurrence import Replay, gradient_slots, replay_of, traced
 from ..sequences.ragged import Ragged
-from .flat import FlatParameters
 
 RETRACE_EVERY = 200
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that is decorated with torch.no_grad()
+
+
+class FlatParameters:
+    """In this context, each parameter is a view of one flat vector; afterwards it owns its memory again.
+
+    values: (n_parameters,).
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._parameters = list(module.parameters())
+        with torch.no_grad():
+            self.values = torch.cat([parameter.reshape(-1) for parameter in self._parameters])
+        self._gradient = torch.zeros_like(self.values)
+        sizes = [parameter.numel() for parameter in self._parameters]
+        gradients = zip(self._parameters, self._gradient.split(sizes), strict=True)
+        self._slots = [(parameter, part.view_as(parameter)) for parameter, part in gradients if parameter.requires_grad]
+        self._context = ExitStack()
+
+    def __enter__(self) -> Self:
+        sizes = [parameter.numel() for parameter in self._parameters]
+        for parameter, values in zip(self._parameters, self.values.split(sizes), strict=True):
+            parameter.data = values.view_as(parameter)
+        self._context.enter_context(gradient_slots(self._slots))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._context.close()
+        for parameter in self._parameters:
+            parameter.data = parameter.data.clone()
+
+    def forget_gradient(self) -> None:
+        """Prepare a backward pass: set the gradient to zero."""
+        self._gradient.zero_()
+
+    def gradient(self) -> Tensor:
+        """The sum of gradients since then, from kernel and autograd, (n_parameters,), in the order of values."""
+        for parameter, gradient in self._slots:
+            if parameter.grad is not None:
+                gradient.add_(parameter.grad)
+                parameter.grad = None
+        return self._gradient
 
 
 class LossAndGradient:

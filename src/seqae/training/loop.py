@@ -17,8 +17,7 @@ from ..model.losses import Loss
 from ..recurrence import AdamState, active_kernel, adam_step, kernel_first
 from .batching import BatchLoader, ordered_batches, shuffled_batches
 from .checkpoint import Checkpoint, Run
-from .flat import FlatParameters
-from .gradient import LossAndGradient
+from .gradient import FlatParameters, LossAndGradient
 from .history import Callback, Epoch, History, StopReason, StopTraining
 
 WARM_UP = 0.02

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...sequences.ragged import Ragged, back_to_back
 from ...sequences.steps import starts_of
-from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights
+from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights, source_of
 from ..threads import n_kernel_threads
 from .autograd import call
 from .extension import extension, forced_kernel, kernels
@@ -191,14 +191,6 @@ def adam_step(
     return norm
 
 
-def _source(inputs: Ragged | Constant | First) -> tuple[Any, np.ndarray | None, Tensor]:
-    """The kind of input source, the starts of sequences, and the values."""
-    kinds = extension().Source
-    if isinstance(inputs, Constant | First):
-        return kinds.constant if isinstance(inputs, Constant) else kinds.first, None, inputs.vectors
-    return kinds.steps, inputs.starts, inputs.values
-
-
 def _readout_tensors(readout: Readout | None) -> Tensors:
     return (None, None) if readout is None else (contiguous(readout.weight), contiguous(readout.bias))
 
@@ -232,6 +224,7 @@ def _recur(
     is_wanted: tuple[bool, bool],
 ) -> tuple[Tensor, ...]:
     """The wanted ones of a layer's outputs and final states."""
-    source, starts, values = _source(inputs)
+    kind, starts, values = source_of(inputs)
+    source = getattr(extension().Source, kind)
     tensors = (contiguous(values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
     return call(Recurrence((*_kinds(cell), source, reverse, *is_wanted), starts, inputs.lengths), tensors)

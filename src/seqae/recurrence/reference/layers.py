@@ -12,10 +12,10 @@ from typing import ParamSpec
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ...sequences.ragged import Ragged, back_to_back, starts_of
-from ..backend import Cell, Constant, First, Readout, State, Weights
-from .operations import linear
+from ..backend import Cell, Constant, First, Readout, State, Weights, source_of
 
 P = ParamSpec("P")
 
@@ -42,7 +42,7 @@ def recur(
     hidden = torch.cat(steps) if steps else weights.hidden.new_zeros(0, weights.hidden_size)
     outputs = hidden[time_major_rows(lengths, order, reverse)]  # (n_steps, hidden_size)
     if readout is not None:
-        outputs = torch.nn.functional.linear(outputs, readout.weight, readout.bias)
+        outputs = functional.linear(outputs, readout.weight, readout.bias)
     return back_to_back(outputs, inputs.lengths), tuple(part[_inverse(order)] for part in now)
 
 
@@ -78,7 +78,7 @@ def recur_feedback(
     """See Backend.recur_feedback."""
 
     def put_out(hidden: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = linear(hidden, readout.weight, readout.bias)
+        outputs = functional.linear(hidden, readout.weight, readout.bias)
         return outputs, outputs
 
     nothing = first.new_zeros(0, first.shape[1])
@@ -98,7 +98,7 @@ def recur_symbols(
     """See Backend.recur_symbols."""
 
     def put_out(hidden: Tensor) -> tuple[Tensor, Tensor]:
-        symbols = linear(hidden, readout.weight, readout.bias).argmax(dim=1)
+        symbols = functional.linear(hidden, readout.weight, readout.bias).argmax(dim=1)
         return symbols.int(), embedding[symbols]
 
     return _run_free(cell, embedding[first], lengths, layers, states, put_out, first.new_zeros(0).int())
@@ -133,7 +133,7 @@ def cell_step(cell: Cell, projected: Tensor, state: State, weights: Weights) -> 
     """One step of the cell. projected: (n, G * hidden_size), W_ih x + b_ih. Returns the new state."""
     activate = torch.tanh if cell.activation == "tanh" else torch.relu
     h = state[0]
-    recurrent = torch.nn.functional.linear(h, weights.hidden, weights.hidden_bias)
+    recurrent = functional.linear(h, weights.hidden, weights.hidden_bias)
     if cell.kind == "lstm":
         i, f, g, o = (projected + recurrent).chunk(4, dim=1)
         c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * activate(g)
@@ -180,13 +180,14 @@ def _step_inputs(
     inputs: Ragged | Constant | First, weights: Weights, order: np.ndarray, reverse: bool
 ) -> Callable[[int, int], Tensor]:
     """A function of (t, n_running) that gives the projected inputs of step t."""
-    if isinstance(inputs, Constant):
-        projected = _project(inputs.vectors[order], weights)
-        return lambda t, n_running: projected[:n_running]
-    if isinstance(inputs, First):
-        first = inputs.vectors[order]
-        return lambda t, n_running: _project(first[:n_running] * (t == 0), weights)
-    starts, lengths, values = inputs.starts[order], inputs.lengths[order], inputs.values
+    kind, starts, values = source_of(inputs)
+    if starts is None:
+        vectors = values[order]
+        if kind == "constant":
+            projected = _project(vectors, weights)
+            return lambda t, n_running: projected[:n_running]
+        return lambda t, n_running: _project(vectors[:n_running] * (t == 0), weights)
+    starts, lengths = starts[order], inputs.lengths[order]
 
     def at(t: int, n_running: int) -> Tensor:
         steps = lengths[:n_running] - 1 - t if reverse else t
@@ -196,7 +197,7 @@ def _step_inputs(
 
 
 def _project(x: Tensor, weights: Weights) -> Tensor:
-    return torch.nn.functional.linear(x, weights.input, weights.input_bias)
+    return functional.linear(x, weights.input, weights.input_bias)
 
 
 def _inverse(order: np.ndarray) -> np.ndarray:
