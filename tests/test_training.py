@@ -13,6 +13,7 @@ import torch
 
 from seqae import Architecture, Callback, Checkpoint, Ragged, SequenceAutoencoder, StopTraining
 from seqae.errors import InvalidParameter, TrainingDiverged
+from seqae.model.plans import LatentPlan
 from seqae.training.gradient import FlatParameters
 from seqae.training.history import Epoch, History
 
@@ -322,7 +323,9 @@ def test_a_last_batch_of_one_sequence_trains() -> None:
     waves = Ragged.from_any(make_waves(9, seed=1))
     settings = SMALL | {"validation_fraction": 0, "patience": None, "max_epochs": 1, "learning_rate": 1e-9}
     ours = [
-        SequenceAutoencoder(Architecture(length_weight=0), **settings | {"batch_size": size}).fit(waves)
+        SequenceAutoencoder(Architecture(latent=LatentPlan(length_weight=0)), **settings | {"batch_size": size}).fit(
+            waves
+        )
         for size in (8, 9)
     ]
     losses = [ae.history_.best.training_loss for ae in ours]
