@@ -137,7 +137,7 @@ def test_one_long_line_is_judged_through_windows(tmp_path: Path) -> None:
         (["detect", "copy.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",
           "--score", "nearest"], "is of vectors"),
         (["detect", "copy.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv"],
-          "for fit --architecture tokens or --symbols"),
+          "for --architecture tokens or --symbols"),
         (["detect", "copy.csv", "--normal", "names.csv", "--id", "name", "-o", "d.csv", "--symbols", "--score",
           "linear"], "is of vectors"),
         (["detect", "copy.csv", "--normal", "names.csv", "--model", "m.seqae", "--id", "name", "-o", "d.csv",

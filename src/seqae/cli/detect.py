@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InvalidParameter
+from ..model.presets import as_architecture
+from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_model_target, check_table_target, save_model
 from .learning import (
@@ -107,7 +109,8 @@ def detect(
         if learning.baseline is not None:
             _refuse(trained, "is for an autoencoder, but the --baseline has none; leave it out")
         file = replace(data, path=normal)
-        if symbols or file.is_text:
+        takes_symbols = as_architecture(autoencoder.architecture or DEFAULTS.architecture).takes_symbols
+        if symbols or takes_symbols or file.is_text:
             file = replace(file, symbols=split.value)
         parameters = training_parameters(autoencoder, sizes, training)
         detector = fitted_detector(file, model, _number(threshold or "quantile"), learning, parameters)
