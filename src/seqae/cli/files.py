@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +29,7 @@ class DataFile:
     channels: options.Channels = None
     wide: options.Wide = False
     missing: options.MissingValues = options.Missing.error
+    max_bytes: options.MaxBytes = None
     symbols: Literal["auto", "words", "characters"] | None = None
 
     def read(self) -> Source:
@@ -44,7 +45,8 @@ class DataFile:
 
         channels = None if self.channels is None else tuple(name.strip() for name in self.channels.split(","))
         missing = "mask" if self.missing == "mask" else "error"
-        return Layout(self.id, self.time, channels, self.wide, missing, self.symbols)
+        layout = Layout(self.id, self.time, channels, self.wide, missing, self.symbols)
+        return layout if self.max_bytes is None else replace(layout, max_bytes=self.max_bytes)
 
     @property
     def is_text(self) -> bool:

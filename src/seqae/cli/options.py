@@ -67,6 +67,15 @@ MissingValues = Annotated[
     Missing,
     typer.Option("--missing", help="What to do about missing values: refuse, or mask.", rich_help_panel=DATA_PANEL),
 ]
+MaxBytes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-bytes",
+        metavar="N",
+        help="What a compressed file may expand to, if more than 50 times its size: 2 GiB.",
+        rich_help_panel=DATA_PANEL,
+    ),
+]
 SplitText = Annotated[
     Split, typer.Option("--split", help="A text of symbols: into words or characters.", rich_help_panel=DATA_PANEL)
 ]

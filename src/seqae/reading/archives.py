@@ -14,6 +14,7 @@ from ..sequences.checks import as_counts, as_numbers
 from ..sequences.ragged import Ragged
 from ..sequences.steps import starts_of
 from .arrays import source_of_arrays
+from .expanding import check_archive, most_bytes
 from .grouping import Grouping, check_increasing
 from .source import Layout, Source, numbered
 
@@ -41,6 +42,7 @@ def read_npz(path: Path, layout: Layout) -> Source:
     Raises UnreadableFile if neither is there, and InvalidSequence for lengths that do not fit.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        check_archive(archive.zip, most_bytes(path, layout))
         if {"values", "lengths"} <= set(archive.files):
             return _ragged_source(archive, layout)
         n_axes = 2 if layout.wide else 3

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidParameter, InvalidSequence, SeqaeError, UnreadableFile
 from .archives import read_npy, read_npz
+from .expanding import check_arrow, check_parquet, most_bytes
 from .joining import joined
 from .jsonl import read_jsonl
 from .separated import read_csv
@@ -132,23 +133,28 @@ def _check_signature(path: Path, kind: str) -> None:
 def _read_parquet(path: Path, layout: Layout) -> Source:
     import pyarrow.parquet as pq
 
+    check_parquet(path, most_bytes(path, layout))
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         return source_of_table(file.read(), layout)
 
 
 def _read_arrow(path: Path, layout: Layout) -> Source:
-    table = _arrow_table(path)
+    table = _arrow_table(path, most_bytes(path, layout))
     table.validate(full=True)  # offsets in a damaged file could point outside it
     return source_of_table(table, layout)
 
 
-def _arrow_table(path: Path) -> pa.Table:
+def _arrow_table(path: Path, most: int) -> pa.Table:
     import pyarrow as pa
 
     mapped = pa.memory_map(str(path))
-    if mapped.read(6) == b"ARROW1":
-        return pa.ipc.open_file(mapped).read_all()
+    is_file = mapped.read(8)[:6] == b"ARROW1"
+    if not is_file:
+        mapped.seek(0)
+    check_arrow(pa.ipc.MessageReader.open_stream(mapped), most)
     mapped.seek(0)
+    if is_file:
+        return pa.ipc.open_file(mapped).read_all()
     return pa.ipc.open_stream(mapped).read_all()
 
 

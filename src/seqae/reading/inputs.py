@@ -19,7 +19,7 @@ from ..sequences.steps import owner_of
 from .arrays import source_of_arrays
 from .notices import notice_values
 from .schema import Schema, with_channels_of
-from .source import Layout, Source
+from .source import MAX_BYTES, Layout, Source
 from .vocabulary import with_own_tokens, with_tokens_of
 
 MANY_TOKENS, SPARSEST = 1 << 16, 64
@@ -35,6 +35,7 @@ def read(
     wide: bool = False,
     missing: Literal["error", "mask"] = "error",
     symbols: Literal["auto", "words", "characters"] | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Source:
     """The sequences in X, with their ids, times and channel names.
 
@@ -53,6 +54,7 @@ def read(
         texts, lists of symbols or vectors of whole numbers, a JSON line a text or list "values", a .txt file one
         sequence per line. A text is split into "words" or "characters"; "auto" means words if there is a space.
         The Source's vocabulary is the text of each token.
+    max_bytes: what a compressed file may expand to, if that is more than 50 times its size.
 
     Rows are counted from 0, without the header. Warns (DataWarning) of what looks as if it was meant otherwise: ids and
     times among the channels, markers of missing values, channels before steps.
@@ -60,7 +62,10 @@ def read(
     Raises InvalidSequence for data that cannot be used, InvalidParameter for a column that does not exist,
     UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
     """
-    return _noticed(read_laid_out(X, Layout(_name(id), _name(time), _names(channels), wide, missing, symbols)), X)
+    return _noticed(
+        read_laid_out(X, Layout(_name(id), _name(time), _names(channels), wide, missing, symbols, max_bytes=max_bytes)),
+        X,
+    )
 
 
 def read_laid_out(X: Any, layout: Layout) -> Source:

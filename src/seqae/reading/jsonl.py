@@ -27,7 +27,7 @@ def read_jsonl(path: Path, layout: Layout) -> Source:
 
     Raises UnreadableFile naming the line that is not a JSON object.
     """
-    objects = list(_objects(decode(read_bytes(path))))
+    objects = list(_objects(decode(read_bytes(path, layout))))
     if _is_sequence(objects[0][1], layout):
         return _sequences(objects, layout)
     return source_of_table(_table(objects), layout)

@@ -24,7 +24,7 @@ def read_csv(path: Path, layout: Layout) -> Source:
 
     Raises UnreadableFile naming the line that is not UTF-8, has too few or too many fields, or is not a header.
     """
-    data = read_bytes(path)
+    data = read_bytes(path, layout)
     first_line = decode(data[: data.find(b"\n")] if b"\n" in data else data).removesuffix("\r")
     delimiter = _delimiter(first_line)
     header = _header(first_line, delimiter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,8 +11,11 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..errors import InvalidParameter
+from ..parameters import check_count
 from ..sequences.ragged import Ragged, as_index
 
+MAX_BYTES = 1 << 31
+"""What a compressed file may expand to where nothing else is said: 2 GiB."""
 ORDINAL = "sequence"
 """The name of the ids if the data have none; ids are then 0, 1, 2, ..."""
 VALUE, TOKEN = "value", "token"
@@ -78,6 +82,7 @@ class Layout:
 
     columns: the columns that fit() saw; read if all exist and channels is None.
     drop: columns of a table that are not channels.
+    max_bytes: what a compressed file may expand to, if that is more than 50 times its size.
 
     Raises InvalidParameter where they contradict each other.
     """
@@ -90,6 +95,7 @@ class Layout:
     symbols: Literal["auto", "words", "characters"] | None = None
     columns: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
+    max_bytes: int = MAX_BYTES
 
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):
@@ -100,10 +106,11 @@ class Layout:
             raise InvalidParameter("a wide table has one row per sequence and no time column; drop time= or wide=True")
         if self.channels is not None and not self.channels:
             raise InvalidParameter("channels must name at least one column, got none")
-        named = [name for name in (self.id, self.time, *(self.channels or ())) if name is not None]
-        for name in named:
-            if named.count(name) > 1:
+        counts = Counter(name for name in (self.id, self.time, *(self.channels or ())) if name is not None)
+        for name, count in counts.items():
+            if count > 1:
                 raise InvalidParameter(f"column {name!r} is named twice among id=, time= and channels=; name it once")
+        check_count("max_bytes", self.max_bytes)
 
 
 def numbered(ragged: Ragged, channel_names: tuple[str, ...] | None = None) -> Source:

@@ -63,7 +63,7 @@ def read_txt(path: Path, layout: Layout) -> Source:
     for name, given in (("id", layout.id), ("time", layout.time), ("channels", layout.channels), ("wide", layout.wide)):
         if given:
             raise InvalidParameter(f"{name}= is for tables, but a .txt file is one sequence per line; leave it out")
-    lines = [line.removesuffix("\r") for line in decode(read_bytes(path)).split("\n")]
+    lines = [line.removesuffix("\r") for line in decode(read_bytes(path, layout)).split("\n")]
     numbers = np.array([number for number, line in enumerate(lines, 1) if line.strip()])
     source = source_of_lists([line for line in lines if line.strip()], layout)
     return replace(source, ids=numbers, id_name=LINE)

@@ -92,14 +92,14 @@ def columns_of_fit(table: pa.Table, layout: Layout) -> tuple[str, ...] | None:
 
 
 def matrix(table: pa.Table, names: Iterable[str], dtype: type, grouping: Grouping | None = None) -> np.ndarray:
-    """Columns as a matrix, (n_rows, n_columns), in grouped order; missing is NaN. One float32 column may be a view."""
+    """Columns as a matrix, (n_rows, n_columns), in grouped order; missing is NaN."""
     names = tuple(names)
     columns = (_numeric(table[name], name).to_numpy() for name in names)
     if grouping is not None:
         columns = (grouping.arrange(column) for column in columns)
     with np.errstate(over="ignore"):  # checked afterwards, when the original value can be named
         if len(names) == 1:
-            return np.ascontiguousarray(next(columns)[:, None], dtype)
+            return np.array(next(columns)[:, None], dtype)
         values = np.empty((table.num_rows, len(names)), dtype)
         for k, column in enumerate(columns):
             values[:, k] = column

@@ -27,7 +27,7 @@ def read_ts(path: Path, layout: Layout) -> Source:
 
     Raises UnreadableFile naming the line that breaks the format.
     """
-    lines = decode(read_bytes(path)).splitlines()
+    lines = decode(read_bytes(path, layout)).splitlines()
     tags, first = _header(lines)
     if tags.get("timestamps") == "true":
         raise UnreadableFile("has @timeStamps true; only evenly spaced values are read: export them without times")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidSequence
+from .maps import advise_sequential, check_whole, mapping_of
 
 MAX_MAGNITUDE = 1e18  # squared errors of larger float32 values are no longer finite
 """The largest absolute value in a sequence."""
@@ -119,7 +120,10 @@ def check_values(
     allow_nan: takes NaN as missing.
     """
     is_covered: np.ndarray | None = None
+    mapping = mapping_of(values)
+    advise_sequential(mapping)
     for first in range(0, len(values), CHECKED_ROWS):
+        check_whole(mapping)
         chunk = to_numpy(values[first : first + CHECKED_ROWS])
         if observed is not None:
             chunk = np.where(to_numpy(observed[first : first + len(chunk)]), chunk, 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .maps import advise_sequential, check_whole, mapping_of
 from .ragged import Ragged
 
 CHUNK_STEPS = 1 << 16
@@ -134,7 +135,10 @@ def spread_of(sequences: Ragged) -> Spread:
 
 def _chunks(sequences: Ragged) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The steps of all sequences, some at a time: float64 values and their mask."""
+    mapping = mapping_of(sequences.values)
+    advise_sequential(mapping)
     for rows in _row_chunks(sequences):
+        check_whole(mapping)
         values = np.asarray(sequences.values[rows], np.float64)
         observed = np.ones(values.shape, bool) if sequences.observed is None else np.asarray(sequences.observed[rows])
         yield values, observed

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..recurrence import gather
+from ..sequences.maps import advise_random, check_whole, mapping_of
 from ..sequences.ragged import Ragged
 from ..sequences.scaling import Scaling
 from ..sequences.tensors import as_tensor, to_tensors
@@ -51,6 +52,8 @@ class BatchLoader:
     """Scaled batches of one data set, on one device."""
 
     def __init__(self, sequences: Ragged, scaling: Scaling, device: torch.device | str = "cpu") -> None:
+        self._mapping = mapping_of(sequences.values)
+        advise_random(self._mapping)
         self._sequences = to_tensors(sequences)
         self._centre, self._scale = as_tensor(scaling.centre), as_tensor(scaling.scale)
         self._device = device
@@ -66,6 +69,7 @@ class BatchLoader:
 
     def load(self, indices: np.ndarray) -> Ragged:
         """The chosen sequences, scaled and back to back, values (n_steps, n_channels) float32 on the device."""
+        check_whole(self._mapping)
         chosen = self._sequences[indices]
         batch = chosen.compact() if chosen.is_tokens else self._scaled(chosen)
         return batch if self._is_on_cpu else _to_device(batch, self._device)

@@ -1,0 +1,143 @@
+"""How large a compressed file becomes in memory, told before it does: a small file can hold a large table."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UnreadableFile
+from .source import Layout
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+USUAL_RATIO = 50
+"""A file may always expand to so many times its size."""
+_CHUNK = 1 << 22
+
+
+def most_bytes(path: Path, layout: Layout) -> int:
+    """What a file may expand to."""
+    return max(layout.max_bytes, USUAL_RATIO * path.stat().st_size)
+
+
+def check_expanded(n_bytes: int, most: int) -> None:
+    """Raise UnreadableFile if a file would need more than `most` bytes."""
+    if n_bytes > most:
+        raise UnreadableFile(
+            f"expands to more than {most:,} bytes, far more than its own size; if it is meant to, pass max_bytes= "
+            "(--max-bytes), else write it again",
+            parameter="max_bytes",
+        )
+
+
+def gunzipped(path: Path, most: int) -> bytes:
+    """The content of a .gz file."""
+    parts, n_bytes = [], 0
+    with gzip.open(path) as file:
+        while part := file.read(_CHUNK):
+            n_bytes += len(part)
+            check_expanded(n_bytes, most)
+            parts.append(part)
+    return b"".join(parts)
+
+
+def check_archive(archive: zipfile.ZipFile, most: int) -> None:
+    """Raise UnreadableFile if the members of a zip archive would need more than `most` bytes together."""
+    check_expanded(sum(member.file_size for member in archive.infolist()), most)
+
+
+def check_parquet(path: Path, most: int) -> None:
+    """Raise UnreadableFile if a Parquet file's numbers or texts would need more than `most` bytes.
+
+    A page of equal values is as small as one of them, so values are counted, and texts measured as a dictionary.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        metadata, n_bytes = file.metadata, 0
+        for k in range(metadata.num_row_groups):
+            group = metadata.row_group(k)
+            n_values = sum(group.column(j).num_values for j in range(group.num_columns))
+            n_bytes += max(8 * n_values, group.total_byte_size)
+            check_expanded(n_bytes, most)
+        is_text = [pa.types.is_string(kind) or pa.types.is_binary(kind) for kind in file.schema_arrow.types]
+        texts = [name for name, is_one in zip(file.schema_arrow.names, is_text, strict=True) if is_one]
+        n_row_groups = metadata.num_row_groups
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for k in range(n_row_groups) if texts else ():
+            n_bytes += sum(map(_text_bytes, file.read_row_group(k, columns=texts).columns))
+            check_expanded(n_bytes, most)
+
+
+def _text_bytes(column: pa.ChunkedArray) -> int:
+    """The bytes that the texts of a dictionary column take once they are written out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        return column.nbytes
+    lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks if len(chunk)]  # pyright: ignore[reportAttributeAccessIssue]
+    return sum(pc.sum(part).as_py() or 0 for part in lengths)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def check_arrow(messages: pa.MessageReader, most: int) -> None:
+    """Raise UnreadableFile if the compressed buffers of an Arrow file would need more than `most` bytes."""
+    n_bytes = 0
+    for message in messages:
+        if message.type in ("record batch", "dictionary"):
+            n_bytes += _buffer_bytes(message)
+            check_expanded(n_bytes, most)
+
+
+def _buffer_bytes(message: pa.Message) -> int:
+    """The sizes that stand before the compressed buffers of a record batch; see Arrow's Message.fbs."""
+    table = _Table.root(message.metadata.to_pybytes())
+    batch = table.table(2)
+    if message.type == "dictionary":
+        batch = batch.table(1)
+    if not batch.has(3):  # not compressed
+        return 0
+    total, body = 0, message.body
+    for offset, length in batch.pairs(2):
+        if length >= 8 and 0 <= offset <= body.size - 8:
+            (size,) = struct.unpack("<q", body[offset : offset + 8].to_pybytes())
+            total += max(size, 0)
+    return total
+
+
+class _Table:
+    """A table of a flatbuffer: fields by number."""
+
+    def __init__(self, data: bytes, position: int) -> None:
+        self._data, self._position = data, position
+        self._fields = position - self._number("<i", position)
+
+    @classmethod
+    def root(cls, data: bytes) -> _Table:
+        return cls(data, struct.unpack_from("<I", data, 0)[0])
+
+    def has(self, field: int) -> bool:
+        return self._offset(field) != 0
+
+    def table(self, field: int) -> _Table:
+        at = self._position + self._offset(field)
+        return _Table(self._data, at + self._number("<I", at))
+
+    def pairs(self, field: int) -> list[tuple[int, int]]:
+        """A vector of pairs of 64-bit numbers."""
+        at = self._position + self._offset(field)
+        start = at + self._number("<I", at)
+        count = min(self._number("<I", start), len(self._data) // 16)
+        return [struct.unpack_from("<qq", self._data, start + 4 + 16 * k) for k in range(count)]
+
+    def _offset(self, field: int) -> int:
+        size = self._number("<H", self._fields)
+        return self._number("<H", self._fields + 4 + 2 * field) if 4 + 2 * field < size else 0
+
+    def _number(self, kind: str, at: int) -> int:
+        return struct.unpack_from(kind, self._data, at)[0]
