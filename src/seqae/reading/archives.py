@@ -13,10 +13,9 @@ from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
 from ..sequences.checks import as_counts, as_numbers
 from ..sequences.ragged import Ragged
 from ..sequences.steps import starts_of
-from .arrays import source_of_arrays
 from .expanding import check_archive, most_bytes
 from .grouping import Grouping, check_increasing
-from .source import Layout, Source, numbered
+from .source import Layout, Source, numbered, source_of_arrays
 
 if TYPE_CHECKING:
     from numpy.lib.npyio import NpzFile

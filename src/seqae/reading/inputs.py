@@ -16,10 +16,9 @@ from ..sequences.checks import check_values, kept_dtype, to_numpy
 from ..sequences.ragged import Ragged
 from ..sequences.scaling import at_needed_precision, in_float32, spread_of
 from ..sequences.steps import owner_of
-from .arrays import source_of_arrays
-from .notices import notice_values
+from .notices import notice_arrays, notice_values
 from .schema import Schema, with_channels_of
-from .source import MAX_BYTES, Layout, Source
+from .source import MAX_BYTES, Layout, Source, source_of_arrays
 from .vocabulary import with_own_tokens, with_tokens_of
 
 MANY_TOKENS, SPARSEST = 1 << 16, 64
@@ -62,10 +61,8 @@ def read(
     Raises InvalidSequence for data that cannot be used, InvalidParameter for a column that does not exist,
     UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
     """
-    return _noticed(
-        read_laid_out(X, Layout(_name(id), _name(time), _names(channels), wide, missing, symbols, max_bytes=max_bytes)),
-        X,
-    )
+    layout = Layout(_name(id), _name(time), _names(channels), wide, missing, symbols, max_bytes=max_bytes)
+    return _noticed(read_laid_out(X, layout), X)
 
 
 def read_laid_out(X: Any, layout: Layout) -> Source:
@@ -201,6 +198,8 @@ def _noticed(source: Source, X: Any) -> Source:
     """The source; warns of suspicious values, where X was read only now."""
     sequences = source.ragged
     if not (X is source or X is sequences or sequences.is_tokens) and len(sequences):
+        if not source.is_named:
+            notice_arrays(sequences)
         notice_values(source, spread_of(sequences))
     return source
 

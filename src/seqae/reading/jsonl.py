@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
-from .arrays import source_of_arrays
-from .source import Layout, Source
+from .source import Layout, Source, source_of_arrays
 from .symbols import source_of_lists
 from .table import source_of_table
 from .text import decode, read_bytes

@@ -60,17 +60,17 @@ def notice_columns(table: pa.Table, names: tuple[str, ...], layout: Layout) -> N
                 )
 
 
-def notice_arrays(ragged: Ragged, layout: Layout) -> None:
+def notice_arrays(ragged: Ragged) -> None:
     """Warn of arrays that look as if channels came first, and of channels that look like Unix times."""
     n_steps, n_channels = int(ragged.lengths.max(initial=0)), ragged.n_channels
     is_even = len(ragged) > 0 and bool((ragged.lengths == n_steps).all())
-    if layout.channels is None and is_even and 1 < n_steps <= 16 and n_channels >= 8 * n_steps:
+    if is_even and 1 < n_steps <= 16 and n_channels >= 8 * n_steps:
         _warn(
             f"every sequence was read as {n_steps} steps of {n_channels} channels; arrays are (n_steps, n_channels), "
             "so transpose them if channels came first"
         )
     values = np.asarray(ragged.values)
-    for channel in range(n_channels) if ragged.n_steps >= FEWEST_ROWS else ():
+    for channel in range(n_channels) if ragged.n_steps >= FEWEST_ROWS and n_channels > 1 else ():
         first = float(values[ragged.starts[0], channel])
         if _unix_unit(first) is not None and _rises(values[:, channel], ragged):
             _warn(

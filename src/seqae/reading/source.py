@@ -10,8 +10,8 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from ..errors import InvalidParameter
-from ..parameters import check_count
+from ..errors import InvalidParameter, InvalidSequence
+from ..sequences.checks import as_numbers
 from ..sequences.ragged import Ragged, as_index
 
 MAX_BYTES = 1 << 31
@@ -110,7 +110,23 @@ class Layout:
         for name, count in counts.items():
             if count > 1:
                 raise InvalidParameter(f"column {name!r} is named twice among id=, time= and channels=; name it once")
-        check_count("max_bytes", self.max_bytes)
+        if self.max_bytes < 1:
+            raise InvalidParameter(f"max_bytes must be at least 1, got {self.max_bytes}", parameter="max_bytes")
+
+
+def source_of_arrays(X: object, layout: Layout) -> Source:
+    """The Source of anything that Ragged.from_any takes; with wide=True, of one (n_sequences, n_steps) array.
+
+    Raises InvalidParameter for id= and time=, which need named columns.
+    """
+    for name, column in (("id", layout.id), ("time", layout.time)):
+        if column is not None:
+            raise InvalidParameter(
+                f"{name}={column!r} names a column, but X is {type(X).__name__} without named columns; "
+                f"pass a data frame or a table, or leave {name} out"
+            )
+    ragged = _wide(X, layout) if layout.wide else Ragged.from_any(X, missing=layout.missing)
+    return numbered(ragged, layout.channels)
 
 
 def numbered(ragged: Ragged, channel_names: tuple[str, ...] | None = None) -> Source:
@@ -137,3 +153,10 @@ def are_made_up(names: tuple[str, ...]) -> bool:
 @cache
 def _channel_names(n_channels: int) -> tuple[str, ...]:
     return tuple(f"channel_{k}" for k in range(n_channels))
+
+
+def _wide(X: object, layout: Layout) -> Ragged:
+    rows = as_numbers(X, "X")
+    if rows.ndim != 2:
+        raise InvalidSequence(f"with wide=True an array must be (n_sequences, n_steps), got shape {rows.shape}")
+    return Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.missing)

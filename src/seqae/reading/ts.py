@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UnreadableFile
-from .arrays import source_of_arrays
-from .source import Layout, Source
+from .source import Layout, Source, source_of_arrays
 from .text import decode, read_bytes
 
 _COMMENTS = ("#", "%")
