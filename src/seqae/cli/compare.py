@@ -149,7 +149,8 @@ def _show(result: Comparison, output: Path | None) -> None:
             say(f"{row.name} was left out: {row.problem}", beside=output)
     if any(row.is_cut and not row.problem for row in result.rows):
         say("*: an interrupt cut its training; it is not recommended.", beside=output)
-    say(f"Use {result.recommended}: {result.reason}.", beside=output)
+    told = f"Use {result.recommended}: {result.reason}." if result.recommended else f"{result.reason.capitalize()}."
+    say(told, beside=output)
 
 
 def _cells(row: ComparedRow) -> Sequence[str]:

@@ -57,7 +57,8 @@ class ComparedRun:
 class Comparison:
     """rows: the architectures in the order given, then the baselines. runs: all fits, in order.
 
-    recommended: a row's name; reason: why. n_training, n_held_out: sequences.
+    recommended: a row's name, "" if an interrupt came before any architecture was fitted; reason: why.
+    n_training, n_held_out: sequences.
     """
 
     rows: tuple[ComparedRow, ...]
@@ -123,7 +124,7 @@ def recommend(rows: Sequence[ComparedRow]) -> tuple[str, str]:
     fitted = [row for row in rows if not row.problem and not row.is_cut]
     if all(row.is_baseline for row in fitted):
         if any(row.is_cut for row in rows):
-            raise KeyboardInterrupt("the comparison was interrupted before any architecture was fitted")
+            return "", "an interrupt came before any architecture was fitted"
         raise InvalidParameter(f"no architecture could be fitted; the first says: {rows[0].problem}")
     best = min(fitted, key=lambda row: row.error)
     limit = best.error + best.standard_error
