@@ -9,8 +9,7 @@ import pytest
 
 import seqae
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder
-from seqae.detection.evidence.bags import Bags, Content, fit_bags
-from seqae.detection.evidence.ngrams import NGramModel, fit_ngrams
+from seqae.detection.evidence.counts import Bags, Content, NGramModel, fit_bags, fit_ngrams
 from seqae.detection.evidence.registry import scores as known_scores
 from seqae.detection.scoring import MeanError, MeanSurprise, Part, fit_measure, weighted
 from seqae.detection.series import covered

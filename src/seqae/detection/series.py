@@ -14,8 +14,7 @@ from ..errors import InvalidParameter, InvalidSequence
 from ..parameters import check_count
 from ..sequences.checks import to_numpy
 from ..sequences.ragged import Ragged
-from ..sequences.splitting import hold_out
-from ..sequences.steps import divided, evenly_chosen, starts_of
+from ..sequences.steps import divided, evenly_chosen, hold_out, starts_of
 from .period import LONGEST_WINDOW, choose_window
 
 TRAINING_WINDOWS = 4096

@@ -11,10 +11,9 @@ import torch
 
 from ...errors import InvalidSequence
 from ...recurrence import linear
-from ...sequences.ragged import Ragged
+from ...sequences.ragged import Ragged, as_tensor
 from ...sequences.scaling import Scaling, fit_scaling
 from ...sequences.steps import evenly_chosen
-from ...sequences.tensors import as_tensor
 from ...storage.vetting import Arrays, misfit, under
 from ...training.batching import BatchLoader, scaled
 from ..series import scored_columns

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ...recurrence import linear
+from ...sequences.ragged import as_tensor
 from ...sequences.steps import evenly_chosen
-from ...sequences.tensors import as_tensor
 from ...storage.vetting import Arrays, misfit
 
 MOST_VECTORS = 4096

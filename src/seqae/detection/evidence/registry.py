@@ -10,11 +10,10 @@ from ...parameters import check_choice
 from ...sequences.ragged import Ragged
 from ...storage.vetting import misfit, shown
 from .autoencoder import PREDICTION, AutoencoderEvidence
-from .bags import BagEvidence
+from .counts import BagEvidence, NGramEvidence
 from .interface import RECONSTRUCTION, Evidence, Score, Setting
 from .linear import LinearEvidence
 from .nearest import NearestEvidence
-from .ngrams import NGramEvidence
 
 EVIDENCE: tuple[type[Evidence], ...] = (
     AutoencoderEvidence,
