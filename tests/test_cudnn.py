@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from seqae import Ragged, SequenceAutoencoder
 from seqae.recurrence import Cell, Constant, First, Readout, Weights, cudnn, recur, reference
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import to_tensors
 
 from .conftest import make_ragged, make_waves
 from .test_recurrence import CELLS, make_weights, parts_of

@@ -16,7 +16,7 @@ from seqae import Ragged, SequenceAutoencoder
 from seqae.errors import ModelFileError
 from seqae.interop.keras import load_keras
 from seqae.model.chains.plan import ChainLayer, ChainPlan
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import to_tensors
 
 FIXTURES = Path(__file__).parent / "fixtures" / "keras"
 CHAINS = ["repeat_vector_relu", "deep_repeat_vector", "gru_bidirectional", "reshape_decoder", "dense_reshape_decoder"]

@@ -13,7 +13,7 @@ import seqae
 from seqae import Ragged, SequenceAutoencoder, active_kernel
 from seqae.errors import InvalidParameter, ModelFileError
 from seqae.interop.keras import load_keras
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import to_tensors
 
 from .conftest import TOLERANCE
 

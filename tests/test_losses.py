@@ -11,7 +11,7 @@ import seqae
 from seqae import Loss, Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter, InvalidSequence
 from seqae.model.losses import as_loss
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import to_tensors
 
 from .conftest import make_ragged, make_waves
 from .naive import value_loss

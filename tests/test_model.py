@@ -17,8 +17,7 @@ from seqae.model.decoder import RecurrentDecoder
 from seqae.model.draw import Draw
 from seqae.model.interface import TrainingData
 from seqae.model.layers import fill_orthogonal
-from seqae.sequences.ragged import back_to_back
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import back_to_back, to_tensors
 
 from .conftest import make_ragged, make_waves
 from .naive import gru, lstm

@@ -33,8 +33,8 @@ from seqae.model.building import build
 from seqae.model.draw import Draw
 from seqae.model.presets import PRESETS
 from seqae.reading.inputs import drop_empty
+from seqae.sequences.ragged import to_tensors
 from seqae.sequences.scaling import fit_scaling
-from seqae.sequences.tensors import to_tensors
 from seqae.training.batching import BatchLoader
 from seqae.training.gradient import FlatParameters, LossAndGradient
 

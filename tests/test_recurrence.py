@@ -17,7 +17,7 @@ from seqae import Ragged, active_kernel
 from seqae.errors import KernelUnavailable
 from seqae.recurrence import Cell, Constant, Readout, Weights, kernel_first, reference, threads
 from seqae.recurrence.threads import n_kernel_threads
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import to_tensors
 
 from .conftest import make_ragged
 from .naive import gru, lstm

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from seqae import Ragged
 from seqae.recurrence import VALUE_LOSSES, AdamState, reference
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import to_tensors
 
 from .conftest import make_ragged
 from .naive import mean_loss

@@ -11,7 +11,7 @@ from seqae.errors import InvalidParameter
 from seqae.interop.torch import load_state_dict, state_dict_of
 from seqae.model.architecture import Architecture, EncoderPlan, Identity, LatentPlan, Repeat, Units
 from seqae.model.building import build
-from seqae.sequences.tensors import to_tensors
+from seqae.sequences.ragged import to_tensors
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])

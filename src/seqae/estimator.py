@@ -33,7 +33,7 @@ from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged
 from .sequences.scaling import fit_scaling, identity_scaling
-from .sequences.splitting import hold_out
+from .sequences.steps import hold_out
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
 from .training.batching import BatchLoader

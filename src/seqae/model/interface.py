@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidSequence
-from ..sequences.ragged import Ragged, back_to_back
+from ..sequences.ragged import Ragged, back_to_back, to_tensors
 from ..sequences.scaling import in_float32
-from ..sequences.tensors import to_tensors
 from .draw import Draw
 from .latent import LengthCode
 from .layers import RecurrentLayer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -299,3 +300,23 @@ def _unpadded_lengths(padded: np.ndarray, padding_value: Any, side: str) -> np.n
         )
     seen_from_padding = is_data if side == "pre" else is_data[:, ::-1]
     return padded.shape[1] - np.argmax(seen_from_padding, axis=1)
+
+
+def to_tensors(sequences: Ragged) -> Ragged:
+    """The same sequences with values as CPU tensors that share their memory."""
+    observed = None if sequences.observed is None else as_tensor(sequences.observed)
+    return Ragged.view(as_tensor(sequences.values), sequences.starts, sequences.lengths, observed)
+
+
+def as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """A CPU tensor that shares the array's memory if possible; it must not be written to."""
+    import torch
+
+    if isinstance(array, torch.Tensor):
+        return array.detach().cpu()
+    contiguous = np.ascontiguousarray(array)
+    if contiguous.flags.writeable:
+        return torch.from_numpy(contiguous)
+    with warnings.catch_warnings():  # torch warns of read-only memory, which is never written to
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(contiguous)

@@ -9,9 +9,8 @@ import torch
 
 from ..recurrence import gather
 from ..sequences.maps import advise_random, check_whole, mapping_of
-from ..sequences.ragged import Ragged
+from ..sequences.ragged import Ragged, as_tensor, to_tensors
 from ..sequences.scaling import Scaling
-from ..sequences.tensors import as_tensor, to_tensors
 
 BUCKET_BATCHES = 64
 INFERENCE_SEQUENCES = 1024
