@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 TRACER = $(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')")
 OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.extension import kernels; print(*kernels()[1:])")
 
-.PHONY: install demo test test-kernels test-long check bench bench-stream bench-growth bench-detect sanitize clean
+.PHONY: install demo test test-kernels test-long check bench bench-stream bench-growth bench-detect bench-vectors sanitize clean
 
 install: $(INSTALLED)
 
@@ -47,6 +47,9 @@ bench-growth: $(INSTALLED)
 
 bench-detect: $(INSTALLED)
 	$(BIN)/python -m benchmarks.detect
+
+bench-vectors: $(INSTALLED)
+	$(BIN)/python -m benchmarks.vectors
 
 sanitize: $(INSTALLED)
 	bash native/sanitize.sh

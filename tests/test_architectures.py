@@ -37,6 +37,7 @@ from seqae.model.architecture import (
     Values,
 )
 from seqae.model.chains.plan import ChainLayer, ChainPlan
+from seqae.model.hybrid import Hybrid, Residual
 from seqae.model.plans import Plan
 from seqae.model.presets import PRESETS, as_architecture
 
@@ -352,6 +353,7 @@ def test_it_shows_what_differs_from_the_defaults() -> None:
     assert repr(Architecture()) == "Architecture()"
     shown = "Architecture(encoder=EncoderPlan(steps=Values(strides=(2,), noise=0.5)))"
     assert repr(values(noise=0.5, strides=(2,))) == shown
+    assert repr(Hybrid(residual=Residual(n_waves=2))) == "Hybrid(residual=Residual(n_waves=2))"
     for architecture in (STATES, TOKENS, VARIATIONAL, COMPOSITE, ChainPlan(CHAIN), *PRESETS.values()):
         assert eval(repr(architecture)) == architecture
 

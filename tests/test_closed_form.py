@@ -7,9 +7,22 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
 from seqae.features.chunks import chunks, evenly, folds
-from seqae.features.closed_form import ClosedForm, fit_closed_form
+from seqae.features.closed_form import (
+    DECODING_WEIGHT,
+    LENGTH_WEIGHT,
+    ClosedDecoder,
+    ClosedEncoder,
+    fit_closed_decoder,
+    fit_closed_encoder,
+)
 from seqae.features.correction import PENALTIES, fit_correction, products_of
-from seqae.features.description import STATISTICS_SHARE, Description, features_of, fit_description
+from seqae.features.description import (
+    MOST_OF_STATISTICS,
+    STATISTIC_WEIGHT,
+    Description,
+    features_of,
+    fit_description,
+)
 from seqae.features.lengths import fit_length_units
 from seqae.features.shares import N_FEATURES, fit_shares
 from seqae.recurrence.convolutions import KERNELS
@@ -19,7 +32,8 @@ from .naive import convolution
 from .test_basis import loader, smooth
 
 SEQUENCES = smooth(60, (10, 40), 2, seed=3)
-FITTED = fit_closed_form(loader(SEQUENCES), 40, n_decoding=8, seed=0)
+FITTED = fit_closed_encoder(loader(SEQUENCES), 40, n_decoding=8, seed=0)
+DECODER = fit_closed_decoder(loader(SEQUENCES), FITTED)
 
 
 # -- pieces ------------------------------------------------------------------------------------------------------------
@@ -90,11 +104,24 @@ def test_a_description_is_pca_of_its_features() -> None:
     used = features.std(axis=0) > 1e-6
     rows = (features[:, used] - features[:, used].mean(axis=0)) / features[:, used].std(axis=0)
     n_shares = used[: 2 * N_FEATURES].sum()
-    n_statistics = used.sum() - n_shares
-    rows[:, n_shares:] *= np.sqrt(STATISTICS_SHARE / (1 - STATISTICS_SHARE) * n_shares / n_statistics)
-    assert_allclose((rows[:, n_shares:] ** 2).sum() / (rows**2).sum(), STATISTICS_SHARE)
+    rows[:, n_shares:] *= STATISTIC_WEIGHT
     scores = PCA(10, svd_solver="full").fit_transform(rows)
     assert_allclose(np.abs(description.of(SEQUENCES)), np.abs(scores), atol=2e-3)
+
+
+def test_the_statistics_of_many_channels_are_held_down() -> None:
+    many = smooth(30, (10, 12), 60, seed=4)
+    description = fit_description(loader(many), 29, seed=0)
+    features = features_of(many, description.plain, description.standardised).astype(np.float64)
+    values = (features - features.mean(axis=0))[:, 2 * N_FEATURES :] @ description.weight[:, 2 * N_FEATURES :].T
+    all_values = description.of(many)
+    rows = features - features.mean(axis=0)
+    power = [
+        ((rows[:, part] / rows[:, part].std(axis=0).clip(1e-9)) ** 2).sum()
+        for part in (slice(2 * N_FEATURES), slice(2 * N_FEATURES, None))
+    ]
+    assert STATISTIC_WEIGHT**2 * power[1] > power[0]
+    assert (values**2).sum() / (all_values**2).sum() < 1.5 * MOST_OF_STATISTICS
 
 
 def test_features_hold_arcsinh_of_the_statistics() -> None:
@@ -142,31 +169,34 @@ def test_a_vector_is_a_rotation_of_what_decodes_what_describes_and_the_length() 
     n = FITTED.basis.n_components
     assert_allclose(parts[:, :n], FITTED.basis.encode(SEQUENCES), atol=1e-4)
     assert_allclose(parts[:, n:-1], FITTED.description.of(SEQUENCES), atol=1e-3)
-    assert_allclose(np.mean(np.sum((parts * FITTED.scales)[:, n:-1] ** 2, axis=1)), 1, rtol=1e-4)
-    assert_allclose(np.mean(np.sum((parts * FITTED.scales)[:, :n] ** 2, axis=1)), 0.25**2, rtol=1e-4)
+    assert_allclose(np.mean(np.sum((parts * FITTED.scales)[:, n:-1] ** 2, axis=1)), 40, rtol=1e-4)
+    assert_allclose(np.mean(np.sum((parts * FITTED.scales)[:, :n] ** 2, axis=1)), 40 * DECODING_WEIGHT**2, rtol=0.05)
     assert_allclose(FITTED.rotation @ FITTED.rotation.T, np.eye(len(FITTED.rotation)), atol=1e-12)
 
 
 def test_a_vector_tells_the_length() -> None:
-    told = FITTED.encode(SEQUENCES) @ FITTED.length_direction * FITTED.lengths.unit + FITTED.lengths.mean
+    direction = FITTED.length_direction
+    assert_allclose(direction @ direction, LENGTH_WEIGHT**2 * 40)
+    usual = FITTED.encode(SEQUENCES) @ direction / (direction @ direction)
+    told = usual * FITTED.lengths.unit + FITTED.lengths.mean
     assert_array_equal(np.rint(told), SEQUENCES.lengths)
 
 
 def test_a_vector_decodes() -> None:
     vectors = FITTED.encode(SEQUENCES)
-    decoded = FITTED.decode(vectors, SEQUENCES.lengths)
+    decoded = DECODER.decode(vectors, SEQUENCES.lengths)
     residual = np.mean((decoded.values - SEQUENCES.values) ** 2)
     plain = FITTED.basis.decode(FITTED.basis.encode(SEQUENCES), SEQUENCES.lengths)
     assert residual <= 1.02 * np.mean((plain.values - SEQUENCES.values) ** 2)
-    assert [len(part) for part in FITTED.decode(vectors[:2], np.array([1, 500]))] == [1, 500]
+    assert [len(part) for part in DECODER.decode(vectors[:2], np.array([1, 500]))] == [1, 500]
 
 
 def test_a_sequence_has_the_same_bits_alone_and_in_company() -> None:
     vectors = FITTED.encode(SEQUENCES)
-    decoded = FITTED.decode(vectors, SEQUENCES.lengths)
+    decoded = DECODER.decode(vectors, SEQUENCES.lengths)
     for i in (0, 31, 59):
         assert_array_equal(FITTED.encode(SEQUENCES[[i]]), vectors[[i]])
-        assert_array_equal(FITTED.decode(vectors[[i]], SEQUENCES.lengths[[i]])[0], decoded[i])
+        assert_array_equal(DECODER.decode(vectors[[i]], SEQUENCES.lengths[[i]])[0], decoded[i])
     order = np.random.default_rng(0).permutation(60)
     assert_array_equal(FITTED.encode(SEQUENCES[order]), vectors[order])
 
@@ -174,16 +204,17 @@ def test_a_sequence_has_the_same_bits_alone_and_in_company() -> None:
 @pytest.mark.parametrize("n_sequences", [1, 2, 5])
 def test_few_sequences_still_give_vectors_of_the_size_that_was_asked_for(n_sequences: int) -> None:
     some = SEQUENCES[:n_sequences]
-    fitted = fit_closed_form(loader(some), 64, n_decoding=16, seed=0)
+    fitted = fit_closed_encoder(loader(some), 64, n_decoding=16, seed=0)
+    decoder = fit_closed_decoder(loader(some), fitted)
     assert fitted.encode(SEQUENCES).shape == (60, 64)
     assert np.isfinite(fitted.encode(SEQUENCES)).all()
-    assert np.isfinite(fitted.decode(fitted.encode(some), some.lengths).values).all()
+    assert np.isfinite(decoder.decode(fitted.encode(some), some.lengths).values).all()
 
 
 def test_equal_lengths_have_no_direction() -> None:
     sequences = smooth(20, (15, 15), 1)
-    fitted = fit_closed_form(loader(sequences), 20, n_decoding=6, seed=0)
-    assert not fitted.length_direction.any() or fitted.lengths.unit == 0
+    fitted = fit_closed_encoder(loader(sequences), 20, n_decoding=6, seed=0)
+    assert not fitted.length_direction.any()
 
 
 def test_missing_values_cost_little() -> None:
@@ -197,10 +228,9 @@ def test_missing_values_cost_little() -> None:
 
 
 def test_it_is_the_same_from_its_arrays() -> None:
-    again = ClosedForm.from_arrays(FITTED.to_arrays())
-    assert_array_equal(again.encode(SEQUENCES), FITTED.encode(SEQUENCES))
+    again, decoder = ClosedEncoder.from_arrays(FITTED.to_arrays()), ClosedDecoder.from_arrays(DECODER.to_arrays())
     vectors = FITTED.encode(SEQUENCES)
-    assert_array_equal(
-        again.decode(vectors, SEQUENCES.lengths).values, FITTED.decode(vectors, SEQUENCES.lengths).values
-    )
-    assert Description.from_arrays(FITTED.description.to_arrays()).n_values == FITTED.description.n_values
+    assert_array_equal(again.encode(SEQUENCES), vectors)
+    lengths = SEQUENCES.lengths
+    assert_array_equal(decoder.decode(vectors, lengths).values, DECODER.decode(vectors, lengths).values)
+    assert Description.from_arrays(FITTED.description.to_arrays()).power == FITTED.description.power

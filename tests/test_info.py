@@ -34,6 +34,8 @@ LAYERS = {  # of 64 units and a vector of 8 values, on sequences of 4 steps and 
     "dense_reshape": ("1 layer of 64 lstm units", "1 layer of 8 lstm units"),
     "variational": (f"1 layer of 64 lstm units{BOTH}", "1 layer of 64 lstm units"),
     "denoising": (f"1 layer of 64 lstm units{BOTH}", "1 layer of 64 lstm units"),
+    "hybrid": ("no recurrent layers", f"1 layer of 64 lstm units{BOTH}"),
+    "linear": ("no recurrent layers", "no recurrent layers"),
     "conv": (f"1 layer of 64 lstm units{BOTH}", "1 layer of 64 lstm units"),
 }
 

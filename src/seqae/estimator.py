@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -36,10 +37,11 @@ from .sequences.scaling import fit_scaling, identity_scaling
 from .sequences.steps import hold_out
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
+from .training.acceptance import learn
 from .training.batching import BatchLoader
 from .training.checkpoint import Checkpoint, told_apart
 from .training.history import Callback, History
-from .training.loop import Settings, train
+from .training.loop import Settings
 from .training.progress import ProgressBar
 
 
@@ -131,11 +133,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
         device = _device(self.device)
         source = take(X, takes_symbols=takes_symbols)
-        shape = _shape_of(source.ragged)
+        shape = DataShape.of(source.ragged)
         model = build_for(self._checked_parameters(), shape)
         loss.check_target(source.ragged)
         model.check_lengths(source.ragged.lengths)
-        training, held_out = _split(source.ragged, 0.0 if validation is not None else fraction, settings.seed)
+        is_trained = model.can_gain(len(source.ragged) if settings.patience else sys.maxsize)
+        fraction = 0.0 if validation is not None or not is_trained else fraction
+        training, held_out = _split(source.ragged, fraction, settings.seed)
         if validation is not None:
             held_out = take(validation, schema_of(source, shape.n_symbols)).ragged
             model.check_lengths(held_out.lengths)
@@ -143,16 +147,17 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model.initialise(settings.seed)
         model.to(device)
         loader = BatchLoader(training, scaling, device)
-        model.fit_closed_form(training.lengths, loader.batches)
-        history = train(
+        history = learn(
             model,
             loss,
             loader,
             None if held_out is None else BatchLoader(held_out, scaling, device),
-            settings,
+            settings if is_trained else None,
             callbacks=callbacks,
             checkpoints=checkpoints,
         )
+        if not history.best_epoch and validation is None and held_out is not None:
+            model.fit_closed_form(BatchLoader(source.ragged, scaling, device))  # nothing is left to hold out for
         parameters = self.get_params(deep=False)
         self._learn(Fitted(parameters, model, shape, scaling, history, source.channel_names, source.vocabulary))
         if history.stopped_by == "interrupt" and interrupt == "raise":
@@ -382,14 +387,6 @@ def _one(name: str, sequence: object) -> Ragged | list[object]:
     if len(sequence) != 1:
         raise InvalidParameter(f"{name} must be one sequence, got {len(sequence)}", parameter=name)
     return sequence
-
-
-def _shape_of(sequences: Ragged) -> DataShape:
-    """What of the data the model's sizes may follow."""
-    lengths = sequences.lengths
-    n_steps = int(lengths[0]) if (lengths == lengths[0]).all() else None
-    n_symbols = 1 + max(int(sequence.max()) for sequence in sequences) if sequences.is_tokens else None
-    return DataShape(sequences.n_channels, n_steps, n_symbols)
 
 
 def _split(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:

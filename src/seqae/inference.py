@@ -38,7 +38,7 @@ def tell_lengths(model: Autoencoder, latent: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def decode(decoder: Decoder, loss: Loss, latent: np.ndarray, lengths: np.ndarray) -> Ragged:
     """A sequence of lengths[i] steps for each latent[i]. latent: (n_sequences, latent_size); scaled values."""
-    device = next(decoder.parameters()).device
+    device = next(decoder.parameters(), torch.empty(0)).device  # a closed form has none
 
     def batches() -> Iterator[tuple[np.ndarray, Ragged]]:
         for indices in ordered_batches(lengths):

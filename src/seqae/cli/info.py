@@ -85,12 +85,12 @@ def _layers(layers: Layers) -> str:
 
 def _training(loss: str, history: History) -> dict[str, str]:
     """How the training went; nothing is known of an imported model's."""
-    if not history.epochs:
+    if not history.epochs and history.closed_form is None:
         return {"loss": loss, "training": "elsewhere: the model was imported"}
     return {
         "loss": f"{loss}: {losses(history)}",
         "best epoch": best_epoch(history),
-        "history": curve([epoch.monitored_loss for epoch in history.epochs]),
+        **({"history": curve([epoch.monitored_loss for epoch in history.epochs])} if history.epochs else {}),
         "time": duration(history.seconds),
     }
 

@@ -82,6 +82,7 @@ REASONS = {
     "patience": "stopped early",
     "interrupt": "interrupted; the best so far was kept",
     "callback": "a callback stopped",
+    "closed_form": "a closed form, nothing to train",
 }
 
 
@@ -91,7 +92,9 @@ def best_epoch(history: History) -> str:
 
 
 def losses(history: History) -> str:
-    """The losses of the best epoch."""
-    best = history.best
-    training = f"training {best.training_loss:.4g}"
-    return training if best.validation_loss is None else f"validation {best.validation_loss:.4g}, {training}"
+    """What a closed form explains, and the losses of the best epoch."""
+    told, best = [] if history.closed_form is None else [str(history.closed_form)], history.best
+    if best is not None:
+        told += [] if best.validation_loss is None else [f"validation {best.validation_loss:.4g}"]
+        told.append(f"training {best.training_loss:.4g}")
+    return ", ".join(told)

@@ -151,7 +151,7 @@ def _as_record(run: ComparedRun) -> dict[str, object]:
         "best_epoch": history.best_epoch,
         "n_epochs": len(history.epochs),
         "stopped_by": history.stopped_by,
-        "training_loss": history.best.training_loss,
-        "validation_loss": history.best.validation_loss,
+        "training_loss": None if history.best is None else history.best.training_loss,
+        "validation_loss": None if history.best is None else history.best.validation_loss,
         "seconds": history.seconds,
     }

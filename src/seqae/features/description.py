@@ -16,7 +16,8 @@ from .shares import N_FEATURES, Shares, fit_shares
 from .threads import one_thread
 
 SAMPLE = 1024
-STATISTICS_SHARE = 0.2  # of the variance of all features
+STATISTIC_WEIGHT = 2.5  # deviation of a statistic beside that of a share
+MOST_OF_STATISTICS = 0.25  # of the variance of all features
 LEAST_DEVIATION = 1e-6  # of a feature; one that varies less is left out
 
 
@@ -25,13 +26,15 @@ class Description:
     """The first principal components of all features, each of deviation 1 but for the weight of the statistics.
 
     plain: shares of the sequence; standardised: of the sequence with each channel at mean 0 and deviation 1.
-    weight: (n_values, n_features) and offset: (n_values,), from features to values, float32.
+    weight: (n_values, n_features) and offset: (n_values,), from features to values, float32. power: the mean over
+    training sequences of the sum of squared values.
     """
 
     plain: Shares
     standardised: Shares
     weight: np.ndarray
     offset: np.ndarray
+    power: float
 
     @property
     def n_values(self) -> int:
@@ -46,7 +49,7 @@ class Description:
         """All of it, by name."""
         parts = {"plain": self.plain, "standardised": self.standardised}
         shares = {f"{part}.{name}": array for part, own in parts.items() for name, array in own.to_arrays().items()}
-        return {"weight": self.weight, "offset": self.offset, **shares}
+        return {"weight": self.weight, "offset": self.offset, "power": np.array([self.power]), **shares}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Description:
@@ -55,7 +58,7 @@ class Description:
             Shares.from_arrays({name.removeprefix(part): a for name, a in arrays.items() if name.startswith(part)})
             for part in ("plain.", "standardised.")
         )
-        return cls(plain, standardised, arrays["weight"], arrays["offset"])
+        return cls(plain, standardised, arrays["weight"], arrays["offset"], float(arrays["power"][0]))
 
 
 def features_of(sequences: Ragged, plain: Shares, standardised: Shares) -> np.ndarray:
@@ -69,7 +72,7 @@ def features_of(sequences: Ragged, plain: Shares, standardised: Shares) -> np.nd
 def fit_description(sequences: Sequences, n_values: int, *, seed: int) -> Description:
     """So many values, or as many as there are directions in which the features vary.
 
-    Reads at most 1024 sequences, evenly chosen. The statistics hold a fifth of the variance, however many there are.
+    Reads at most 1024 sequences, evenly chosen. All statistics together hold at most a quarter of the variance.
     """
     plain, standardised = (fit_shares(sequences, is_standardised=k, seed=seed) for k in (False, True))
     sample = evenly(len(sequences), SAMPLE)
@@ -77,15 +80,17 @@ def fit_description(sequences: Sequences, n_values: int, *, seed: int) -> Descri
     mean, deviation = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
     is_used = deviation > LEAST_DEVIATION
     scale = np.where(is_used, _weights(features.shape[1], is_used) / np.where(is_used, deviation, 1), 0)
-    directions = leading_directions((features - mean) * scale, n_values)
-    weight = directions.T * scale
-    return Description(plain, standardised, weight.astype(np.float32), (-weight @ mean).astype(np.float32))
+    rows = (features - mean) * scale
+    directions = leading_directions(rows, n_values)
+    weight, power = directions.T * scale, float(((rows @ directions) ** 2).sum() / len(rows))
+    offset = -weight @ mean
+    return Description(plain, standardised, weight.astype(np.float32), offset.astype(np.float32), power)
 
 
 def _weights(n_features: int, is_used: np.ndarray) -> np.ndarray:
-    """1 for shares; for statistics, what gives them their share of the variance. Returns (n_features,)."""
-    weights = np.ones(n_features)
-    n_shares = 2 * N_FEATURES
-    counts = is_used[:n_shares].sum(), max(int(is_used[n_shares:].sum()), 1)
-    weights[n_shares:] = np.sqrt(STATISTICS_SHARE / (1 - STATISTICS_SHARE) * max(counts[0], 1) / counts[1])
+    """Deviations: 1 of shares, more of statistics. Returns (n_features,)."""
+    weights, n_shares = np.ones(n_features), 2 * N_FEATURES
+    n_used = max(int(is_used[:n_shares].sum()), 1), max(int(is_used[n_shares:].sum()), 1)
+    most = np.sqrt(MOST_OF_STATISTICS / (1 - MOST_OF_STATISTICS) * n_used[0] / n_used[1])
+    weights[n_shares:] = min(STATISTIC_WEIGHT, most)
     return weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidParameter, InvalidSequence
+from ..features.chunks import Sequences
 from ..recurrence import weighted_sum
 from ..sequences.ragged import Ragged
 from .draw import Draw
@@ -26,7 +27,7 @@ class Objective:
     """What training minimises, and what it does to the input.
 
     kl_weight, kl_annealing: see Gaussian. length_weight: see LatentPlan. noise: see Values. dropped_steps: see
-    TrainingPlan. after, before, horizon_annealing: see Predict.
+    TrainingPlan. after, before, horizon_annealing: see Predict. fewest_sequences: see Residual.
     """
 
     kl_weight: float = 0.0
@@ -37,6 +38,7 @@ class Objective:
     after: int = 0
     before: int = 0
     horizon_annealing: float = 0.0
+    fewest_sequences: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,16 @@ class Autoencoder(nn.Module):
         return self.objective.kl_weight > 0
 
     @property
+    def has_closed_form(self) -> bool:
+        """Whether it is a model before any training."""
+        return self.encoder.is_closed_form
+
+    def can_gain(self, n_sequences: int) -> bool:
+        """Whether training on so many sequences can be expected to help."""
+        is_trained = any(parameter.requires_grad for parameter in self.parameters())
+        return is_trained and n_sequences >= self.objective.fewest_sequences
+
+    @property
     def n_held_back(self) -> int:
         """Steps of each sequence that training predicts from the others."""
         return self.objective.after + self.objective.before
@@ -160,19 +172,21 @@ class Autoencoder(nn.Module):
         if self.length_head is not None:
             self.length_head.initialise(None if code is None else code.weight)
 
-    def fit_closed_form(self, lengths: np.ndarray, batches: Callable[[], Iterator[Ragged]]) -> None:
-        """What the parts learn before training. lengths: of the training sequences; batches: see TrainingData.
+    def fit_closed_form(self, sequences: Sequences) -> None:
+        """What the parts learn before training. sequences: of training, scaled.
 
         A vector tells the length of what was encoded: whole sequences for reconstruction, and those without the steps
         that are held back for prediction.
         """
-        encoded = [lengths] if self.decoder is not None else []
-        encoded += [lengths - self.n_held_back] if self.n_held_back else []
-        data = TrainingData(np.concatenate(encoded), batches)
+        encoded = [sequences.lengths] if self.decoder is not None else []
+        encoded += [sequences.lengths - self.n_held_back] if self.n_held_back else []
+        data = TrainingData(np.concatenate(encoded), sequences)
         for each in (self.encoder, *self.decoders.values()):
             each.fit_closed_form(data)
         if self.length_head is not None:
             self.length_head.statistics.copy_(length_statistics(data.encoded_lengths))
+            if self.encoder.length_direction is not None:
+                self.length_head.initialise(self.encoder.length_direction)
 
     def training_loss(self, batch: Ragged, loss: Loss, draw: Draw) -> Tensor:
         """What an update descends: the weighted sum of training_terms(). Returns a scalar."""
@@ -195,7 +209,8 @@ class Autoencoder(nn.Module):
             divergence = code.divergence()
             if divergence is not None:
                 terms.append(Term("divergence", self._kl_weight(draw), divergence))
-            of_lengths = None if self.length_head is None else self.length_head.loss(latent, source.lengths)
+            head = self.length_head if self.objective.length_weight else None
+            of_lengths = None if head is None else head.loss(latent, source.lengths)
             if of_lengths is not None:
                 terms.append(Term("lengths", self.objective.length_weight, of_lengths))
         return terms

@@ -15,6 +15,8 @@ from .chains.plan import ChainPlan
 from .convolution import ConvolutionReader, ConvolutionWriter
 from .decoder import Attention, Conditioning, RecurrentDecoder
 from .encoder import RecurrentEncoder, size_of_summary
+from .hybrid import Hybrid
+from .hybrids.building import build_hybrid
 from .interface import Decoder
 from .latent import LengthCode, LengthHead
 from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
@@ -246,5 +248,9 @@ def _ties(
     return list(zip(sources, targets, strict=True))
 
 
-_FAMILIES: Mapping[type[Plan], Callable[..., Autoencoder]] = {Architecture: _build_recurrent, ChainPlan: build_chain}
+_FAMILIES: Mapping[type[Plan], Callable[..., Autoencoder]] = {
+    Architecture: _build_recurrent,
+    ChainPlan: build_chain,
+    Hybrid: build_hybrid,
+}
 """What builds each family of descriptions."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidSequence
+from ..features.chunks import Sequences
 from ..sequences.ragged import Ragged, back_to_back, to_tensors
 from ..sequences.scaling import in_float32
 from .draw import Draw
@@ -53,11 +54,11 @@ class TrainingData:
     """The training sequences, for what can be learnt from them without gradients.
 
     encoded_lengths: (n,), in steps, of all that training encodes: whole sequences, and those without steps held back.
-    batches: starts over all sequences, scaled and back to back.
+    sequences: whole, scaled.
     """
 
     encoded_lengths: np.ndarray
-    batches: Callable[[], Iterator[Ragged]]
+    sequences: Sequences
 
 
 class Part(nn.Module, ABC):
@@ -77,14 +78,21 @@ class Encoder(Part):
     """Sequences to latent vectors.
 
     n_symbols: how many tokens it knows, None for values. length_code: what the vector holds of the length, if anything.
+    is_closed_form: whether all of it is learnt before training.
     """
 
     n_symbols: int | None = None
+    is_closed_form: bool = False
     length_code: LengthCode | None
 
     @abstractmethod
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
         """sequences: scaled, back to back; draw: of a training update, None for the plain result."""
+
+    @property
+    def length_direction(self) -> Tensor | None:
+        """How a vector changes by one usual unit of length, (latent_size,); None where training decides it."""
+        return None
 
     def forward(self, sequences: Batch) -> Tensor:
         """Returns (n_sequences, latent_size). Raises InvalidSequence for tensors that are no sequences."""

@@ -8,12 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..features.lengths import MAX_FACTOR, fit_length_units
 from ..recurrence import mean_loss, standardised_lengths
 from ..sequences.ragged import back_to_back
 from .layers import LinearMap
-
-MAX_FACTOR = 2
-LEAST_UNIT = 0.1
 
 
 class LengthCode(nn.Module):
@@ -81,11 +79,5 @@ class LengthHead(nn.Module):
 
 
 def length_statistics(lengths: np.ndarray) -> Tensor:
-    """Mean, usual unit and longest of lengths, (3,) float64; the unit is 0 where all are one.
-
-    lengths: (n,), in steps. The unit is the standard deviation, but at least a tenth of the mean: a sequence much
-    shorter than nearly equal ones is no more than ten units away.
-    """
-    mean, deviation = float(lengths.mean()), float(lengths.std())
-    unit = max(deviation, LEAST_UNIT * mean) if deviation else 0.0
-    return torch.tensor([mean, unit, float(lengths.max())], dtype=torch.float64)
+    """Mean, usual unit and longest of lengths, (3,) float64; see LengthUnits. lengths: (n,), in steps."""
+    return torch.from_numpy(fit_length_units(lengths).to_array())

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from ..errors import InvalidParameter
 from ..parameters import check_choice, check_count, check_fraction, check_optional_count
+from ..sequences.ragged import Ragged
 
 HIDDEN_SIZE, N_LAYERS = 64, 1
 """Default sizes, if neither the architecture nor the estimator has them."""
@@ -23,6 +24,14 @@ class DataShape:
     n_channels: int
     n_steps: int | None = None
     n_symbols: int | None = None
+
+    @classmethod
+    def of(cls, sequences: Ragged) -> DataShape:
+        """The shape of these data."""
+        lengths = sequences.lengths
+        n_steps = int(lengths[0]) if (lengths == lengths[0]).all() else None
+        n_symbols = 1 + max(int(sequence.max()) for sequence in sequences) if sequences.is_tokens else None
+        return cls(sequences.n_channels, n_steps, n_symbols)
 
 
 def unset(value: Any) -> Any:

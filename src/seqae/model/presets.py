@@ -24,13 +24,16 @@ from .architecture import (
     TrainingPlan,
     Values,
 )
+from .hybrid import Hybrid, Residual
 from .plans import Plan, check_part
 
 __all__ = ["PRESETS", "Architecture", "as_architecture"]
 
 FORWARD = EncoderPlan(is_bidirectional=False)
-PRESETS: Mapping[str, Architecture] = MappingProxyType(
+PRESETS: Mapping[str, Architecture | Hybrid] = MappingProxyType(
     {
+        "hybrid": Hybrid(residual=Residual()),
+        "linear": Hybrid(),
         "repeat": Architecture(),
         "stacked": Architecture(
             encoder=EncoderPlan(layers=Multiples((2, 1)), is_bidirectional=False),
@@ -75,6 +78,11 @@ PRESETS: Mapping[str, Architecture] = MappingProxyType(
 
 P also adds u n' (see model.latent.LengthCode): a learnt direction, times the length of the sequence in usual units.
 
+hybrid: the vector is a closed form, learnt without training (see seqae.features.closed_form): values of a basis of
+    curves, a compression of convolution shares and statistics, and the length, rotated. Recurrent layers that start at
+    nothing add to its curve what they learn, if held-out sequences gain by it (after 2410.18148):
+        z = Q [b; f; n'],  c(t) = R (M + D z)(t),  d = BiLSTM([z; time; c]),  y(t) = c(t) + W d(t).
+linear: the same without recurrent layers: y(t) = c(t).
 repeat: the last hidden state, projected to the latent vector, is the decoder's input at every step; a dense layer reads
     out each step (Keras' RepeatVector tutorials; the unconditional decoder of Srivastava et al. 2015, 1502.04681):
         z = P [h_forward(n); h_backward(1)],  d(t) = LSTM(z, d(t-1)),  y(t) = W d(t).

@@ -16,9 +16,10 @@ from ..model.interface import Part
 from ..model.losses import Loss
 from ..model.plans import DataShape
 from ..sequences.scaling import Scaling
-from ..training.history import Epoch, History
+from ..training.history import History
 from .description import PLANS, Layers, Structure, from_json
 from .model_file import ModelFile
+from .vetting import decoded
 
 KIND = "autoencoder"
 _MODEL = "model."
@@ -77,8 +78,7 @@ def _unpack(file: ModelFile) -> Fitted:
         model = build_for(parameters, shape)
     model.load_state_dict(weights, assign=True)
     model.tie()
-    saved = file.config["history"]
-    history = History(tuple(Epoch(**epoch) for epoch in saved["epochs"]), saved["best_epoch"], saved["stopped_by"])
+    history = decoded(History, file.config["history"], "history")
     vocabulary = _as_tuples(file.config.get("vocabulary"))
     return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]), vocabulary)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from ..errors import ModelFileError, SeqaeError
 from ..model.architecture import PARTS
 from ..model.chains.plan import ChainLayer, ChainPlan
+from ..model.hybrid import Hybrid, Residual
 from ..training.history import History
 from .vetting import as_mapping, decoded
 
-PLANS = {kind.__name__: kind for kind in (*PARTS, ChainPlan, ChainLayer)}
+PLANS = {kind.__name__: kind for kind in (*PARTS, ChainPlan, ChainLayer, Hybrid, Residual)}
 """What describes an architecture in a file, by its name there."""
 
 

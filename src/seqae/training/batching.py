@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 
@@ -72,10 +70,6 @@ class BatchLoader:
         chosen = self._sequences[indices]
         batch = chosen.compact() if chosen.is_tokens else self._scaled(chosen)
         return batch if self._is_on_cpu else _to_device(batch, self._device)
-
-    def batches(self) -> Iterator[Ragged]:
-        """All sequences, batch by batch, each as load() gives it; longest first."""
-        return (self.load(indices) for indices in ordered_batches(self.lengths))
 
     def _scaled(self, chosen: Ragged) -> Ragged:
         """Back to back, centred in the precision of the scaling, and then float32."""

@@ -11,7 +11,22 @@ from ..errors import InvalidParameter
 if TYPE_CHECKING:
     import pyarrow as pa
 
-StopReason = Literal["max_epochs", "patience", "interrupt", "callback"]
+StopReason = Literal["max_epochs", "patience", "interrupt", "callback", "closed_form"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedFormPart:
+    """What came before any epoch: parts of the loss of the mean step, over held-out sequences if there are any.
+
+    explained: what the closed form alone takes away of it; gained: what training takes away beyond that.
+    """
+
+    explained: float
+    gained: float
+
+    def __str__(self) -> str:
+        """For example: linear part 96.3 %, recurrence adds 0.4 points."""
+        return f"linear part {100 * self.explained:.1f} %, recurrence adds {100 * self.gained:.1f} points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +52,20 @@ class Epoch:
 class History:
     """All epochs in order; best_epoch is the number of the one whose weights were kept.
 
-    stopped_by: "max_epochs" where all were run; "patience"; "interrupt" for Ctrl-C; "callback" for StopTraining.
+    stopped_by: "max_epochs" where all were run; "patience"; "interrupt" for Ctrl-C; "callback" for StopTraining;
+        "closed_form" where nothing was trained.
+    closed_form: of a model that learns one before training, else None; best_epoch is 0 where it alone was kept.
     """
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
     stopped_by: StopReason
+    closed_form: ClosedFormPart | None = None
 
     @property
-    def best(self) -> Epoch:
-        """The epoch whose weights were kept."""
-        return self.epochs[self.best_epoch - 1]
+    def best(self) -> Epoch | None:
+        """The epoch whose weights were kept; None where that is the closed form alone."""
+        return self.epochs[self.best_epoch - 1] if self.best_epoch else None
 
     @property
     def seconds(self) -> float:

@@ -1,0 +1,69 @@
+"""What closed forms learn, kept in a module: NumPy arrays whose sizes only the data decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...errors import InvalidParameter
+
+T = TypeVar("T")
+SEPARATOR = ":"  # torch takes no dot in the name of a buffer
+
+
+class Learnt(nn.Module, Generic[T]):
+    """A value as buffers: none until it is learnt, or a state is loaded, whose sizes they then have.
+
+    make: the value from its arrays by name, which may be of any size; it raises an error for those it cannot use.
+    """
+
+    def __init__(self, make: Callable[[Mapping[str, np.ndarray]], T]) -> None:
+        super().__init__()
+        self._make = make
+        self._value: T | None = None
+
+    @property
+    def value(self) -> T:
+        """What was learnt. Raises InvalidParameter before anything was."""
+        if self._value is None:
+            if not self._buffers:
+                raise InvalidParameter("this model has not learnt its closed form; call fit() of its estimator")
+            buffers = self.named_buffers(recurse=False)
+            self._value = self._make(
+                {name.replace(SEPARATOR, "."): buffer.detach().cpu().numpy() for name, buffer in buffers}
+            )
+        return self._value
+
+    def learn(self, value: T, arrays: Mapping[str, np.ndarray]) -> None:
+        """Hold this value, and the arrays that it is made of, in place of what was held."""
+        self._buffers.clear()
+        for name, array in arrays.items():
+            self.register_buffer(name.replace(".", SEPARATOR), torch.from_numpy(np.ascontiguousarray(array)))
+        self._value = value
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        """Stay on the CPU, in the precision that was learnt: closed forms are computed there."""
+        return self
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        self._value = None
+        self._buffers.clear()
+        for name, tensor in state_dict.items():
+            if name.startswith(prefix):
+                self.register_buffer(name.removeprefix(prefix), torch.empty_like(tensor, device="meta"))
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
