@@ -18,7 +18,8 @@ BACKENDS = [reference, cudnn, *([native] if native.kernels() else [])]
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.__name__.rpartition(".")[2])
 @pytest.mark.parametrize("n_channels", [1, 3])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_the_folded_decoder_is_the_one_step_by_step(backend, n_channels, activation) -> None:
+def test_the_folded_decoder_is_the_one_step_by_step(backend, n_channels, activation, monkeypatch) -> None:
+    monkeypatch.delenv("SEQAE_KERNEL", raising=False)
     cell, size, lengths = Cell("lstm", activation), 7, np.array([4, 1, 0, 9])
     weights = make_weights(cell, n_channels, size)
     generator = torch.Generator().manual_seed(0)
