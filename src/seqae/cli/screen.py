@@ -23,8 +23,9 @@ def console(*, beside: Path | None = None) -> Console:
 
 
 def say(text: str, *, beside: Path | None = None) -> None:
-    """Print a line without wrapping, so that paths and commands can be copied. beside: as for console()."""
-    console(beside=beside).print(printable(text), markup=False, soft_wrap=True)
+    """Print lines without wrapping, so that paths and commands can be copied. beside: as for console()."""
+    lines = "\n".join(printable(line) for line in text.split("\n"))
+    console(beside=beside).print(lines, markup=False, soft_wrap=True)
 
 
 def note(text: str) -> None:

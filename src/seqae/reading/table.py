@@ -99,7 +99,7 @@ def matrix(table: pa.Table, names: Iterable[str], dtype: type, grouping: Groupin
         columns = (grouping.arrange(column) for column in columns)
     with np.errstate(over="ignore"):  # checked afterwards, when the original value can be named
         if len(names) == 1:
-            return np.array(next(columns)[:, None], dtype)
+            return np.asarray(next(columns)[:, None], dtype)
         values = np.empty((table.num_rows, len(names)), dtype)
         for k, column in enumerate(columns):
             values[:, k] = column

@@ -216,7 +216,7 @@ def _one_of(kinds: tuple[object, ...], value: object, place: str) -> object:
 
 
 def _tuple(kinds: tuple[object, ...], value: object, place: str) -> tuple[object, ...]:
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise misfit(place, f"must be a list, got {shown(value)}")
     if len(kinds) == 2 and kinds[1] is Ellipsis:
         return tuple(_decoded(kinds[0], part, place) for part in value)
