@@ -13,7 +13,7 @@ from seqae.baselines import ResampledPCA
 from seqae.recurrence.sequencewise import statistics
 from seqae.sequences.scaling import fit_scaling
 
-LATENT_SIZE = 32
+LATENT_SIZE, VECTOR_SIZE = 32, 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +103,8 @@ METHODS: Mapping[str, Method] = {
     "PCA 32": of_pca(32),
     "PCA 128": of_pca(128),
     "repeat 32": of_seqae(architecture="repeat", latent_size=LATENT_SIZE),
-    "linear": of_seqae(architecture="linear"),
-    "hybrid": of_seqae(),
+    "linear": of_seqae(architecture="linear", latent_size=VECTOR_SIZE),
+    "hybrid": of_seqae(architecture="hybrid", latent_size=VECTOR_SIZE),
     "MiniRocket": of_minirocket,
     "TS2Vec": of_ts2vec,
 }

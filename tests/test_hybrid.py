@@ -60,6 +60,12 @@ def test_lengths_are_told_exactly(linear: SequenceAutoencoder) -> None:
     assert_array_equal(linear.lengths_of(linear.transform(unseen)), [len(x) for x in unseen])
 
 
+def test_the_length_that_all_have_is_told() -> None:
+    alike = make_waves(20, seed=1, shortest=12, longest=12)
+    model = SequenceAutoencoder("linear", **SETTINGS).fit(alike)
+    assert_array_equal(model.lengths_of(model.transform(make_waves(5, seed=2))), [12] * 5)
+
+
 def test_recurrence_adds_to_the_curve(hybrid: SequenceAutoencoder, sequences: list[np.ndarray]) -> None:
     epochs = hybrid.history_.epochs
     assert epochs[-1].training_loss < epochs[0].training_loss

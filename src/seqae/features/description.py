@@ -16,8 +16,8 @@ from .shares import N_FEATURES, Shares, fit_shares
 from .threads import one_thread
 
 SAMPLE = 1024
-STATISTIC_WEIGHT = 2.5  # deviation of a statistic beside that of a share
-MOST_OF_STATISTICS = 0.25  # of the variance of all features
+STATISTIC_WEIGHT = 3.2  # deviation of a statistic beside that of a share
+MOST_OF_STATISTICS = 0.3  # of the variance of all features
 LEAST_DEVIATION = 1e-6  # of a feature; one that varies less is left out
 
 
@@ -72,7 +72,7 @@ def features_of(sequences: Ragged, plain: Shares, standardised: Shares) -> np.nd
 def fit_description(sequences: Sequences, n_values: int, *, seed: int) -> Description:
     """So many values, or as many as there are directions in which the features vary.
 
-    Reads at most 1024 sequences, evenly chosen. All statistics together hold at most a quarter of the variance.
+    Reads at most 1024 sequences, evenly chosen. All statistics together hold at most .3 of the variance.
     """
     plain, standardised = (fit_shares(sequences, is_standardised=k, seed=seed) for k in (False, True))
     sample = evenly(len(sequences), SAMPLE)

@@ -54,7 +54,7 @@ class LengthHead(nn.Module):
         """Start from what the vector says: the mean length, and what lies along the direction of length, if any."""
         self.map.weight.zero_()
         self.map.bias.zero_()
-        if direction is not None:
+        if direction is not None and direction.any():
             self.map.weight.copy_(direction / direction.square().sum())
 
     def loss(self, latent: Tensor, lengths: np.ndarray) -> Tensor | None:
