@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 TRACER = $(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')")
 OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.extension import kernels; print(*kernels()[1:])")
 
-.PHONY: install demo test test-kernels test-long check bench bench-stream bench-growth bench-detect bench-vectors sanitize clean
+.PHONY: install demo test test-kernels test-long fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize clean
 
 install: $(INSTALLED)
 
@@ -25,6 +25,10 @@ test: $(INSTALLED)
 test-kernels: $(INSTALLED)
 	SEQAE_KERNEL=reference $(BIN)/pytest -q -n 2 -m "kernel and not long"
 	for kernel in $(OTHERS); do SEQAE_KERNEL=$$kernel $(BIN)/pytest -q -n 2 tests/test_estimator.py tests/test_torch.py || exit 1; done
+
+# Each kind of file that is read, 2,000 times damaged or edited; `make test` tries 200.
+fuzz: $(INSTALLED)
+	SEQAE_FUZZ=2000 $(BIN)/pytest -q -n 2 tests/test_fuzz.py
 
 test-long: $(INSTALLED)
 	$(BIN)/pytest -n 2 -m long

@@ -46,7 +46,7 @@ def facts(rows: Mapping[str, str], *, beside: Path | None = None) -> None:
 
 def printable(text: str) -> str:
     """The text with control characters written out, so that a name in a file cannot steer the terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def counted(count: int, noun: str) -> str:

@@ -37,14 +37,12 @@ from .series import (
     of_channels,
     split_normal,
 )
-from .storage import Learnt, pack, unpack
+from .storage import SAVED, Learnt, pack, unpack
 from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
 
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
 
-SAVED = ("window", "stride", "score", "baseline", "scored_channels", "held_out_fraction", "random_state")
-"""The parameters that are saved."""
 
 KNOWN_DATA = (
     "the limit was learnt from these data, so that by design few of them lie above it, whatever they hold: judge other "

@@ -23,6 +23,8 @@ from .scoring import MEASURES, MeanError, Part, Scorer, places
 from .thresholds import threshold_from_json, threshold_to_json
 
 KIND = "detector"
+SAVED = ("window", "stride", "score", "baseline", "scored_channels", "held_out_fraction", "random_state")
+"""The parameters that are saved."""
 LAYOUT = 2
 """The version of the content; files of another version are refused."""
 
@@ -139,6 +141,8 @@ def unpack(file: ModelFile) -> tuple[Learnt, dict[str, Any]]:
         own = arrays.below("autoencoder.").tensors
         fitted = autoencoders.unpack(ModelFile(autoencoders.KIND, inner, own))
     saved = decoded(SavedDetector, config, "the detector")
+    if set(saved.parameters) != set(SAVED):
+        raise misfit("parameters", f"must be {', '.join(SAVED)}")
     setting = _setting(saved, fitted)
     threshold = threshold_from_json(saved.threshold)
     limit = threshold.restored(saved.limit, arrays.take("limit.normal", (None,), np.float64))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 USUAL_RATIO = 50
 """A file may always expand to so many times its size."""
-_CHUNK = 1 << 22
+_CHUNK, _ROWS = 1 << 22, 1 << 16
 
 
 def most_bytes(path: Path, layout: Layout) -> int:
@@ -51,38 +51,39 @@ def check_archive(archive: zipfile.ZipFile, most: int) -> None:
 
 
 def check_parquet(path: Path, most: int) -> None:
-    """Raise UnreadableFile if a Parquet file's numbers or texts would need more than `most` bytes.
+    """Raise UnreadableFile if a Parquet file's values would need more than `most` bytes.
 
-    A page of equal values is as small as one of them, so values are counted, and texts measured as a dictionary.
+    A page of equal values is as small as one of them, so rows are counted, texts measured as a dictionary, and lists
+    by reading some of their rows at a time.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        metadata, n_bytes = file.metadata, 0
-        for k in range(metadata.num_row_groups):
-            group = metadata.row_group(k)
-            n_values = sum(group.column(j).num_values for j in range(group.num_columns))
-            n_bytes += max(8 * n_values, group.total_byte_size)
+        metadata, schema = file.metadata, file.schema_arrow
+        groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+        n_bytes = sum(max(8 * group.num_rows * len(schema), group.total_byte_size) for group in groups)
+        check_expanded(n_bytes, most)
+        nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+        for batch in file.iter_batches(_ROWS, columns=nested) if nested else ():
+            n_bytes += batch.nbytes
             check_expanded(n_bytes, most)
-        is_text = [pa.types.is_string(kind) or pa.types.is_binary(kind) for kind in file.schema_arrow.types]
-        texts = [name for name, is_one in zip(file.schema_arrow.names, is_text, strict=True) if is_one]
-        n_row_groups = metadata.num_row_groups
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        for k in range(n_row_groups) if texts else ():
-            n_bytes += sum(map(_text_bytes, file.read_row_group(k, columns=texts).columns))
+        for batch in file.iter_batches(_ROWS, columns=texts) if texts else ():
+            n_bytes += sum(map(_text_bytes, batch.columns))
             check_expanded(n_bytes, most)
 
 
-def _text_bytes(column: pa.ChunkedArray) -> int:
+def _text_bytes(column: pa.Array) -> int:
     """The bytes that the texts of a dictionary column take once they are written out."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pa.types.is_dictionary(column.type):
+    if not isinstance(column, pa.DictionaryArray):
         return column.nbytes
-    lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks if len(chunk)]  # pyright: ignore[reportAttributeAccessIssue]
-    return sum(pc.sum(part).as_py() or 0 for part in lengths)  # pyright: ignore[reportAttributeAccessIssue]
+    lengths = pc.binary_length(column.dictionary).take(column.indices)  # pyright: ignore[reportAttributeAccessIssue]
+    return pc.sum(lengths).as_py() or 0  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def check_arrow(messages: pa.MessageReader, most: int) -> None:

@@ -77,7 +77,7 @@ def _translated(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # a damaged file makes the parsers of other libraries raise whatever they like
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        reason = " ".join(reason.split()) or type(error).__name__
+        reason = " ".join(reason.split())[:200] or type(error).__name__
         raise UnreadableFile(
             f"{path}: cannot be read, it may be damaged or cut short; copy or export it again ({reason})"
         ) from error

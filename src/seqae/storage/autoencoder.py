@@ -4,27 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, cast, get_type_hints
 
 import numpy as np
 import torch
 
 from ..errors import ModelFileError, SeqaeError
+from ..model.architecture import Architecture
 from ..model.autoencoder import Autoencoder
 from ..model.building import build_for
 from ..model.interface import Part
-from ..model.losses import Loss
-from ..model.plans import DataShape
+from ..model.losses import Loss, as_loss
+from ..model.plans import DataShape, Plan
+from ..parameters import Defaults
+from ..sequences.checks import MAX_MAGNITUDE
 from ..sequences.scaling import Scaling
 from ..training.history import History
-from .description import PLANS, Layers, Structure, from_json
+from .description import PLANS, Layers, Structure
 from .model_file import ModelFile
-from .vetting import decoded
+from .vetting import Arrays, as_count, as_mapping, checked, decoded, misfit, shown
 
 KIND = "autoencoder"
 _MODEL = "model."
 DESCRIPTIONS = {**PLANS, "Loss": Loss}
 """What a parameter may be beside a name or a number; nothing else is made of what stands in a file."""
+_KINDS: dict[str, Any] = {
+    **get_type_hints(Defaults),
+    "architecture": str | Plan,
+    "loss": str | Loss,
+    "scale": bool,
+    "patience": int | None,
+    "random_state": int | None,
+}
+"""The estimator's parameters, and what each of them is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +69,85 @@ def pack(fitted: Fitted) -> ModelFile:
 
 
 def unpack(file: ModelFile) -> Fitted:
-    """What pack() was given. Raises ModelFileError if the parts do not fit together."""
+    """What pack() was given.
+
+    Every part is vetted before a module is built, and no module has more layers than the file has arrays.
+
+    Raises ModelFileError if the parts do not fit together.
+    """
     try:
         return _unpack(file)
-    except (SeqaeError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelFileError(f"the model file does not fit together ({reason}); save the model again") from error
+    except ModelFileError:
+        raise
+    except (SeqaeError, KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        raise misfit("the model", f"cannot be built ({shown(str(error), 200)})") from error
 
 
 def _unpack(file: ModelFile) -> Fitted:
-    parameters = {name: from_json(value, DESCRIPTIONS) for name, value in file.config["parameters"].items()}
-    scaling = Scaling(file.tensors["scaling.centre"], file.tensors["scaling.scale"])
-    shape = DataShape(**file.config["shape"])
-    weights = {
-        name.removeprefix(_MODEL): torch.from_numpy(np.array(tensor))
-        for name, tensor in file.tensors.items()
-        if name.startswith(_MODEL)
-    }
+    config, arrays = file.config, Arrays(file.tensors)
+    for name in ("parameters", "shape", "history", "channel_names"):
+        if name not in config:
+            raise misfit("the file", f"lacks {name}")
+    parameters = _parameters(as_mapping(config["parameters"], "parameters"))
+    shape = decoded(DataShape, config["shape"], "shape")
+    names = decoded(tuple[str, ...], config["channel_names"], "channel_names")
+    vocabulary = decoded(tuple[str, ...] | None, config.get("vocabulary"), "vocabulary")
+    n_channels = as_count(shape.n_channels, "shape.n_channels", least=1, most=max(arrays.n_values, 1))
+    if len(names) != n_channels or len(set(names)) != n_channels:
+        raise misfit("channel_names", f"must be {n_channels} different names")
+    if vocabulary is not None and not len(set(vocabulary)) == len(vocabulary) <= (shape.n_symbols or 0):
+        raise misfit("vocabulary", f"must be at most {shape.n_symbols} different texts")
+    _check_layers(parameters, len(file.tensors))
+    history = decoded(History, config["history"], "history")
+    as_count(history.best_epoch, "history.best_epoch", least=min(1, len(history.epochs)), most=len(history.epochs))
+    checked(lambda: as_loss(parameters["loss"], of_tokens=shape.n_symbols is not None), "parameters.loss")
+    model = _model(parameters, shape, arrays)
+    return Fitted(parameters, model, shape, _scaling(arrays, n_channels), history, names, vocabulary)
+
+
+def _parameters(saved: Mapping[str, object]) -> dict[str, Any]:
+    """The parameters of the estimator, each of its own type."""
+    for name in saved:
+        if name not in _KINDS:
+            raise misfit("parameters", f"has {shown(name)}, which is no parameter")
+    for name in _KINDS:
+        if name not in saved:
+            raise misfit("parameters", f"lacks {name}")
+    return {name: decoded(_KINDS[name], value, f"parameters.{name}", DESCRIPTIONS) for name, value in saved.items()}
+
+
+def _check_layers(parameters: Mapping[str, Any], n_arrays: int) -> None:
+    """Building a layer takes time, however small it is: there are no more layers than arrays."""
+    if parameters["n_layers"] is not None:
+        as_count(parameters["n_layers"], "parameters.n_layers", least=1, most=n_arrays)
+    if isinstance(plan := parameters["architecture"], Architecture):
+        for name, value in cast("dict[str, Any]", _to_json(plan.encoder.layers)).items():
+            if name == "is":
+                continue
+            n_layers = len(value) if isinstance(value, list) else value or 1
+            as_count(n_layers, f"parameters.architecture.encoder.layers.{name}", least=1, most=n_arrays)
+
+
+def _scaling(arrays: Arrays, n_channels: int) -> Scaling:
+    kinds, most = (np.float32, np.float64), MAX_MAGNITUDE
+    centre = arrays.take("scaling.centre", (n_channels,), kinds, least=-most, most=most)
+    return Scaling(centre, arrays.take("scaling.scale", (n_channels,), centre.dtype, above=0, most=2 * most))
+
+
+def _model(parameters: Mapping[str, Any], shape: DataShape, arrays: Arrays) -> Autoencoder:
+    """The module with the file's weights, each of the shape and type that the module has."""
     with torch.device("meta"):  # sizes in a damaged file must not allocate anything
         model = build_for(parameters, shape)
+    saved = arrays.below(_MODEL)
+    wanted = model.state_dict()
+    saved.only(set(wanted))
+    weights = {}
+    for name, tensor in wanted.items():
+        kind = torch.empty(0, dtype=tensor.dtype).numpy().dtype
+        weights[name] = torch.from_numpy(np.array(saved.take(name, tuple(tensor.shape), kind)))
     model.load_state_dict(weights, assign=True)
     model.tie()
-    history = decoded(History, file.config["history"], "history")
-    vocabulary = _as_tuples(file.config.get("vocabulary"))
-    return Fitted(parameters, model, shape, scaling, history, tuple(file.config["channel_names"]), vocabulary)
+    return model
 
 
 def _structure(model: Autoencoder) -> Structure:
@@ -108,8 +175,3 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_to_json(part) for part in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _as_tuples(value: Any) -> Any:
-    """JSON has lists where frozen values have tuples."""
-    return tuple(_as_tuples(part) for part in value) if isinstance(value, list) else value

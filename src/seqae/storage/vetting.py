@@ -22,19 +22,23 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+Tags = Mapping[str, type]
+NO_TAGS: Tags = types.MappingProxyType({})
+_TAG = "is"
 MOST = 2**53
 """No whole number in a file is larger."""
 _DTYPES = tuple(np.dtype(name) for name in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"))
 
 
-def decoded(kind: type[T], value: object, place: str) -> T:
+def decoded(kind: type[T] | types.UnionType, value: object, place: str, tags: Tags = NO_TAGS) -> T:
     """A JSON value as `kind`: a dataclass, a tuple, a mapping, a Literal, a union, or a plain type.
 
     place: what the message calls it. Every field without a default must be there, and no other.
+    tags: classes by name; an object {"is": name, ...} is one of them, where that class is expected.
 
     Raises ModelFileError naming the field that does not fit.
     """
-    return cast(T, _decoded(kind, value, place))
+    return cast(T, _decoded(kind, value, place, tags))
 
 
 def decoded_arguments(function: Callable[..., object], value: object, place: str) -> dict[str, object]:
@@ -47,7 +51,7 @@ def decoded_arguments(function: Callable[..., object], value: object, place: str
     for name in given:
         if name not in hints:
             raise misfit(place, f"has {shown(name)}, which is no parameter")
-    return {name: _decoded(hints[name], part, f"{place}.{name}") for name, part in given.items()}
+    return {name: _decoded(hints[name], part, f"{place}.{name}", NO_TAGS) for name, part in given.items()}
 
 
 def as_mapping(value: object, place: str) -> Mapping[str, object]:
@@ -171,20 +175,22 @@ def _check_range(array: np.ndarray, place: str, least: float | None, above: floa
 # -- JSON by declared types ------------------------------------------------------------------------------------------
 
 
-def _decoded(kind: object, value: object, place: str) -> object:
+def _decoded(kind: object, value: object, place: str, tags: Tags) -> object:
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return _one_of(get_args(kind), value, place)
+        return _one_of(get_args(kind), value, place, tags)
     if origin is Literal:
         if not any(value == choice and type(value) is type(choice) for choice in get_args(kind)):
             raise misfit(place, f"must be {' or '.join(map(repr, get_args(kind)))}, got {shown(value)}")
         return value
     if origin is tuple:
-        return _tuple(get_args(kind), value, place)
+        return _tuple(get_args(kind), value, place, tags)
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {name: _decoded(get_args(kind)[1], part, place) for name, part in as_mapping(value, place).items()}
+        return {name: _decoded(get_args(kind)[1], part, place, tags) for name, part in as_mapping(value, place).items()}
+    if isinstance(kind, type) and isinstance(value, Mapping) and _TAG in value:
+        kind, value = _tagged(kind, value, place, tags)
     if isinstance(kind, type) and is_dataclass(kind):
-        return _record(kind, value, place)
+        return _record(kind, value, place, tags)
     return _plain(kind, value, place)
 
 
@@ -200,32 +206,33 @@ def _plain(kind: object, value: object, place: str) -> object:
     raise misfit(place, f"must be {_word(kind)}, got {shown(value)}")
 
 
-def _one_of(kinds: tuple[object, ...], value: object, place: str) -> object:
+def _one_of(kinds: tuple[object, ...], value: object, place: str, tags: Tags) -> object:
     """The first kind that fits; the message of the most telling one if none does."""
     problems = []
     for kind in kinds:
         try:
-            return _decoded(kind, value, place)
+            return _decoded(kind, value, place, tags)
         except ModelFileError as error:
             problems.append(error)
     if isinstance(value, Mapping):
+        found = tags.get(str(value.get(_TAG)))
         for kind, problem in zip(kinds, problems, strict=True):
-            if is_dataclass(kind):
+            if isinstance(kind, type) and (issubclass(found, kind) if found else is_dataclass(kind)):
                 raise problem
     raise misfit(place, f"must be {' or '.join(dict.fromkeys(map(_word, kinds)))}, got {shown(value)}")
 
 
-def _tuple(kinds: tuple[object, ...], value: object, place: str) -> tuple[object, ...]:
+def _tuple(kinds: tuple[object, ...], value: object, place: str, tags: Tags) -> tuple[object, ...]:
     if not isinstance(value, list | tuple):
         raise misfit(place, f"must be a list, got {shown(value)}")
     if len(kinds) == 2 and kinds[1] is Ellipsis:
-        return tuple(_decoded(kinds[0], part, place) for part in value)
+        return tuple(_decoded(kinds[0], part, place, tags) for part in value)
     if len(value) != len(kinds):
         raise misfit(place, f"must hold {len(kinds)} values, got {len(value)}")
-    return tuple(_decoded(kind, part, place) for kind, part in zip(kinds, value, strict=True))
+    return tuple(_decoded(kind, part, place, tags) for kind, part in zip(kinds, value, strict=True))
 
 
-def _record(kind: type[DataclassInstance], value: object, place: str) -> object:
+def _record(kind: type[DataclassInstance], value: object, place: str, tags: Tags) -> object:
     given, hints = as_mapping(value, place), _hints(kind)
     declared = {field.name: field for field in fields(kind) if field.init}
     for name in given:
@@ -234,8 +241,16 @@ def _record(kind: type[DataclassInstance], value: object, place: str) -> object:
     for name, field in declared.items():
         if name not in given and field.default is MISSING and field.default_factory is MISSING:
             raise misfit(place, f"lacks {name}")
-    parts = {name: _decoded(hints[name], part, f"{place}.{name}") for name, part in given.items()}
+    parts = {name: _decoded(hints[name], part, f"{place}.{name}", tags) for name, part in given.items()}
     return checked(lambda: kind(**parts), place)
+
+
+def _tagged(kind: type, value: Mapping[str, object], place: str, tags: Tags) -> tuple[type, Mapping[str, object]]:
+    """The class that an object names, and its fields."""
+    found = tags.get(str(value[_TAG]))
+    if found is None or not issubclass(found, kind):
+        raise misfit(place, f"must be {_word(kind)}, got one that is {shown(value[_TAG])}")
+    return found, {name: part for name, part in value.items() if name != _TAG}
 
 
 @cache
