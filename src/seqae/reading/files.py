@@ -72,7 +72,8 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except (InvalidSequence, InvalidParameter, UnreadableFile) as error:
-        raise type(error)(f"{path}: {error}", parameter=error.parameter) from error
+        message = " ".join(str(error).split())  # names in a damaged file may hold anything
+        raise type(error)(f"{path}: {message}", parameter=error.parameter) from error
     except SeqaeError:
         raise
     except Exception as error:  # a damaged file makes the parsers of other libraries raise whatever they like
