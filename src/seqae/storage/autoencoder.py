@@ -13,6 +13,7 @@ from ..errors import ModelFileError, SeqaeError
 from ..model.architecture import Architecture
 from ..model.autoencoder import Autoencoder
 from ..model.building import build_for
+from ..model.hybrids.arrays import learnt_in
 from ..model.interface import Part
 from ..model.losses import Loss, as_loss
 from ..model.plans import DataShape, Plan
@@ -138,14 +139,17 @@ def _model(parameters: Mapping[str, Any], shape: DataShape, arrays: Arrays) -> A
     """The module with the file's weights, each of the shape and type that the module has."""
     with torch.device("meta"):  # sizes in a damaged file must not allocate anything
         model = build_for(parameters, shape)
-    saved = arrays.below(_MODEL)
+    saved, learnt = arrays.below(_MODEL), learnt_in(model)
+    own_sizes = {name for name in saved.tensors if name.startswith(tuple(learnt))}
     wanted = model.state_dict()
-    saved.only(set(wanted))
-    weights = {}
+    saved.only(set(wanted) | own_sizes)
+    weights = {name: torch.from_numpy(np.array(saved.tensors[name])) for name in own_sizes}
     for name, tensor in wanted.items():
         kind = torch.empty(0, dtype=tensor.dtype).numpy().dtype
         weights[name] = torch.from_numpy(np.array(saved.take(name, tuple(tensor.shape), kind)))
     model.load_state_dict(weights, assign=True)
+    for part in learnt.values():
+        part.check()
     model.tie()
     return model
 

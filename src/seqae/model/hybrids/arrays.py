@@ -38,6 +38,10 @@ class Learnt(nn.Module, Generic[T]):
             )
         return self._value
 
+    def check(self) -> None:
+        """Raise an error unless the arrays make a value."""
+        self._value = self.value
+
     def learn(self, value: T, arrays: Mapping[str, np.ndarray]) -> None:
         """Hold this value, and the arrays that it is made of, in place of what was held."""
         self._buffers.clear()
@@ -67,3 +71,10 @@ class Learnt(nn.Module, Generic[T]):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+
+
+def learnt_in(module: nn.Module) -> dict[str, Learnt[Any]]:
+    """What closed forms have learnt in a module, by the prefix of its buffers' names."""
+    children = module.named_modules()
+    # Only these have buffers of other sizes than the module that was built has, and torch lists all modules alike.
+    return {f"{name}.": child for name, child in children if isinstance(child, Learnt)}
