@@ -51,10 +51,17 @@ def test_demo_writes_what_it_says(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "out"
     result = CliRunner().invoke(app, ["demo", "-o", str(folder), "--max-epochs", "1"])
     assert result.exit_code == 0, result.stderr
-    for part in ("autoencoder, 32 values", "mean sequence", "PCA, 32 components", "logistic regression", "Next:"):
+    for part in (
+        "hybrid, 128 values",
+        "recurrent, 32 values",
+        "mean sequence",
+        "PCA, 32 components",
+        "logistic regression",
+        "Next:",
+    ):
         assert part in result.stdout
     vectors = pd.read_parquet(folder / "vectors.parquet")
-    assert vectors.shape == (370, 33)
+    assert vectors.shape == (370, 129)
     assert list(vectors["utterance"]) == list(range(270, 640))
     steps, again = pd.read_csv(folder / "test.csv"), pd.read_parquet(folder / "reconstructions.parquet")
     assert list(steps.columns) == list(again.columns)
@@ -91,7 +98,7 @@ def test_demo_needs_a_folder_that_can_be_made(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_default_settings_do_well_on_the_vowels() -> None:
     train, test = japanese_vowels("train"), japanese_vowels("test")
-    model = SequenceAutoencoder(random_state=0, verbose=False).fit(train.source)
+    model = SequenceAutoencoder("repeat", random_state=0, verbose=False).fit(train.source)
     vectors = model.transform(train.source), model.transform(test.source)
     _, logistic = accuracies(*vectors, train.speakers, test.speakers)
     assert logistic >= 0.95

@@ -38,9 +38,10 @@ def demo(
 
 
 def _show(result: Demo) -> None:
-    history = result.model.history_
+    history = result.recurrent.history_
     epochs = f"{len(history.epochs)} epochs, the best was {history.best_epoch}"
-    say(f"Trained in {duration(history.seconds)} on {place(result.model)}: {epochs}.\n")
+    say(f"Hybrid: {result.model.history_.closed_form} of the loss of the mean step.")
+    say(f"Recurrent autoencoder: {duration(history.seconds)} on {place(result.recurrent)}, {epochs}.\n")
     console().print(_table(result))
     console().print("\n" + result.verdict)
     say("\nWritten:\n" + "\n".join(f"  {path}" for path in result.paths))
