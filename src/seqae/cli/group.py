@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from ..errors import SeqaeError
+from ..errors import DataWarning, SeqaeError
 from ..version import __version__
 
 BAD_INPUT = 2
@@ -36,6 +36,7 @@ class Group(TyperGroup):
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
+                warnings.simplefilter("always", DataWarning)
                 return super().invoke(ctx)
         except SeqaeError as error:
             fail(as_options(str(error), error.parameter, self.options_of(ctx.invoked_subcommand)))

@@ -74,7 +74,7 @@ def _translated(path: Path) -> Iterator[None]:
     except (InvalidSequence, InvalidParameter, UnreadableFile) as error:
         message = " ".join(str(error).split())  # names in a damaged file may hold anything
         raise type(error)(f"{path}: {message}", parameter=error.parameter) from error
-    except SeqaeError:
+    except (SeqaeError, Warning):
         raise
     except Exception as error:  # a damaged file makes the parsers of other libraries raise whatever they like
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -165,6 +165,7 @@ def _create(target: Path) -> tuple[Path, IO[bytes]]:
     if fcntl is not None:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.utime(file.fileno(), (0, 0))  # no longer fresh: from here on, who finds it unlocked may remove it
     return temporary, file
 
 
