@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
+from seqae.errors import InvalidParameter
 from seqae.features.chunks import chunks, evenly, folds
 from seqae.features.closed_form import (
     DECODING_WEIGHT,
@@ -34,6 +35,7 @@ from .test_basis import loader, smooth
 SEQUENCES = smooth(60, (10, 40), 2, seed=3)
 FITTED = fit_closed_encoder(loader(SEQUENCES), 40, n_decoding=8, seed=0)
 DECODER = fit_closed_decoder(loader(SEQUENCES), FITTED)
+SIZES = {"latent_size": 40, "n_channels": 2}
 
 
 # -- pieces ------------------------------------------------------------------------------------------------------------
@@ -228,9 +230,27 @@ def test_missing_values_cost_little() -> None:
 
 
 def test_it_is_the_same_from_its_arrays() -> None:
-    again, decoder = ClosedEncoder.from_arrays(FITTED.to_arrays()), ClosedDecoder.from_arrays(DECODER.to_arrays())
+    again, decoder = (
+        ClosedEncoder.from_arrays(FITTED.to_arrays(), **SIZES),
+        ClosedDecoder.from_arrays(DECODER.to_arrays(), **SIZES),
+    )
     vectors = FITTED.encode(SEQUENCES)
     assert_array_equal(again.encode(SEQUENCES), vectors)
     lengths = SEQUENCES.lengths
     assert_array_equal(decoder.decode(vectors, lengths).values, DECODER.decode(vectors, lengths).values)
     assert Description.from_arrays(FITTED.description.to_arrays()).power == FITTED.description.power
+
+
+@pytest.mark.parametrize("name", [*FITTED.to_arrays(), "decoder.mean", "decoder.weight"])
+def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
+    is_decoder = name.startswith("decoder.")
+    arrays = DECODER.to_arrays() if is_decoder else FITTED.to_arrays()
+    name = name.removeprefix("decoder.")
+    make = ClosedDecoder.from_arrays if is_decoder else ClosedEncoder.from_arrays
+    for wrong in (arrays[name][:0], arrays[name][..., None], np.array(1.0), arrays[name].astype("U3")):
+        with pytest.raises(InvalidParameter):
+            make(arrays | {name: wrong}, **SIZES)
+    with pytest.raises(InvalidParameter):
+        make({key: array for key, array in arrays.items() if key != name}, **SIZES)
+    with pytest.raises(InvalidParameter):
+        make(arrays, latent_size=40, n_channels=3)

@@ -110,9 +110,10 @@ def test_a_sequence_has_the_same_bits_alone_and_in_company(
 ) -> None:
     model = request.getfixturevalue(name)
     vectors, made = model.transform(sequences), model.reconstruct(sequences)
+    tolerance = 1e-5 if seqae.active_kernel() == "reference" else 0  # its products depend on the number of rows
     for i in (0, 17, 59):
-        assert_array_equal(model.transform([sequences[i]])[0], vectors[i])
-        assert_array_equal(model.reconstruct([sequences[i]])[0], made[i])
+        assert_allclose(model.transform([sequences[i]])[0], vectors[i], rtol=0, atol=tolerance)
+        assert_allclose(model.reconstruct([sequences[i]])[0], made[i], rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", ["linear", "hybrid"])
@@ -213,3 +214,11 @@ def test_arrays_keep_their_precision_and_take_on_sizes() -> None:
         other.value
     other.load_state_dict({"a:b": torch.ones(5, dtype=torch.float64)}, assign=True)
     assert other.value == 5.0
+
+
+def test_a_file_of_what_was_not_kept_can_be_loaded(tmp_path: Path, sequences: list[np.ndarray]) -> None:
+    settings = {"hidden_size": 4, "max_epochs": 2, "learning_rate": 1.0}
+    model = SequenceAutoencoder(TRAINED, **SETTINGS, **settings).fit(sequences)
+    assert model.history_.best_epoch == 0
+    model.save(tmp_path / "m.seqae")
+    assert_array_equal(seqae.load(tmp_path / "m.seqae").transform(sequences), model.transform(sequences))

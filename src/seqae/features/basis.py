@@ -18,8 +18,10 @@ from functools import cached_property
 
 import numpy as np
 
+from ..errors import InvalidParameter
 from ..recurrence.sequencewise import grid_read, grid_write, resample
 from ..sequences.ragged import Ragged
+from .arrays import ANY, taken
 from .chunks import Sequences, chunks, evenly, folds
 from .cosine import as_curves, by_frequency
 from .moments import moments_of, no_moments, sum_of
@@ -92,8 +94,12 @@ class Basis:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Basis:
-        """The inverse of to_arrays()."""
-        return cls(arrays["mean"], arrays["components"], arrays["variances"], *map(float, arrays["numbers"]))
+        """The inverse of to_arrays(). Raises InvalidParameter for arrays that do not fit together."""
+        mean, variances = taken(arrays, "mean", (None, None)), taken(arrays, "variances", (ANY,))
+        components, numbers = taken(arrays, "components", (len(variances), *mean.shape)), taken(arrays, "numbers", (3,))
+        if not (variances > 0).all() or not numbers[0] > 0:
+            raise InvalidParameter("variances and noise must be above 0")
+        return cls(mean, components, variances, *map(float, numbers))
 
 
 def points_for(sequences: Sequences) -> int:

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InvalidParameter
 from ..recurrence.sequencewise import grid_write, resample
 from ..sequences.ragged import Ragged
+from .arrays import below, taken
 from .basis import N_FOLDS, Basis, fit_basis
 from .chunks import Sequences, as_arrays, chunks, evenly, folds
 from .correction import fit_correction, products_of
@@ -73,15 +75,16 @@ class ClosedEncoder:
         return own
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> ClosedEncoder:
-        """What to_arrays() was called on."""
-        basis, description = (
-            {name.removeprefix(part): array for name, array in arrays.items() if name.startswith(part)}
-            for part in ("basis.", "description.")
-        )
-        lengths = LengthUnits.from_array(arrays["lengths"])
-        parts = Basis.from_arrays(basis), Description.from_arrays(description), lengths
-        return cls(*parts, arrays["scales"], arrays["rotation"])
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_channels: int) -> ClosedEncoder:
+        """What to_arrays() was called on. Raises InvalidParameter for arrays that do not fit together, or the sizes."""
+        basis = Basis.from_arrays(below(arrays, "basis"))
+        description = Description.from_arrays(below(arrays, "description"))
+        if {basis.mean.shape[1], description.plain.convolutions.n_channels} != {n_channels}:
+            raise InvalidParameter(f"basis and description must be of {n_channels} channels")
+        n_parts = basis.n_components + description.n_values + 1
+        lengths = LengthUnits.from_array(taken(arrays, "lengths", (3,)))
+        rotation = taken(arrays, "rotation", (n_parts, latent_size))
+        return cls(basis, description, lengths, taken(arrays, "scales", (n_parts,)), rotation)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,9 +108,10 @@ class ClosedDecoder:
         return {"mean": self.mean, "weight": self.weight}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> ClosedDecoder:
-        """What to_arrays() was called on."""
-        return cls(arrays["mean"], arrays["weight"])
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_channels: int) -> ClosedDecoder:
+        """What to_arrays() was called on. Raises InvalidParameter for arrays that do not fit together, or the sizes."""
+        mean = taken(arrays, "mean", (None, n_channels))
+        return cls(mean, taken(arrays, "weight", (latent_size, mean.size)))
 
 
 @one_thread

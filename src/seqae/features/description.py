@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InvalidParameter
 from ..recurrence.sequencewise import statistics
 from ..sequences.ragged import Ragged
+from .arrays import ANY, below, taken
 from .chunks import Sequences, chunks, evenly
 from .eigen import leading_directions
 from .rows import affine
@@ -53,12 +55,15 @@ class Description:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Description:
-        """What to_arrays() was called on."""
-        plain, standardised = (
-            Shares.from_arrays({name.removeprefix(part): a for name, a in arrays.items() if name.startswith(part)})
-            for part in ("plain.", "standardised.")
-        )
-        return cls(plain, standardised, arrays["weight"], arrays["offset"], float(arrays["power"][0]))
+        """What to_arrays() was called on. Raises InvalidParameter for arrays that do not fit together."""
+        plain, standardised = (Shares.from_arrays(below(arrays, part)) for part in ("plain", "standardised"))
+        n_channels = plain.convolutions.n_channels
+        if standardised.convolutions.n_channels != n_channels:
+            raise InvalidParameter("both kinds of shares must read as many channels")
+        n_features = len(plain.thresholds) + len(standardised.thresholds) + 6 * n_channels + 1
+        weight = taken(arrays, "weight", (ANY, n_features)).astype(np.float32)
+        offset = taken(arrays, "offset", (len(weight),)).astype(np.float32)
+        return cls(plain, standardised, weight, offset, float(taken(arrays, "power", (1,))[0]))
 
 
 def features_of(sequences: Ragged, plain: Shares, standardised: Shares) -> np.ndarray:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InvalidParameter
 from ..recurrence.convolutions import N_KERNELS, N_TAPS, Convolutions
 from ..recurrence.sequencewise import convolution_quantiles, convolution_shares
 from ..sequences.ragged import Ragged
+from .arrays import taken
 from .chunks import Sequences, as_arrays, evenly
 
 PER_KERNEL = 10
@@ -47,10 +49,13 @@ class Shares:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Shares:
         """The inverse of to_arrays(). Raises InvalidParameter where the parts contradict each other."""
-        which = Convolutions(
-            arrays["dilations"], arrays["channels"], arrays["n_biases"], bool(arrays["is_standardised"][0])
-        )
-        return cls(which, np.asarray(arrays["thresholds"], np.float32))
+        dilations = taken(arrays, "dilations", (None,), "i")
+        counts = taken(arrays, "n_biases", (len(dilations),), "i")
+        channels = taken(arrays, "channels", (len(dilations), N_KERNELS, None), "b")
+        if (counts < 1).any() or counts.sum() > N_FEATURES:
+            raise InvalidParameter(f"n_biases must be numbers from 1 to {N_FEATURES} in all, got {counts[:9]}")
+        which = Convolutions(dilations, channels, counts, bool(taken(arrays, "is_standardised", (1,), "b")[0]))
+        return cls(which, taken(arrays, "thresholds", (which.n_features,)).astype(np.float32))
 
 
 def fit_shares(sequences: Sequences, *, is_standardised: bool, seed: int) -> Shares:

@@ -100,7 +100,8 @@ def _unpack(file: ModelFile) -> Fitted:
         raise misfit("vocabulary", f"must be at most {shape.n_symbols} different texts")
     _check_layers(parameters, len(file.tensors))
     history = decoded(History, config["history"], "history")
-    as_count(history.best_epoch, "history.best_epoch", least=min(1, len(history.epochs)), most=len(history.epochs))
+    least = min(1, len(history.epochs)) if history.closed_form is None else 0
+    as_count(history.best_epoch, "history.best_epoch", least=least, most=len(history.epochs))
     checked(lambda: as_loss(parameters["loss"], of_tokens=shape.n_symbols is not None), "parameters.loss")
     model = _model(parameters, shape, arrays)
     return Fitted(parameters, model, shape, _scaling(arrays, n_channels), history, names, vocabulary)

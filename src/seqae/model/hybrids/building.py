@@ -26,7 +26,7 @@ def build_hybrid(
             f"latent_size must be at least n_decoding + 2 (one value tells the length, one describes), and at least "
             f"{FEWEST_VALUES}; got latent_size={latent_size}, n_decoding={n_decoding}"
         )
-    encoder = ClosedFormEncoder(latent_size, n_decoding)
+    encoder = ClosedFormEncoder(latent_size, n_decoding, n_channels=shape.n_channels)
     correction = None
     if plan.residual is not None:
         sizes = (hidden_size or HIDDEN_SIZE,) * (n_layers or N_LAYERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -52,7 +54,8 @@ class HybridDecoder(ValueDecoder):
     def __init__(self, encoder: ClosedFormEncoder, correction: Correction | None, *, n_channels: int) -> None:
         super().__init__()
         self.n_channels = n_channels
-        self.closed_form, self.correction = Learnt(ClosedDecoder.from_arrays), correction
+        make = partial(ClosedDecoder.from_arrays, latent_size=encoder.latent_size, n_channels=n_channels)
+        self.closed_form, self.correction = Learnt(make), correction
         self._encoder = (encoder,)  # in a tuple: it is another module's child
 
     def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -33,10 +35,11 @@ class ClosedFormEncoder(Encoder):
     is_closed_form = True
     length_code: LengthCode | None = None
 
-    def __init__(self, latent_size: int, n_decoding: int) -> None:
+    def __init__(self, latent_size: int, n_decoding: int, *, n_channels: int) -> None:
         super().__init__()
-        self.seed, self.closed_form = Seed(), Learnt(ClosedEncoder.from_arrays)
-        self._latent_size, self._n_decoding = latent_size, n_decoding
+        make = partial(ClosedEncoder.from_arrays, latent_size=latent_size, n_channels=n_channels)
+        self.seed, self.closed_form = Seed(), Learnt(make)
+        self.latent_size, self._n_decoding = latent_size, n_decoding
         self._memory = Memory(latent_size)
 
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
@@ -57,7 +60,7 @@ class ClosedFormEncoder(Encoder):
 
     def fit_closed_form(self, data: TrainingData) -> None:
         """See Part.fit_closed_form."""
-        size, n = self._latent_size, self._n_decoding
+        size, n = self.latent_size, self._n_decoding
         learnt = fit_closed_encoder(data.sequences, size, n_decoding=n, seed=self.seed.value)
         self.closed_form.learn(learnt, learnt.to_arrays())
         self._memory.forget()
