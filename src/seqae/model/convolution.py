@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import InvalidParameter
 from ..sequences.ragged import Ragged, back_to_back, starts_of
+from ..sequences.steps import step_numbers_of
 from .layers import LinearMap
 
 N_FILTERS = 8
@@ -31,7 +32,7 @@ class TimeConvolution(nn.Module):
     def forward(self, steps: Ragged) -> Ragged:
         """steps: values (n_rows, input_size). Returns values (n_output_steps, output_size), back to back."""
         lengths = -(-steps.lengths // self.stride)
-        places = np.arange(int(lengths.sum())) - np.repeat(starts_of(lengths), lengths)
+        places = step_numbers_of(lengths)
         seen = places[:, None] * self.stride + np.arange(1 - self.stride, self.stride)  # (n_output_steps, width)
         is_inside = (seen >= 0) & (seen < np.repeat(steps.lengths, lengths)[:, None])
         rows = np.where(is_inside, seen + np.repeat(steps.starts, lengths)[:, None], 0)

@@ -46,11 +46,6 @@ def part(sequences: Ragged, first: int, dropped_at_end: int) -> Ragged:
     return cut if first == dropped_at_end == 0 else cut.compact()
 
 
-def owners(lengths: np.ndarray) -> np.ndarray:
-    """The sequence of each step. Returns (n_steps,) int64."""
-    return np.repeat(np.arange(len(lengths)), lengths)
-
-
 def shifted_symbols(sequences: Ragged, first: int) -> Ragged:
     """The symbol before each one; `first` before the first. sequences: tokens, back to back."""
     previous = torch.roll(sequences.values, 1)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ...features.closed_form import ClosedDecoder, fit_closed_decoder
-from ...sequences.ragged import Ragged, starts_of
+from ...sequences.ragged import Ragged
+from ...sequences.steps import owners_of, step_numbers_of
 from ..draw import Draw
 from ..interface import TrainingData, ValueDecoder
 from ..layers import LinearMap, RecurrentLayer, directions_of, dropped_out, outputs_and_states
-from ..rows import owners, with_values
+from ..rows import with_values
 from .arrays import Learnt
 from .encoder import ClosedFormEncoder
 
@@ -34,7 +35,7 @@ class Correction(nn.Module):
 
     def forward(self, latent: Tensor, curve: Ragged, draw: Draw | None = None) -> Ragged:
         """The curve and what is added to it. curve: back to back; draw: of a training update."""
-        vectors = self.projection(latent)[torch.from_numpy(owners(curve.lengths)).to(latent.device)]
+        vectors = self.projection(latent)[torch.from_numpy(owners_of(curve.lengths)).to(latent.device)]
         time = torch.from_numpy(time_code(curve.lengths, self._n_waves)).to(latent)
         read = with_values(curve, torch.cat([vectors, time, curve.values], dim=1))
         inputs = dropped_out(read, self._dropout, draw)
@@ -93,7 +94,6 @@ def time_code(lengths: np.ndarray, n_waves: int) -> np.ndarray:
 
     Returns (n_steps, 2 + 2 * n_waves) float32.
     """
-    steps = np.arange(int(lengths.sum())) - np.repeat(starts_of(lengths), lengths)
-    time = ((steps + 0.5) / np.repeat(lengths, lengths))[:, None]
+    time = ((step_numbers_of(lengths) + 0.5) / np.repeat(lengths, lengths))[:, None]
     angles = 2 * np.pi * time * np.arange(1, n_waves + 1)
     return np.concatenate([time, 1 - time, np.sin(angles), np.cos(angles)], axis=1, dtype=np.float32)

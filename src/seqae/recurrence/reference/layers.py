@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...sequences.ragged import Ragged, back_to_back, starts_of
+from ...sequences.steps import step_numbers_of
 from ..backend import Cell, Constant, First, Readout, State, Weights, source_of
 
 P = ParamSpec("P")
@@ -170,7 +171,7 @@ def time_major_rows(lengths: np.ndarray, order: np.ndarray, reverse: bool) -> np
     time_starts = starts_of(counts)
     rank = _inverse(order)
     own_lengths = lengths[rank]
-    steps = np.arange(own_lengths.sum()) - np.repeat(starts_of(own_lengths), own_lengths)
+    steps = step_numbers_of(own_lengths)
     if reverse:
         steps = np.repeat(own_lengths, own_lengths) - 1 - steps
     return time_starts[steps] + np.repeat(rank, own_lengths)

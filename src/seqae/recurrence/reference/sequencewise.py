@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ...sequences.ragged import Ragged, back_to_back, starts_of
+from ...sequences.ragged import Ragged, back_to_back
+from ...sequences.steps import owners_of, step_numbers_of
 from ..convolutions import KERNELS, N_TAPS, Convolutions
 
 LOWEST_DEVIATION = 0.01
@@ -106,8 +107,7 @@ def _places(lengths: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarray,
 
     Step t of n lies at t (n_points - 1) / (n - 1); only the weight is rounded.
     """
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    step = np.arange(len(owner)) - np.repeat(starts_of(lengths), lengths)
+    owner, step = owners_of(lengths), step_numbers_of(lengths)
     is_single = lengths[owner] == 1
     numerator = np.where(is_single, n_points - 1, step * (n_points - 1))
     denominator = np.where(is_single, 2, lengths[owner] - 1)
@@ -207,7 +207,7 @@ def _tap_rows(lengths: np.ndarray, dilation: int) -> np.ndarray:
     """The row of each tap of each step; the row after the last for taps outside the sequence. Returns (9, n_steps)."""
     own = np.repeat(lengths, lengths)
     row = np.arange(len(own))
-    step = row - np.repeat(starts_of(lengths), lengths)
+    step = step_numbers_of(lengths)
     shifts = (np.arange(N_TAPS)[:, None] - N_TAPS // 2) * dilation
     is_inside = (step + shifts >= 0) & (step + shifts < own)
     return np.where(is_inside, row + shifts, len(own))
