@@ -25,10 +25,10 @@ class Limit:
 
 # The one table of limits. `held` only ever falls, until it is `goal`.
 LIMITS = {
-    "modules entered by SequenceAutoencoder.fit": Limit(39, goal=24),
+    "modules entered by SequenceAutoencoder.fit": Limit(24, goal=24),
     "modules entered by SequenceAutoencoder.transform": Limit(24, goal=24),
-    "modules entered by AnomalyDetector.fit": Limit(48, goal=32),
-    "modules entered by AnomalyDetector.detect": Limit(34, goal=32),
+    "modules entered by AnomalyDetector.fit": Limit(33, goal=32),
+    "modules entered by AnomalyDetector.detect": Limit(32, goal=32),
     "longest chain of imports": Limit(24, goal=15),
     "circles of imports": Limit(0, goal=0),
     "imports that point up": Limit(0, goal=0),
@@ -37,7 +37,7 @@ LIMITS = {
     "tests of own types in detection": Limit(0, goal=0),
     "tests of own types elsewhere": Limit(11, goal=3),
     "tests of own types without a reason beside them": Limit(7, goal=0),
-    "mentions of Any": Limit(254, goal=168),
+    "mentions of Any": Limit(253, goal=168),
     "lines of the longest file": Limit(400, goal=400),
     "lines of a file, median": Limit(200, goal=200),
     "lines of the longest function, signature counted": Limit(79, goal=50),

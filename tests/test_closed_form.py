@@ -24,10 +24,10 @@ from seqae.features.description import (
     features_of,
     fit_description,
 )
-from seqae.features.lengths import fit_length_units
 from seqae.features.shares import N_FEATURES, fit_shares
 from seqae.recurrence.convolutions import KERNELS
 from seqae.sequences.ragged import Ragged
+from seqae.sequences.scaling import fit_length_units
 
 from .naive import convolution
 from .test_basis import loader, smooth

@@ -17,7 +17,7 @@ from seqae.model.hybrid import Hybrid, Residual
 from seqae.model.hybrids.arrays import Learnt
 from seqae.model.hybrids.decoder import time_code
 from seqae.model.hybrids.memory import Memory
-from seqae.training.acceptance import gains
+from seqae.training.loop import gains
 
 from .conftest import make_ragged, make_waves
 

@@ -13,10 +13,9 @@ from seqae.errors import InvalidSequence
 from seqae.model.architecture import Architecture, Composite, TrainingPlan
 from seqae.model.autoencoder import Autoencoder
 from seqae.model.building import build
-from seqae.model.decoder import RecurrentDecoder
-from seqae.model.draw import Draw
 from seqae.model.interface import TrainingData
-from seqae.model.layers import fill_orthogonal
+from seqae.model.layers import Draw, fill_orthogonal
+from seqae.model.recurrent import RecurrentDecoder
 from seqae.sequences.ragged import back_to_back, to_tensors
 from seqae.sequences.scaling import identity_scaling
 from seqae.training.batching import BatchLoader

@@ -30,13 +30,12 @@ from seqae.model.architecture import (
     Values,
 )
 from seqae.model.building import build
-from seqae.model.draw import Draw
+from seqae.model.layers import Draw
 from seqae.model.presets import PRESETS
 from seqae.reading.inputs import drop_empty
 from seqae.sequences.ragged import to_tensors
 from seqae.sequences.scaling import fit_scaling, identity_scaling
-from seqae.training.batching import BatchLoader
-from seqae.training.gradient import FlatParameters, LossAndGradient
+from seqae.training.batching import BatchLoader, FlatParameters, LossAndGradient
 
 from .conftest import TOLERANCE, make_ragged, make_waves
 from .naive import gru, lstm

@@ -10,9 +10,8 @@ import pytest
 from rich.console import Console
 
 from seqae.detection.detector import AnomalyDetector
-from seqae.training import progress
-from seqae.training.history import Epoch
-from seqae.training.progress import Meter, ProgressBar, tracked
+from seqae.training import history
+from seqae.training.history import Epoch, Meter, ProgressBar, tracked
 
 
 def series(n_steps: int) -> np.ndarray:
@@ -67,7 +66,7 @@ def test_what_is_done_adds_up(fitted: AnomalyDetector, monkeypatch: pytest.Monke
 def test_units_are_counted_only_where_a_bar_may_show() -> None:
     with tracked(False, lambda: pytest.fail("counted")) as track:
         track(1)
-    assert progress.FEWEST_UNITS == 5000
+    assert history.FEWEST_UNITS == 5000
 
 
 class Clock:
@@ -106,7 +105,7 @@ def test_elsewhere_a_line_comes_every_few_seconds(capsys: pytest.CaptureFixture[
     assert all("loss 0.5" in line and "s left" in line for line in lines)
     shares = [int(line.split(", ")[1].rstrip("%")) for line in lines]
     assert shares == sorted(set(shares))
-    assert 2 <= len(lines) <= 40 * 3 * 0.5 / progress.SECONDS_BETWEEN_LINES
+    assert 2 <= len(lines) <= 40 * 3 * 0.5 / history.SECONDS_BETWEEN_LINES
 
 
 def test_time_left_follows_from_what_was_done_here(capsys: pytest.CaptureFixture[str]) -> None:

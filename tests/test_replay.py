@@ -18,15 +18,14 @@ import seqae
 from seqae import Architecture, Loss, Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter
 from seqae.model.architecture import Composite, TrainingPlan
-from seqae.model.draw import Draw
+from seqae.model.layers import Draw
 from seqae.model.plans import Gaussian, LatentPlan
 from seqae.model.presets import PRESETS
 from seqae.recurrence import gradient_slots, linear, mean_loss, native, traced, weighted_sum
-from seqae.recurrence.native.autograd import slots_of
-from seqae.recurrence.native.replay import Replay, is_replayable
+from seqae.recurrence.native.replay import Replay, is_replayable, slots_of
 from seqae.sequences.ragged import back_to_back
-from seqae.training import gradient
-from seqae.training.gradient import FlatParameters, LossAndGradient
+from seqae.training import batching
+from seqae.training.batching import FlatParameters, LossAndGradient
 
 from .conftest import make_waves
 from .test_presets import data
@@ -100,7 +99,7 @@ def test_fits_have_the_same_bits_replayed_or_not(
     name: str, cell: str, replays: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty-odd batches, every fifth of which goes through the model."""
-    monkeypatch.setattr(gradient, "RETRACE_EVERY", 5)
+    monkeypatch.setattr(batching, "RETRACE_EVERY", 5)
     replayed = fit(name, cell)
     assert bool(replays) == (name in REPLAYED)
     n_replayed = len(replays)
@@ -113,7 +112,7 @@ def test_a_fit_across_the_batches_that_are_traced_anew(replays: list[int], monke
     settings = {"batch_size": 1, "max_epochs": 36, "validation_fraction": 0, "patience": None}
     replayed = fit("repeat", **settings)
     n_batches = 36 * 12
-    assert len(replays) == n_batches - len(range(0, n_batches, gradient.RETRACE_EVERY)) == 432 - 3
+    assert len(replays) == n_batches - len(range(0, n_batches, batching.RETRACE_EVERY)) == 432 - 3
     monkeypatch.setenv("SEQAE_REPLAY", "0")
     assert_same(replayed, fit("repeat", **settings))
 

@@ -19,7 +19,7 @@ import pytest
 from seqae import Ragged, SequenceAutoencoder, read
 from seqae.errors import InvalidParameter, UnreadableFile
 from seqae.reading.expanding import USUAL_RATIO
-from seqae.sequences.maps import check_whole, mapping_of
+from seqae.sequences.checks import check_whole, mapping_of
 from seqae.sequences.scaling import fit_scaling
 
 N_ROWS = 300_000  # of one value each: small in a file, megabytes in memory

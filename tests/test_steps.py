@@ -8,7 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqae.sequences import steps
+from seqae.sequences.ragged import owner_of, owners_of, starts_of, step_numbers_of
+from seqae.sequences.scaling import known_mean
+from seqae.training.batching import evenly_chosen
 
 from .conftest import make_ragged
 
@@ -19,14 +21,14 @@ lengths_of_full = st.lists(st.integers(1, 6), min_size=1, max_size=8).map(lambda
 @given(lengths_of_some)
 def test_every_step_knows_its_sequence_and_its_number(lengths: np.ndarray) -> None:
     expected = [(i, k) for i, n in enumerate(lengths) for k in range(n)]
-    assert list(zip(steps.owners_of(lengths), steps.step_numbers_of(lengths), strict=True)) == expected
-    assert steps.starts_of(lengths).tolist() == [sum(lengths[:i]) for i in range(len(lengths))]
+    assert list(zip(owners_of(lengths), step_numbers_of(lengths), strict=True)) == expected
+    assert starts_of(lengths).tolist() == [sum(lengths[:i]) for i in range(len(lengths))]
 
 
 @given(lengths_of_full)
 def test_a_row_has_one_owner(lengths: np.ndarray) -> None:
     expected = [(i, k) for i, n in enumerate(lengths) for k in range(n)]
-    assert [steps.owner_of(row, lengths) for row in range(int(lengths.sum()))] == expected
+    assert [owner_of(row, lengths) for row in range(int(lengths.sum()))] == expected
 
 
 def test_ragged_tells_the_same_of_windows() -> None:
@@ -40,18 +42,18 @@ def test_the_known_mean_leaves_nan_out(lengths: np.ndarray, seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(int(lengths.sum()), 2))
     values[rng.random(values.shape) < 0.4] = np.nan
-    means = steps.known_mean(values, lengths)
+    means = known_mean(values, lengths)
     for i, part in enumerate(np.split(values, np.cumsum(lengths)[:-1])):
         for column in range(2):
             known = [value for value in part[:, column] if not math.isnan(value)]
             expected = math.fsum(known) / len(known) if known else math.nan
             np.testing.assert_allclose(means[i, column], expected, rtol=1e-12)
-    np.testing.assert_array_equal(steps.known_mean(values[:, 0], lengths), means[:, 0])
+    np.testing.assert_array_equal(known_mean(values[:, 0], lengths), means[:, 0])
 
 
 @given(st.integers(0, 200), st.integers(2, 50))
 def test_evenly_chosen_spans_from_first_to_last(n: int, most: int) -> None:
-    chosen = steps.evenly_chosen(n, most)
+    chosen = evenly_chosen(n, most)
     assert len(chosen) == min(n, most) == len(set(chosen.tolist()))
     if n > most:
         assert (chosen[0], chosen[-1]) == (0, n - 1)

@@ -14,7 +14,7 @@ import torch
 from seqae import Architecture, Callback, Checkpoint, Ragged, SequenceAutoencoder, StopTraining
 from seqae.errors import InvalidParameter, TrainingDiverged
 from seqae.model.plans import LatentPlan
-from seqae.training.gradient import FlatParameters
+from seqae.training.batching import FlatParameters
 from seqae.training.history import Epoch, History
 
 from .conftest import make_waves

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InvalidSequence
-from .sequences.ragged import Ragged
+from .sequences.ragged import Ragged, owners_of, starts_of, step_numbers_of
 from .sequences.scaling import Scaling, fit_scaling
-from .sequences.steps import owners_of, starts_of, step_numbers_of
 
 
 def resample(sequences: Ragged, n_steps: int) -> np.ndarray:

@@ -34,15 +34,12 @@ from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged
 from .sequences.scaling import fit_scaling, identity_scaling
-from .sequences.steps import hold_out
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
-from .training.acceptance import learn
-from .training.batching import BatchLoader
-from .training.checkpoint import Checkpoint, told_apart
-from .training.history import Callback, History
-from .training.loop import Settings
-from .training.progress import ProgressBar
+from .training.batching import BatchLoader, hold_out
+from .training.checkpoint import Checkpoint
+from .training.history import Callback, History, ProgressBar
+from .training.loop import Settings, learn, told_apart
 
 
 class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

@@ -12,8 +12,8 @@ from .model.interface import Decoder, Encoder
 from .model.losses import Loss
 from .parameters import check_choice
 from .recurrence import kernel_first
-from .sequences.ragged import Ragged, back_to_back
-from .sequences.steps import divided, known_sums, starts_of
+from .sequences.ragged import Ragged, back_to_back, starts_of
+from .sequences.scaling import divided, known_sums
 from .training.batching import BatchLoader, ordered_batches
 
 

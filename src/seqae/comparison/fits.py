@@ -18,9 +18,8 @@ from ..parameters import DEFAULTS, check_choice, check_count, check_fraction, ch
 from ..reading import take
 from ..sequences.ragged import Ragged
 from ..sequences.scaling import Scaling, fit_scaling
-from ..sequences.steps import hold_out
-from ..training.history import Epoch
-from ..training.progress import Meter
+from ..training.batching import hold_out
+from ..training.history import Epoch, Meter
 from .result import ComparedRow, ComparedRun, Comparison, left_out, recommend, summarised
 
 DEFAULT = ("repeat", "stacked", "state", "encdec_ad", "seq2seq", "composite", "variational", "denoising", "conv")

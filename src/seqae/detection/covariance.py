@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..sequences.steps import known_mean
+from ..sequences.scaling import known_mean
 from ..storage.vetting import Arrays
 from .evidence.interface import Measure
 

@@ -17,10 +17,9 @@ from ..estimator import SequenceAutoencoder
 from ..model.presets import as_architecture
 from ..parameters import DEFAULTS, as_random_state, check_choice, check_count, check_fraction, check_kind
 from ..reading import Schema, Source, take
-from ..sequences.ragged import Ragged, back_to_back
-from ..sequences.steps import starts_of
+from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
-from ..training.progress import tracked
+from ..training.history import tracked
 from .evidence.interface import Score, Setting, Trained
 from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores
 from .limits import Rule, Threshold

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InvalidParameter
 from ..parameters import check_count, check_fraction, check_positive
-from ..sequences.steps import divided
+from ..sequences.scaling import divided
 from .limits import Limit, Marks, Threshold, runs, widened
 
 SEARCHED_SIGMAS = np.arange(2.0, 10.5, 0.5)

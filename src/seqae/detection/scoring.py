@@ -10,7 +10,7 @@ import numpy as np
 
 from ..recurrence import kernel_first
 from ..sequences.ragged import Ragged, back_to_back
-from ..sequences.steps import divided, known_mean
+from ..sequences.scaling import divided, known_mean
 from ..storage.vetting import Arrays
 from ..training.batching import INFERENCE_SEQUENCES, ordered_batches
 from .covariance import Mahalanobis, fit_mahalanobis

@@ -19,12 +19,12 @@ import numpy as np
 from ..errors import InvalidParameter
 from ..recurrence.sequencewise import grid_write, resample
 from ..sequences.ragged import Ragged
+from ..sequences.scaling import LengthUnits, fit_length_units
 from .arrays import below, taken
 from .basis import N_FOLDS, Basis, fit_basis
 from .chunks import Sequences, as_arrays, chunks, evenly, folds
 from .correction import fit_correction, products_of
 from .description import Description, fit_description
-from .lengths import LengthUnits, fit_length_units
 from .rows import affine
 from .threads import one_thread
 

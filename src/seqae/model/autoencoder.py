@@ -13,10 +13,8 @@ from ..errors import InvalidParameter, InvalidSequence
 from ..features.chunks import Sequences
 from ..recurrence import weighted_sum
 from ..sequences.ragged import Ragged
-from .draw import Draw
-from .interface import Batch, Decoder, Encoder, TrainingData, as_ragged
-from .latent import LengthHead, length_statistics
-from .layers import Layer, RecurrentLayer
+from .interface import Batch, Decoder, Encoder, LengthHead, TrainingData, as_ragged, length_statistics
+from .layers import Draw, Layer, RecurrentLayer
 from .losses import Loss
 from .plans import Plan
 from .rows import part

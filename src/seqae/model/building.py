@@ -13,15 +13,13 @@ from .autoencoder import Autoencoder, Objective
 from .chains.building import build_chain
 from .chains.plan import ChainPlan
 from .convolution import ConvolutionReader, ConvolutionWriter
-from .decoder import Attention, Conditioning, RecurrentDecoder
-from .encoder import RecurrentEncoder, size_of_summary
 from .hybrid import Hybrid
 from .hybrids.building import build_hybrid
-from .interface import Decoder
-from .latent import LengthCode, LengthHead
+from .interface import Decoder, LengthCode, LengthHead
 from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
 from .plans import DataShape, Plan
 from .presets import as_architecture
+from .recurrent import Attention, Conditioning, RecurrentDecoder, RecurrentEncoder, size_of_summary
 from .symbols import SymbolDecoder
 
 

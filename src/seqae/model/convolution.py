@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidParameter
-from ..sequences.ragged import Ragged, back_to_back, starts_of
-from ..sequences.steps import step_numbers_of
+from ..sequences.ragged import Ragged, back_to_back, starts_of, step_numbers_of
 from .layers import LinearMap
 
 N_FILTERS = 8

@@ -12,11 +12,10 @@ from torch.nn import functional
 from ..recurrence import Constant, linear, recur_symbols
 from ..sequences.ragged import Ragged, back_to_back
 from .architecture import Feedback
-from .decoder import Conditioning, taught
-from .draw import Draw
 from .interface import Decoder, TrainingData
-from .layers import Embedding, LinearMap, RecurrentLayer, run
+from .layers import Draw, Embedding, LinearMap, RecurrentLayer, run
 from .losses import Loss
+from .recurrent import Conditioning, taught
 from .rows import in_reverse, shifted_symbols, with_values
 
 CHUNK_LOGITS = 1 << 24

@@ -11,8 +11,7 @@ import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
 from ..sequences.checks import as_counts, as_numbers
-from ..sequences.ragged import Ragged
-from ..sequences.steps import starts_of
+from ..sequences.ragged import Ragged, starts_of
 from .expanding import check_archive, most_bytes
 from .grouping import Grouping, check_increasing
 from .source import Layout, Source, numbered, source_of_arrays

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidSequence
-from ..sequences.steps import owner_of, starts_of
+from ..sequences.ragged import owner_of, starts_of
 from .source import ORDINAL
 
 if TYPE_CHECKING:

@@ -13,12 +13,10 @@ import numpy as np
 
 from ..errors import InvalidSequence
 from ..sequences.checks import check_values, kept_dtype, to_numpy
-from ..sequences.ragged import Ragged
+from ..sequences.ragged import Ragged, owner_of
 from ..sequences.scaling import at_needed_precision, in_float32, spread_of
-from ..sequences.steps import owner_of
-from .notices import notice_arrays, notice_values
 from .schema import Schema, with_channels_of
-from .source import MAX_BYTES, Layout, Source, source_of_arrays
+from .source import MAX_BYTES, Layout, Source, notice_arrays, notice_values, source_of_arrays
 from .vocabulary import with_own_tokens, with_tokens_of
 
 MANY_TOKENS, SPARSEST = 1 << 16, 64
@@ -99,7 +97,9 @@ def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, l
     source = read_laid_out(X, replace(layout or Layout(), symbols=symbols, columns=columns))
     _check_lengths(source.ragged)
     if schema is None:
-        source = with_own_tokens(_noticed(source, X))
+        source = _noticed(source, X)
+        if source.vocabulary is not None:
+            source = with_own_tokens(source)
     else:
         source = with_tokens_of(source, schema.vocabulary, takes_unknown=schema.takes_unknown)
         _check_kind(source.ragged, schema.n_symbols)

@@ -14,8 +14,7 @@ from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import kept_dtype, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing, time_zone_of
-from .notices import notice_columns
-from .source import ORDINAL, VALUE, Layout, Source
+from .source import ORDINAL, VALUE, Layout, Source, notice_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

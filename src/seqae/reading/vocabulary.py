@@ -8,8 +8,7 @@ import numpy as np
 
 from ..errors import InvalidSequence
 from ..sequences.checks import to_numpy
-from ..sequences.ragged import Ragged
-from ..sequences.steps import owner_of
+from ..sequences.ragged import Ragged, owner_of
 from .grouping import plain
 from .source import Source
 

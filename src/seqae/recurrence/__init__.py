@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ..errors import KernelUnavailable
 from . import cudnn, native, reference
-from .backend import AdamState, Backend, Cell, Constant, First, Readout, State, Weights
+from .backend import AdamState, Backend, Cell, Constant, First, Readout, State, Weights, kernel_first
 from .folding import is_foldable, recur_folded
-from .native.autograd import gradient_slots, traced
-from .native.replay import Replay, replay_of
+from .native.replay import Replay, gradient_slots, replay_of, traced
 from .reference.operations import VALUE_LOSSES
-from .threads import kernel_first
 
 if TYPE_CHECKING:
     import numpy as np

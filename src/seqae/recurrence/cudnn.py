@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sequences.ragged import Ragged, back_to_back
-from ..sequences.steps import owners_of
+from ..sequences.ragged import Ragged, back_to_back, owners_of
 from .backend import Cell, Constant, First, Readout, State, Weights, source_of
 from .reference import layers
 from .reference.layers import recur_feedback, recur_symbols

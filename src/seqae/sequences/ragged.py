@@ -11,7 +11,6 @@ import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from .checks import as_counts, as_numbers, as_tokens, check_values, join, kept_dtype, to_numpy
-from .steps import owners_of, starts_of, step_numbers_of
 
 if TYPE_CHECKING:
     import torch
@@ -320,3 +319,26 @@ def as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
     with warnings.catch_warnings():  # torch warns of read-only memory, which is never written to
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(contiguous)
+
+
+def starts_of(lengths: np.ndarray) -> np.ndarray:
+    """Where each sequence starts. lengths, result: (n_sequences,) int64."""
+    ends = np.cumsum(lengths)
+    return ends - lengths
+
+
+def owners_of(lengths: np.ndarray) -> np.ndarray:
+    """The sequence that each step belongs to. lengths: (n_sequences,). Returns (n_steps,) int64."""
+    return np.repeat(np.arange(len(lengths)), lengths)
+
+
+def step_numbers_of(lengths: np.ndarray) -> np.ndarray:
+    """The number of each step within its sequence, from 0. lengths: (n_sequences,). Returns (n_steps,) int64."""
+    return np.arange(int(lengths.sum())) - np.repeat(starts_of(lengths), lengths)
+
+
+def owner_of(row: int, lengths: np.ndarray) -> tuple[int, int]:
+    """The sequence of a row, and the number of its step. lengths: (n_sequences,), all at least 1."""
+    ends = np.cumsum(lengths)
+    i = int(np.searchsorted(ends, row, side="right"))
+    return i, int(row - (ends[i] - lengths[i]))

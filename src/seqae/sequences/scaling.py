@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .maps import advise_sequential, check_whole, mapping_of
-from .ragged import Ragged
+from .checks import advise_sequential, check_whole, mapping_of
+from .ragged import Ragged, starts_of
 
 CHUNK_STEPS = 1 << 16
 ENOUGH = 2.0**13
@@ -114,13 +114,14 @@ def spread_of(sequences: Ragged) -> Spread:
     low, high = np.full(n_channels, np.inf), np.full(n_channels, -np.inf)
     offset = None if is_float64 else np.zeros(n_channels)
     for values, observed in _chunks(sequences):
-        offset = np.where(observed[0], values[0], 0.0) if offset is None else offset
-        low = np.minimum(low, np.where(observed, values, np.inf).min(axis=0))
-        high = np.maximum(high, np.where(observed, values, -np.inf).max(axis=0))
+        if offset is None:
+            offset = values[0].copy() if observed is None else np.where(observed[0], values[0], 0.0)
+        known = _known(values, observed, np.nan).T.copy()  # along a channel, where minima are found 7 times as fast
+        low, high = np.fmin(low, np.fmin.reduce(known, axis=1)), np.fmax(high, np.fmax.reduce(known, axis=1))
         values = values - offset if is_float64 else values
-        n = observed.sum(axis=0)
-        chunk_mean = np.where(observed, values, 0).sum(axis=0) / np.maximum(n, 1)
-        chunk_spread = (np.where(observed, values - chunk_mean, 0) ** 2).sum(axis=0)
+        n = np.full(n_channels, len(values)) if observed is None else observed.sum(axis=0)
+        chunk_mean = _known(values, observed, 0).sum(axis=0) / np.maximum(n, 1)
+        chunk_spread = (_known(values - chunk_mean, observed, 0) ** 2).sum(axis=0)
         total = np.maximum(count + n, 1)
         shift = chunk_mean - mean
         spread += chunk_spread + shift**2 * (count * n / total)
@@ -133,15 +134,19 @@ def spread_of(sequences: Ragged) -> Spread:
     return Spread(np.where(is_known, low, 0.0), np.where(is_known, high, 0.0), mean, deviation, epsilon)
 
 
-def _chunks(sequences: Ragged) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The steps of all sequences, some at a time: float64 values and their mask."""
+def _chunks(sequences: Ragged) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """The steps of all sequences, some at a time: float64 values and their mask, None where all are observed."""
     mapping = mapping_of(sequences.values)
     advise_sequential(mapping)
     for rows in _row_chunks(sequences):
         check_whole(mapping)
         values = np.asarray(sequences.values[rows], np.float64)
-        observed = np.ones(values.shape, bool) if sequences.observed is None else np.asarray(sequences.observed[rows])
-        yield values, observed
+        yield values, None if sequences.observed is None else np.asarray(sequences.observed[rows])
+
+
+def _known(values: np.ndarray, observed: np.ndarray | None, other: float) -> np.ndarray:
+    """The values, with another in place of those that are not observed."""
+    return values if observed is None else np.where(observed, values, other)
 
 
 def _row_chunks(sequences: Ragged) -> Iterator[slice | np.ndarray]:
@@ -154,3 +159,63 @@ def _row_chunks(sequences: Ragged) -> Iterator[slice | np.ndarray]:
         steps = np.arange(first, min(first + CHUNK_STEPS, int(ends[-1])))
         owner = np.searchsorted(ends, steps, side="right")
         yield sequences.starts[owner] + steps - (ends[owner] - sequences.lengths[owner])
+
+
+MAX_FACTOR = 2
+LEAST_UNIT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LengthUnits:
+    """mean, unit, longest: of training, in steps. unit is 0 if all lengths were equal.
+
+    The unit is the standard deviation, but at least a tenth of the mean: a sequence much shorter than nearly equal
+    ones is no more than ten units away.
+    """
+
+    mean: float
+    unit: float
+    longest: float
+
+    def of(self, lengths: np.ndarray) -> np.ndarray:
+        """(min(length, twice the longest) - mean) / unit; zeros if all lengths were equal. Returns (n,) float64."""
+        if self.unit == 0:
+            return np.zeros(len(lengths))
+        return (np.minimum(lengths, MAX_FACTOR * self.longest) - self.mean) / self.unit
+
+    def to_array(self) -> np.ndarray:
+        """(3,) float64."""
+        return np.array([self.mean, self.unit, self.longest])
+
+    @classmethod
+    def from_array(cls, array: np.ndarray) -> LengthUnits:
+        """What to_array() was called on."""
+        return cls(*(float(value) for value in array))
+
+
+def fit_length_units(lengths: np.ndarray) -> LengthUnits:
+    """lengths: of training sequences, (n,), in steps."""
+    mean, deviation = float(lengths.mean()), float(lengths.std())
+    return LengthUnits(mean, max(deviation, LEAST_UNIT * mean) if deviation else 0.0, float(lengths.max()))
+
+
+def divided(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """sums / counts in float64; NaN where the count is 0. Both have one shape."""
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+
+
+def known_mean(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Mean of the values that are not NaN, for each sequence and column; NaN if there are none.
+
+    values: (n_steps,) or (n_steps, n_columns), back to back; lengths: (n_sequences,), all at least 1.
+    Returns (n_sequences,) or (n_sequences, n_columns) float64.
+    """
+    return divided(*known_sums(values, lengths))
+
+
+def known_sums(values: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and count of the values that are not NaN, shaped as in known_mean(). float64 and int64."""
+    values = np.asarray(values, np.float64)
+    is_known, starts = ~np.isnan(values), starts_of(lengths)
+    sums = np.add.reduceat(np.where(is_known, values, 0.0), starts)
+    return sums, np.add.reduceat(is_known, starts, dtype=np.int64)

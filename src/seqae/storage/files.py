@@ -164,7 +164,7 @@ def _create(target: Path) -> tuple[Path, IO[bytes]]:
     file = os.fdopen(os.open(temporary, flags, 0o666), "w+b")
     if fcntl is not None:
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX)  # waits for a moment at most: until another writer has looked at it
             os.utime(file.fileno(), (0, 0))  # no longer fresh: from here on, who finds it unlocked may remove it
     return temporary, file
 

@@ -1,12 +1,36 @@
-"""Which sequences go together: seeded, length-bucketed batches of indices, and loading them."""
+"""Batches: which sequences go together, loading them, and the loss of each with its gradient.
+
+The gradient comes by autograd, or by replaying an earlier batch's kernel calls. A replayed batch runs no code of the
+model: that makes it fast, and would make hooks and breakpoints there seem dead. So a batch is replayed only if
+
+- the kernel's calls of an earlier batch are replayable, see recurrence/native/replay.py;
+- the model asked the update for nothing when it made them, neither for a random draw nor for the progress of training;
+- no module has a hook, and none of its methods was replaced;
+- this thread is not traced, as debuggers do (sys.settrace); SEQAE_REPLAY=1 replays all the same;
+- SEQAE_REPLAY is not 0.
+
+Every RETRACE_EVERY-th batch goes through the model, so that a change of the model during training has its effect.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
 import numpy as np
 import torch
+import torch.nn.modules.module as torch_module
+from torch import Tensor, nn
 
-from ..recurrence import gather
-from ..sequences.maps import advise_random, check_whole, mapping_of
+from ..errors import InvalidParameter
+from ..model.autoencoder import Autoencoder
+from ..model.layers import Draw
+from ..model.losses import Loss
+from ..recurrence import Replay, gather, gradient_slots, replay_of, traced
+from ..sequences.checks import advise_random, check_whole, mapping_of
 from ..sequences.ragged import Ragged, as_tensor, to_tensors
 from ..sequences.scaling import Scaling
 
@@ -97,3 +121,147 @@ def scaled(windows: Ragged, scaling: Scaling, device: torch.device) -> Ragged:
 def _to_device(batch: Ragged, device: torch.device | str) -> Ragged:
     observed = None if batch.observed is None else batch.observed.to(device)
     return Ragged.view(batch.values.to(device), batch.starts, batch.lengths, observed)
+
+
+RETRACE_EVERY = 200
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that is decorated with torch.no_grad()
+
+
+def evenly_chosen(n: int, most: int) -> np.ndarray:
+    """At most so many of the indices 0..n-1, evenly spaced from first to last. Returns (min(n, most),) int64."""
+    return np.unique(np.linspace(0, n - 1, most).astype(np.int64)) if n else np.zeros(0, np.int64)
+
+
+def hold_out(
+    n_sequences: int, fraction: float, key: tuple[int, int], *, fewest: int = 1, fewest_left: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the training sequences, and of the held-out ones: two increasing vectors.
+
+    fraction: of the sequences to hold out, 0..1. key: a seed and the number of the draw; the same key and number of
+    sequences always give the same split. fewest, fewest_left: least numbers of held-out and of training sequences;
+    fewest_left has priority.
+    """
+    n_held_out = max(0, min(max(fewest, round(fraction * n_sequences)), n_sequences - fewest_left))
+    shuffled = np.random.default_rng(key).permutation(n_sequences)
+    return np.sort(shuffled[n_held_out:]), np.sort(shuffled[:n_held_out])
+
+
+class FlatParameters:
+    """In this context, each parameter is a view of one flat vector; afterwards it owns its memory again.
+
+    values: (n_parameters,).
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._parameters = list(module.parameters())
+        with torch.no_grad():
+            self.values = torch.cat([parameter.reshape(-1) for parameter in self._parameters])
+        self._gradient = torch.zeros_like(self.values)
+        sizes = [parameter.numel() for parameter in self._parameters]
+        gradients = zip(self._parameters, self._gradient.split(sizes), strict=True)
+        self._slots = [(parameter, part.view_as(parameter)) for parameter, part in gradients if parameter.requires_grad]
+        self._context = ExitStack()
+
+    def __enter__(self) -> Self:
+        sizes = [parameter.numel() for parameter in self._parameters]
+        for parameter, values in zip(self._parameters, self.values.split(sizes), strict=True):
+            parameter.data = values.view_as(parameter)
+        self._context.enter_context(gradient_slots(self._slots))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._context.close()
+        for parameter in self._parameters:
+            parameter.data = parameter.data.clone()
+
+    def forget_gradient(self) -> None:
+        """Prepare a backward pass: set the gradient to zero."""
+        self._gradient.zero_()
+
+    def gradient(self) -> Tensor:
+        """The sum of gradients since then, from kernel and autograd, (n_parameters,), in the order of values."""
+        for parameter, gradient in self._slots:
+            if parameter.grad is not None:
+                gradient.add_(parameter.grad)
+                parameter.grad = None
+        return self._gradient
+
+
+class LossAndGradient:
+    """Computes losses and adds gradients to the flat parameters."""
+
+    def __init__(self, model: Autoencoder, loss: Loss, flat: FlatParameters) -> None:
+        self._model, self._loss, self._flat = model, loss, flat
+        self._switch = replay_switch()
+        self._replay: Replay | None = None
+        self._n_batches = 0
+
+    def compute(self, batch: Ragged, draw: Draw) -> float:
+        """The training loss; its gradient is in the flat parameters."""
+        is_due = self._switch != "0" and self._n_batches % RETRACE_EVERY == 0
+        self._n_batches += 1
+        self._flat.forget_gradient()
+        if not is_due and self._replay is not None and self._replay.takes(batch) and not self._is_watched():
+            return self._replay.loss(batch).item()
+        loss = self._traced(batch, draw) if is_due else self._model.training_loss(batch, self._loss, draw)
+        loss.backward()
+        return loss.item()
+
+    def _traced(self, batch: Ragged, draw: Draw) -> Tensor:
+        with traced() as calls:
+            loss = self._model.training_loss(batch, self._loss, draw)
+        frozen = (parameter for parameter in self._model.parameters() if not parameter.requires_grad)
+        is_same = not draw.is_used  # as for any other update
+        self._replay = replay_of(calls, batch, loss, [*self._model.buffers(), *frozen]) if is_same else None
+        self._instrumentation = Instrumentation(self._model)
+        return loss
+
+    def _is_watched(self) -> bool:
+        return self._instrumentation.is_present() or (self._switch == "" and sys.gettrace() is not None)
+
+
+def replay_switch() -> str:
+    """What SEQAE_REPLAY says: "0", "1", or "" where it is not set. Raises InvalidParameter if it is anything else."""
+    switch = os.environ.get("SEQAE_REPLAY", "")
+    if switch not in ("", "0", "1"):
+        raise InvalidParameter(f"SEQAE_REPLAY must be 0 (every batch goes through the model) or 1, got {switch!r}")
+    return switch
+
+
+class Instrumentation:
+    """Hooks on modules, and methods that are not their classes' own: what expects that the model's code is run.
+
+    Hooks and methods of single modules are seen at each look, methods of whole classes as they were at the start.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        modules = list(model.modules())
+        self._attributes = [vars(module) for module in modules]
+        self._hooks = [vars(torch_module)[f"_global{name}"] for name in HOOKS]
+        self._hooks += [attributes[name] for attributes in self._attributes for name in HOOKS]
+        self._n_attributes = sum(map(len, self._attributes))
+        self._has_replaced = any(map(has_replaced_methods, modules))
+
+    def is_present(self) -> bool:
+        """Whether there is any. A look takes about a microsecond."""
+        return self._has_replaced or any(self._hooks) or sum(map(len, self._attributes)) != self._n_attributes
+
+
+def has_replaced_methods(module: nn.Module) -> bool:
+    """Whether any method of the module, or of its class in seqae, was written elsewhere than the class."""
+    own = type(module)
+    if any(callable(value) and callable(getattr(own, name, None)) for name, value in vars(module).items()):
+        return True
+    classes = [kind for kind in own.__mro__ if kind.__module__.partition(".")[0] == __name__.partition(".")[0]]
+    return any(_is_replaced(kind, member) for kind in classes for member in vars(kind).values())
+
+
+def _is_replaced(kind: type, member: object) -> bool:
+    function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+    if not callable(function):
+        return False
+    writer = getattr(function, "__globals__", {}).get("__name__")
+    return writer not in (kind.__module__, TORCH_DECORATORS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,24 +11,12 @@ import numpy as np
 import torch
 
 from ..errors import InvalidParameter, ModelFileError
-from ..recurrence import AdamState
 from ..storage.files import problem_with
 from ..storage.model_file import ModelFile, read_model_file, write_model_file
 from ..storage.vetting import Arrays, as_count, as_mapping, decoded, misfit
-from .history import Callback, Epoch, check_hooks
+from .history import Epoch, Run
 
 KIND = "checkpoint"
-
-
-@dataclass(slots=True)
-class Run:
-    """The state that changes from epoch to epoch. parameters, best: flat (n_parameters,)."""
-
-    parameters: torch.Tensor
-    best: torch.Tensor
-    moments: AdamState
-    epochs: list[Epoch]
-    best_epoch: int = 0
 
 
 class Checkpoint:
@@ -109,21 +96,3 @@ def _restore(run: Run, saved: _Progress, arrays: Arrays, n_batches: int) -> None
     for name, target in targets.items():
         target.copy_(torch.from_numpy(np.array(found[name])))
     run.moments.n_updates, run.epochs, run.best_epoch = saved.n_updates, list(saved.epochs), saved.best_epoch
-
-
-def told_apart(callbacks: Iterable[Callback | Checkpoint]) -> tuple[tuple[Callback, ...], tuple[Checkpoint, ...]]:
-    """Separate callbacks from checkpoints, which save the state of training.
-
-    Raises InvalidParameter for other objects.
-    """
-    if not isinstance(callbacks, Iterable):
-        raise InvalidParameter(f"callbacks must be a list, got {callbacks!r}", parameter="callbacks")
-    others: list[Callback] = []
-    checkpoints: list[Checkpoint] = []
-    for callback in callbacks:
-        if isinstance(callback, Checkpoint):  # a checkpoint reads and writes the whole run, which callbacks do not get
-            checkpoints.append(callback)
-        else:
-            check_hooks(callback)
-            others.append(callback)
-    return tuple(others), tuple(checkpoints)

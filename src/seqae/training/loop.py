@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
 
-from ..errors import TrainingDiverged
+from ..errors import InvalidParameter, TrainingDiverged
 from ..model.autoencoder import Autoencoder
-from ..model.draw import Draw
+from ..model.layers import Draw
 from ..model.losses import Loss
 from ..recurrence import AdamState, active_kernel, adam_step, kernel_first
-from .batching import BatchLoader, ordered_batches, shuffled_batches
-from .checkpoint import Checkpoint, Run
-from .gradient import FlatParameters, LossAndGradient
-from .history import Callback, Epoch, History, StopReason, StopTraining
+from .batching import BatchLoader, FlatParameters, LossAndGradient, ordered_batches, shuffled_batches
+from .checkpoint import Checkpoint
+from .history import Callback, ClosedFormPart, Epoch, History, Run, StopReason, StopTraining, check_hooks
 
 WARM_UP = 0.02
 FINAL_RATE = 0.01
@@ -220,3 +220,82 @@ def _diverged(number: int, loss: float, norm: float, learning_rate: float) -> st
         f"training diverged in epoch {number}: the loss is {loss}, its gradient's norm {norm}; lower learning_rate "
         f"(it is {learning_rate:g}), or use scale=True if it was off"
     )
+
+
+def learn(
+    model: Autoencoder,
+    loss: Loss,
+    training: BatchLoader,
+    validation: BatchLoader | None,
+    settings: Settings | None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    checkpoints: Sequence[Checkpoint] = (),
+) -> History:
+    """What the parts learn in closed form, and then train(); settings None trains nothing.
+
+    The best epoch of a model that has a closed form may be 0, which is that alone: it is unless the mean over held-out
+    sequences of what each gains by training is larger than its standard error. Without held-out sequences, what
+    train() leaves is kept. Raises as train() does.
+    """
+    model.fit_closed_form(training)
+    judge = training if validation is None else validation
+    if settings is None:
+        before, usual = losses_by_sequence(model, loss, judge)
+        return History((), 0, "closed_form", _told(before, before, usual))
+    if not model.has_closed_form:
+        return train(model, loss, training, validation, settings, callbacks=callbacks, checkpoints=checkpoints)
+    start = [parameter.detach().clone() for parameter in model.parameters()]
+    before, usual = losses_by_sequence(model, loss, judge)
+    history = train(model, loss, training, validation, settings, callbacks=callbacks, checkpoints=checkpoints)
+    after, _ = losses_by_sequence(model, loss, judge)
+    if validation is not None and not gains(before, after):
+        with torch.no_grad():
+            for parameter, own in zip(model.parameters(), start, strict=True):
+                parameter.copy_(own)
+        history, after = replace(history, best_epoch=0), before
+    return replace(history, closed_form=_told(before, after, usual))
+
+
+def gains(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether the mean of before - after is larger than its standard error. Both: (n_sequences,)."""
+    gained = before - after
+    return len(gained) > 1 and bool(gained.mean() > gained.std(ddof=1) / np.sqrt(len(gained)))
+
+
+@kernel_first()
+@torch.no_grad()
+def losses_by_sequence(model: Autoencoder, loss: Loss, loader: BatchLoader) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the losses of all observed values, of the reconstruction and of zeros. Both: (n_sequences,) float64."""
+    sums = np.zeros((2, len(loader)))
+    for indices in ordered_batches(loader.lengths):
+        batch = loader.load(indices)
+        code = model.encoder.encode(batch)
+        made = model.reconstructor.losses(code.latent, batch, code.memory, loss)
+        for row, values in enumerate((made, loss.of_values(torch.zeros_like(batch.values), batch.values))):
+            known = values if batch.observed is None else torch.where(batch.observed, values, 0)
+            sums[row, indices] = np.add.reduceat(known.double().sum(dim=1).cpu().numpy(), batch.starts)
+    return sums[0], sums[1]
+
+
+def _told(before: np.ndarray, after: np.ndarray, usual: np.ndarray) -> ClosedFormPart:
+    total = max(float(usual.sum()), float(np.finfo(np.float64).tiny))
+    return ClosedFormPart(1 - float(before.sum()) / total, float((before - after).sum()) / total)
+
+
+def told_apart(callbacks: Iterable[Callback | Checkpoint]) -> tuple[tuple[Callback, ...], tuple[Checkpoint, ...]]:
+    """Separate callbacks from checkpoints, which save the state of training.
+
+    Raises InvalidParameter for other objects.
+    """
+    if not isinstance(callbacks, Iterable):
+        raise InvalidParameter(f"callbacks must be a list, got {callbacks!r}", parameter="callbacks")
+    others: list[Callback] = []
+    checkpoints: list[Checkpoint] = []
+    for callback in callbacks:
+        if isinstance(callback, Checkpoint):  # a checkpoint reads and writes the whole run, which callbacks do not get
+            checkpoints.append(callback)
+        else:
+            check_hooks(callback)
+            others.append(callback)
+    return tuple(others), tuple(checkpoints)

@@ -13,9 +13,8 @@ from ...errors import InvalidSequence
 from ...recurrence import linear
 from ...sequences.ragged import Ragged, as_tensor
 from ...sequences.scaling import Scaling, fit_scaling
-from ...sequences.steps import evenly_chosen
 from ...storage.vetting import Arrays, misfit, under
-from ...training.batching import BatchLoader, scaled
+from ...training.batching import BatchLoader, evenly_chosen, scaled
 from ..series import scored_columns
 from .interface import LATENT, RECONSTRUCTION, Evidence, Score, Setting
 from .neighbours import Neighbours, fit_neighbours

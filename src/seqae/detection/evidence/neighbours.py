@@ -10,8 +10,8 @@ import torch
 
 from ...recurrence import linear
 from ...sequences.ragged import as_tensor
-from ...sequences.steps import evenly_chosen
 from ...storage.vetting import Arrays, misfit
+from ...training.batching import evenly_chosen
 
 MOST_VECTORS = 4096
 FLATTENING = 0.05

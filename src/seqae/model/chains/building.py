@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...errors import InvalidParameter
 from ..autoencoder import Autoencoder, Objective
-from ..latent import LengthHead
+from ..interface import LengthHead
 from ..plans import DataShape
 from .feedback import FeedbackChainDecoder
 from .parts import ChainDecoder, ChainEncoder, Handover

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from ...errors import InvalidParameter
 from ...recurrence import Readout, State, recur_feedback, recur_symbols
 from ...sequences.ragged import Ragged, back_to_back
-from ..draw import Draw
 from ..interface import TrainingData, ValueDecoder
-from ..layers import RecurrentLayer
+from ..layers import Draw, RecurrentLayer
 from ..rows import shifted, shifted_symbols
 from .links import Chain, Flow
 from .parts import Handover

@@ -14,10 +14,8 @@ from torch.nn import functional
 
 from ...errors import InvalidParameter, InvalidSequence
 from ...recurrence import Cell, Constant, State
-from ...sequences.ragged import Ragged, back_to_back
-from ...sequences.steps import owners_of, starts_of
-from ..draw import Draw
-from ..layers import Embedding, LinearMap, RecurrentLayer
+from ...sequences.ragged import Ragged, back_to_back, owners_of, starts_of
+from ..layers import Draw, Embedding, LinearMap, RecurrentLayer
 from ..rows import in_reverse
 from .plan import ChainLayer
 

@@ -12,9 +12,8 @@ from torch import Tensor
 from ...errors import InvalidParameter
 from ...recurrence import State
 from ...sequences.ragged import Ragged
-from ..draw import Draw
 from ..interface import Code, Encoder, TrainingData, ValueDecoder
-from ..layers import RecurrentLayer
+from ..layers import Draw, RecurrentLayer
 from .links import Chain, Flow
 from .plan import ChainLayer
 

@@ -6,7 +6,7 @@ from ...errors import InvalidParameter
 from ...recurrence import Cell
 from ..autoencoder import Autoencoder, Objective
 from ..hybrid import Hybrid, Residual
-from ..latent import LengthHead
+from ..interface import LengthHead
 from ..layers import LinearMap, bidirectional_layers
 from ..plans import HIDDEN_SIZE, N_LAYERS, DataShape
 from .decoder import Correction, HybridDecoder

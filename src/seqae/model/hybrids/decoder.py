@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ...features.closed_form import ClosedDecoder, fit_closed_decoder
-from ...sequences.ragged import Ragged
-from ...sequences.steps import owners_of, step_numbers_of
-from ..draw import Draw
+from ...sequences.ragged import Ragged, owners_of, step_numbers_of
 from ..interface import TrainingData, ValueDecoder
-from ..layers import LinearMap, RecurrentLayer, directions_of, dropped_out, outputs_and_states
+from ..layers import Draw, LinearMap, RecurrentLayer, directions_of, dropped_out, outputs_and_states
 from ..rows import with_values
 from .arrays import Learnt
 from .encoder import ClosedFormEncoder

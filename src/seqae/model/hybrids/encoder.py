@@ -9,10 +9,8 @@ from torch import Tensor
 
 from ...features.closed_form import ClosedEncoder, fit_closed_encoder
 from ...sequences.ragged import Ragged
-from ..draw import Draw
-from ..interface import Code, Encoder, TrainingData
-from ..latent import LengthCode
-from ..layers import Layer, RecurrentLayer
+from ..interface import Code, Encoder, LengthCode, TrainingData
+from ..layers import Draw, Layer, RecurrentLayer
 from .arrays import Learnt
 from .memory import Memory
 

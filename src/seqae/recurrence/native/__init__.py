@@ -10,11 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...sequences.ragged import Ragged, back_to_back
-from ...sequences.steps import starts_of
-from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights, source_of
-from ..threads import n_kernel_threads
-from .autograd import call
+from ...sequences.ragged import Ragged, back_to_back, starts_of
+from ..backend import (
+    BETAS,
+    EPSILON,
+    AdamState,
+    Cell,
+    Constant,
+    First,
+    Readout,
+    State,
+    Weights,
+    n_kernel_threads,
+    source_of,
+)
 from .extension import extension, forced_kernel, kernels
 from .operations import (
     Attention,
@@ -27,6 +36,7 @@ from .operations import (
     WeightedSum,
     contiguous,
 )
+from .replay import call
 
 __all__ = [
     "adam_step",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..threads import n_kernel_threads
+from ..backend import n_kernel_threads
 from .extension import extension
 
 Tensors = tuple[Any, ...]

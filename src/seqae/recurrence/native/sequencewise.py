@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...sequences.ragged import Ragged, back_to_back
+from ..backend import n_kernel_threads
 from ..convolutions import Convolutions
-from ..threads import n_kernel_threads
 from .extension import extension
 
 

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...sequences.ragged import Ragged, back_to_back, starts_of
-from ...sequences.steps import step_numbers_of
+from ...sequences.ragged import Ragged, back_to_back, starts_of, step_numbers_of
 from ..backend import Cell, Constant, First, Readout, State, Weights, source_of
 
 P = ParamSpec("P")

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ...sequences.ragged import Ragged, back_to_back
-from ...sequences.steps import owners_of, step_numbers_of
+from ...sequences.ragged import Ragged, back_to_back, owners_of, step_numbers_of
 from ..convolutions import KERNELS, N_TAPS, Convolutions
 
 LOWEST_DEVIATION = 0.01
