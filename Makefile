@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # The tracer of coverage that costs least: events of the interpreter from Python 3.12 on.
 TRACER = $(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')")
-OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.extension import kernels; print(*kernels()[1:])")
+OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.operations import kernels; print(*kernels()[1:])")
 
 .PHONY: install demo test test-kernels test-long fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize clean
 

@@ -35,7 +35,7 @@ def test_every_limit_is_measured_once_and_at_its_goal_or_above() -> None:
 
 def test_compiled_code_is_seen_by_native_alone() -> None:
     seers = [name for name, module in source.modules().items() if "seqae._native" in module.text]
-    assert seers == ["recurrence.native.extension"]
+    assert seers == ["recurrence.native.operations"]
 
 
 def test_all_is_sorted_documented_and_importable() -> None:

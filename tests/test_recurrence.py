@@ -15,8 +15,9 @@ from torch.testing import assert_close
 
 from seqae import Ragged, active_kernel
 from seqae.errors import KernelUnavailable
-from seqae.recurrence import Cell, Constant, Readout, Weights, backend, kernel_first, reference
-from seqae.recurrence.backend import n_kernel_threads
+from seqae.recurrence import Cell, Constant, Readout, Weights, kernel_first, reference
+from seqae.recurrence.native import operations
+from seqae.recurrence.native.operations import n_kernel_threads
 from seqae.sequences.ragged import to_tensors
 
 from .conftest import make_ragged
@@ -186,7 +187,7 @@ def test_a_fork_does_not_wait_for_threads_it_has_not() -> None:
     is_inside, may_leave = threading.Event(), threading.Event()
 
     def lend() -> None:
-        with kernel_first(), backend._shared.lock:
+        with kernel_first(), operations._shared.lock:
             is_inside.set()
             may_leave.wait()
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ..errors import KernelUnavailable
 from . import cudnn, native, reference
-from .backend import AdamState, Backend, Cell, Constant, First, Readout, State, Weights, kernel_first
+from .backend import AdamState, Backend, Cell, Constant, First, Readout, State, Weights
 from .folding import is_foldable, recur_folded
+from .native.operations import kernel_first
 from .native.replay import Replay, gradient_slots, replay_of, traced
 from .reference.operations import VALUE_LOSSES
 

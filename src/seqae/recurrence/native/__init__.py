@@ -11,20 +11,7 @@ import torch
 from torch import Tensor
 
 from ...sequences.ragged import Ragged, back_to_back, starts_of
-from ..backend import (
-    BETAS,
-    EPSILON,
-    AdamState,
-    Cell,
-    Constant,
-    First,
-    Readout,
-    State,
-    Weights,
-    n_kernel_threads,
-    source_of,
-)
-from .extension import extension, forced_kernel, kernels
+from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights, source_of
 from .operations import (
     Attention,
     Concatenation,
@@ -35,6 +22,10 @@ from .operations import (
     Tensors,
     WeightedSum,
     contiguous,
+    extension,
+    forced_kernel,
+    kernels,
+    n_kernel_threads,
 )
 from .replay import call
 

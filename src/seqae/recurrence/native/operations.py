@@ -1,4 +1,6 @@
-"""The extension's operations, forward and backward, one class for each kind of call; without autograd.
+"""The compiled extension, its operations, and the threads that it may use; nothing else imports seqae._native.
+
+Operations have a forward and a backward call, one class for each kind, without autograd.
 
 An operation is one call: settings, which are the same for every batch, and arrays with the starts and lengths of
 this batch's sequences.
@@ -6,15 +8,43 @@ this batch's sequences.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import os
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..backend import n_kernel_threads
-from .extension import extension
+
+@cache
+def extension() -> ModuleType:
+    """The module; see native/bindings.cpp."""
+    return importlib.import_module("seqae._native")
+
+
+@cache
+def kernels() -> tuple[str, ...]:
+    """Instruction sets that are built in and run on this machine, best first; none without the extension."""
+    return () if importlib.util.find_spec("seqae._native") is None else extension().kernels()
+
+
+def forced_kernel() -> str:
+    """The value of SEQAE_KERNEL, read at every call; empty if it is not set."""
+    return _forced_kernel()()
+
+
+@cache
+def _forced_kernel() -> Callable[[], str]:
+    return extension().forced_kernel if kernels() else partial(os.environ.get, "SEQAE_KERNEL", "")
+
 
 Tensors = tuple[Any, ...]
 """Tensors or None."""
@@ -201,3 +231,71 @@ class StandardisedLengths(Operation):
 def contiguous(tensor: Tensor) -> Tensor:
     """The tensor itself if its layout suits the extension, else a contiguous copy."""
     return tensor if tensor.is_contiguous() else tensor.contiguous()
+
+
+class _Own(threading.local):
+    """Threads that torch lent to the kernel, per Python thread, as torch's own count is."""
+
+    n_lent: int | None = None
+
+
+class _Shared:
+    """State shared by all Python threads: a new one starts with the count that was last set in any thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.n_lenders, self.n_threads = 0, 1
+
+    def begin(self) -> int:
+        """The thread count of the calling Python thread before lending."""
+        n_threads = torch.get_num_threads()
+        with self.lock:
+            if self.n_lenders and n_threads == 1:
+                n_threads = self.n_threads
+            self.n_lenders, self.n_threads = self.n_lenders + 1, n_threads
+        return n_threads
+
+    def end(self) -> None:
+        with self.lock:
+            self.n_lenders -= 1
+
+
+_own, _shared = _Own(), _Shared()
+
+
+def _after_fork() -> None:
+    """The child has one thread, and nothing is lent."""
+    n_threads = _shared.n_threads
+    _shared.__init__()
+    if _own.n_lent is not None:
+        _shared.n_lenders, _shared.n_threads = 1, n_threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def kernel_first() -> Iterator[None]:
+    """In this context, the kernel uses as many threads as torch had, and torch's operations use one.
+
+    After an operation on several threads, torch's workers spin for milliseconds on cores that the kernel needs: a
+    training step takes 1.4 times as long. One thread also makes the bits of torch's sums independent of the thread
+    count. The context belongs to the calling Python thread; contexts may be nested and concurrent.
+    """
+    if _own.n_lent is not None:
+        yield
+        return
+    _own.n_lent = n_threads = _shared.begin()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _own.n_lent = None
+        torch.set_num_threads(n_threads)
+        _shared.end()
+
+
+def n_kernel_threads() -> int:
+    """Threads that a call of the kernel may use."""
+    return torch.get_num_threads() if _own.n_lent is None else _own.n_lent

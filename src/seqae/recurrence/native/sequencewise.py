@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...sequences.ragged import Ragged, back_to_back
-from ..backend import n_kernel_threads
 from ..convolutions import Convolutions
-from .extension import extension
+from .operations import extension, n_kernel_threads
 
 
 def grid_read(sequences: Ragged, n_points: int) -> np.ndarray:
