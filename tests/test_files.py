@@ -125,20 +125,22 @@ def test_writers_of_one_name_do_not_disturb_each_other(tmp_path: Path) -> None:
 def test_a_writer_waits_until_another_has_looked_at_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise its file would stay unlocked, and a third writer would remove it as stale."""
     fcntl = pytest.importorskip("fcntl")
-    real_open = os.open
+    real_open, looks = os.open, []
 
     def open_and_look(path: Path, flags: int, *mode: int) -> int:
         made = real_open(path, flags, *mode)
         if flags & os.O_EXCL:
             other = real_open(path, os.O_RDWR)
             fcntl.flock(other, fcntl.LOCK_EX)
-            threading.Timer(0.05, os.close, [other]).start()
+            looks.append(threading.Timer(0.05, os.close, [other]))
+            looks[-1].start()
         return made
 
     monkeypatch.setattr(files.os, "open", open_and_look)
     with written_whole(tmp_path / "x") as file:
         file.write(b"new")
         file.flush()
+        looks[-1].join()
         (temporary,) = tmp_path.iterdir()
         with temporary.open("r+b") as third, pytest.raises(BlockingIOError):
             fcntl.flock(third, fcntl.LOCK_EX | fcntl.LOCK_NB)
