@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def to_table(X: Any) -> pa.Table | None:
+def to_table(X: object) -> pa.Table | None:
     """The frame or series X as an Arrow table; None if it is neither.
 
     Raises InvalidSequence for columns of mixed types and for two columns of one name.
@@ -57,7 +57,7 @@ def _refuse_objects(frame: nw.DataFrame[Any]) -> None:
             raise InvalidSequence(f"column {name!r} is of type Object; cast it to numbers or text, or drop it")
 
 
-def source_of_frames(frames: Sequence[Any], layout: Layout) -> Source | None:
+def source_of_frames(frames: Sequence[object], layout: Layout) -> Source | None:
     """The Source of a list of data frames, one sequence each; None if the first is not a data frame.
 
     Raises InvalidSequence unless all have the columns of the first, in any order.
@@ -75,7 +75,7 @@ def source_of_frames(frames: Sequence[Any], layout: Layout) -> Source | None:
     return source_of_groups(table, layout, Grouping(np.arange(len(tables)), lengths))
 
 
-def _like(first: pa.Table, frame: Any, i: int, chosen: tuple[str, ...] | None, layout: Layout) -> pa.Table:
+def _like(first: pa.Table, frame: object, i: int, chosen: tuple[str, ...] | None, layout: Layout) -> pa.Table:
     """Frame i as a table with the columns of the first frame, or with the chosen columns."""
     table = to_table(frame)
     if table is None:

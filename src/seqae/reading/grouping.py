@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def refuse_missing(column: pa.ChunkedArray, name: str) -> None:
         raise InvalidSequence(f"row {int(np.argmax(is_missing))} has no {name!r}; fill it in or drop the row")
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A value as Python writes it: no np.int64(3), and dates as text."""
     if isinstance(value, np.datetime64 | np.timedelta64):
         return str(value)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Sequence, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Sequence, Sized, ValuesView
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 
 from ..errors import InvalidSequence
+from ..parameters import check_kind
 from ..sequences.checks import check_values, kept_dtype, to_numpy
 from ..sequences.ragged import Ragged, owner_of
 from ..sequences.scaling import at_needed_precision, in_float32, spread_of
@@ -24,11 +25,11 @@ MANY_TOKENS, SPARSEST = 1 << 16, 64
 
 
 def read(
-    X: Any,
+    X: object,
     *,
-    id: Any = None,
-    time: Any = None,
-    channels: Iterable[Any] | None = None,
+    id: object = None,
+    time: object = None,
+    channels: Iterable[object] | None = None,
     wide: bool = False,
     missing: Literal["error", "mask"] = "error",
     symbols: Literal["auto", "words", "characters"] | None = None,
@@ -63,9 +64,9 @@ def read(
     return _noticed(read_laid_out(X, layout), X)
 
 
-def read_laid_out(X: Any, layout: Layout) -> Source:
+def read_laid_out(X: object, layout: Layout) -> Source:
     """As read(), with its column arguments in one value."""
-    if isinstance(X, Source):
+    if isinstance(X, Source):  # whatever a user passes: only its type tells that it was read before
         return X
     if isinstance(X, str | os.PathLike):
         from .files import source_of_file
@@ -84,7 +85,9 @@ def read_laid_out(X: Any, layout: Layout) -> Source:
     return source_of_arrays(X, layout) if source is None else source
 
 
-def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, layout: Layout | None = None) -> Source:
+def take(
+    X: object, schema: Schema | None = None, *, takes_symbols: bool = False, layout: Layout | None = None
+) -> Source:
     """X as sequences of at least one step, of finite float32 values or tokens, with the channels that fit() saw.
 
     schema: None in fit(); takes_symbols is then whether to read symbols. Channels are matched by name if X has names,
@@ -110,13 +113,13 @@ def take(X: Any, schema: Schema | None = None, *, takes_symbols: bool = False, l
         if schema is None:
             _check_dense(tokens)
         return replace(source, ragged=tokens)
-    if isinstance(X, Ragged):
+    if sequences is X:
         check_values(sequences.values, sequences.starts, sequences.lengths, observed=sequences.observed)
     usable = _rounded(sequences, schema)
     return source if usable is sequences else replace(source, ragged=usable)
 
 
-def drop_empty(X: Sequence[Any]) -> list[Any]:
+def drop_empty(X: Sequence[Sized]) -> list[Sized]:
     """The sequences that have steps, for fit() and transform(), which refuse empty ones; a warning names those dropped.
 
     X: a list of arrays whose first axis is steps.
@@ -131,7 +134,7 @@ def drop_empty(X: Sequence[Any]) -> list[Any]:
 # -- which reader ----------------------------------------------------------------------------------------------------
 
 
-def _are_paths(X: Any) -> bool:
+def _are_paths(X: object) -> TypeGuard[Sequence[str | os.PathLike[str]]]:
     """Whether X is a list of paths: of Path objects, or of texts that all end as names of data files do."""
     if not isinstance(X, list | tuple) or not X or not isinstance(X[0], str | os.PathLike):
         return False
@@ -142,16 +145,16 @@ def _are_paths(X: Any) -> bool:
     return all(isinstance(path, str | os.PathLike) and is_name_of_file(path) for path in X)
 
 
-def _opened(X: Any) -> Any:
+def _opened(X: object) -> object:
     """X, or the sequences in it where it only looks like a list of sequences.
 
     Raises InvalidSequence for what would be taken for something else.
     """
     kind = type(X)
     if kind.__name__ == "PackedSequence" and kind.__module__.startswith("torch."):
-        from torch.nn.utils.rnn import unpack_sequence
+        from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
-        return unpack_sequence(X)
+        return unpack_sequence(check_kind("X", X, PackedSequence))
     if isinstance(X, tuple) and kind is not tuple:
         raise InvalidSequence(f"X is a {kind.__name__}, a tuple of named parts; pass the part that holds the sequences")
     if isinstance(X, io.IOBase):
@@ -161,10 +164,10 @@ def _opened(X: Any) -> Any:
     return X
 
 
-def _source_of_table(X: Any, layout: Layout) -> Source | None:
+def _source_of_table(X: object, layout: Layout) -> Source | None:
     """The Source of a data frame or of a list of them; None if X is neither."""
     is_list = isinstance(X, list | tuple)
-    if isinstance(X, np.ndarray | Ragged) or (is_list and (not X or isinstance(X[0], np.ndarray | list | tuple))):
+    if isinstance(X, np.ndarray) or (is_list and (not X or isinstance(X[0], np.ndarray | list | tuple))):
         return None
     from .frames import source_of_frames, to_table
     from .table import source_of_table
@@ -175,7 +178,7 @@ def _source_of_table(X: Any, layout: Layout) -> Source | None:
     return None if table is None else source_of_table(table, layout)
 
 
-def _is_list_of_symbols(X: Any) -> bool:
+def _is_list_of_symbols(X: object) -> TypeGuard[np.ndarray | Sequence[object]]:
     """Whether it holds sequences of symbols, one by one, rather than columns: texts, lists, rows or vectors."""
     if isinstance(X, np.ndarray):
         return X.ndim == 2 or (X.ndim == 1 and X.dtype.kind in "UO")
@@ -184,17 +187,17 @@ def _is_list_of_symbols(X: Any) -> bool:
     return isinstance(X[0], str | list | tuple | np.ndarray) or hasattr(X[0], "detach")
 
 
-def _name(column: Any) -> str | None:
+def _name(column: object) -> str | None:
     return None if column is None else str(column)
 
 
-def _names(columns: Iterable[Any] | None) -> tuple[str, ...] | None:
+def _names(columns: Iterable[object] | None) -> tuple[str, ...] | None:
     if columns is None or isinstance(columns, str):
         return None if columns is None else (columns,)
     return tuple(str(column) for column in columns)
 
 
-def _noticed(source: Source, X: Any) -> Source:
+def _noticed(source: Source, X: object) -> Source:
     """The source; warns of suspicious values, where X was read only now."""
     sequences = source.ragged
     if not (X is source or X is sequences or sequences.is_tokens) and len(sequences):

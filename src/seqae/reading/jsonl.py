@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
 from .source import Layout, Source, source_of_arrays
 from .symbols import source_of_lists
 from .table import source_of_table
 from .text import decode, read_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _VALUES = "values"
 _ID = "id"
@@ -32,12 +35,12 @@ def read_jsonl(path: Path, layout: Layout) -> Source:
     return source_of_table(_table(objects), layout)
 
 
-def _is_sequence(value: dict[str, Any], layout: Layout) -> bool:
+def _is_sequence(value: dict[str, object], layout: Layout) -> bool:
     """Whether an object is a whole sequence; symbols may be one string."""
     return isinstance(value.get(_VALUES), list if layout.symbols is None else list | str)
 
 
-def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(text: str) -> Iterator[tuple[int, dict[str, object]]]:
     """The objects with their line numbers, from 1; empty lines are skipped."""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -52,7 +55,7 @@ def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, value
 
 
-def _sequences(objects: list[tuple[int, dict[str, Any]]], layout: Layout) -> Source:
+def _sequences(objects: list[tuple[int, dict[str, object]]], layout: Layout) -> Source:
     if layout.time is not None or layout.wide:
         raise InvalidParameter("time= and wide= need one step or one row per line; here each line is a whole sequence")
     for number, value in objects:
@@ -74,14 +77,14 @@ def _sequences(objects: list[tuple[int, dict[str, Any]]], layout: Layout) -> Sou
     return replace(source, ids=ids.to_numpy(zero_copy_only=False), id_name=name)
 
 
-def _table(objects: list[tuple[int, dict[str, Any]]]) -> Any:
+def _table(objects: list[tuple[int, dict[str, object]]]) -> pa.Table:
     import pyarrow as pa
 
     names = list(dict.fromkeys(name for _, value in objects for name in value))
     return pa.table({name: _column([value.get(name) for _, value in objects], name) for name in names})
 
 
-def _column(values: list[Any], name: str) -> Any:
+def _column(values: list[object], name: str) -> pa.Array:
     import pyarrow as pa
 
     try:

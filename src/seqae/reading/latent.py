@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
@@ -12,7 +10,7 @@ from ..sequences.checks import MAX_MAGNITUDE, as_counts, to_numpy
 MAX_DECODED_STEPS = 2**31
 
 
-def take_latent(Z: Any, latent_size: int) -> np.ndarray:
+def take_latent(Z: object, latent_size: int) -> np.ndarray:
     """Latent vectors, checked. Returns (n_sequences, latent_size) float32."""
     latent = to_numpy(Z)
     if latent.dtype.kind not in "iuf":
@@ -27,7 +25,7 @@ def take_latent(Z: Any, latent_size: int) -> np.ndarray:
     return np.ascontiguousarray(latent, np.float32)
 
 
-def take_lengths(lengths: Any, n_sequences: int) -> np.ndarray:
+def take_lengths(lengths: object, n_sequences: int) -> np.ndarray:
     """The length of each decoded sequence; one number is for all. Returns (n_sequences,) int64."""
     counts = as_counts(lengths, "lengths")
     if counts.ndim == 0:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def source_of_symbol_table(table: pa.Table, names: Sequence[str], layout: Layout
     return Source(ragged, grouping.ids, times, tuple(names), grouping.id_name, layout.time, vocabulary, time_zone)
 
 
-def source_of_lists(X: Sequence[Any], layout: Layout) -> Source:
+def source_of_lists(X: Sequence[object], layout: Layout) -> Source:
     """The sequences in a list: each a string, a list of strings and whole numbers, or a vector of whole numbers.
 
     Vectors of whole numbers (NumPy arrays and tensors) are tokens as they are.
@@ -47,7 +47,9 @@ def source_of_lists(X: Sequence[Any], layout: Layout) -> Source:
     lines = [sequence for sequence in X if isinstance(sequence, str)]
     has_words = layout.symbols == "words" or (layout.symbols == "auto" and any(len(line.split()) > 1 for line in lines))
     parts = [
-        _split(sequence, has_words) if isinstance(sequence, str) else [_text(symbol, i) for symbol in sequence]
+        _split(sequence, has_words)
+        if isinstance(sequence, str)
+        else [_text(symbol, i) for symbol in _each(sequence, i)]
         for i, sequence in enumerate(X)
     ]
     return _source_of_parts(parts, np.arange(len(parts)))
@@ -73,7 +75,13 @@ def _split(line: str, has_words: bool) -> list[str]:
     return line.split() if has_words else list(line)
 
 
-def _as_vector(sequence: Any, i: int) -> np.ndarray:
+def _each(sequence: object, i: int) -> Iterable[object]:
+    if not isinstance(sequence, Iterable):
+        raise InvalidSequence(f"sequence {i} is {sequence!r}; a sequence of symbols is a text or a list")
+    return sequence
+
+
+def _as_vector(sequence: object, i: int) -> np.ndarray:
     array = np.asarray(sequence)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InvalidSequence(
@@ -97,7 +105,7 @@ def _source_of_parts(parts: list[list[str]], ids: np.ndarray) -> Source:
     return Source(back_to_back(tokens, lengths), ids, None, (TOKEN,), vocabulary=vocabulary)
 
 
-def _text(symbol: Any, i: int) -> str:
+def _text(symbol: object, i: int) -> str:
     if isinstance(symbol, str):
         if symbol:
             return symbol
