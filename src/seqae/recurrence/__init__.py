@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from ..errors import KernelUnavailable
 from . import cudnn, native, reference
 from .backend import AdamState, Backend, Cell, Constant, First, Readout, State, Weights
 from .folding import is_foldable, recur_folded
-from .native.operations import kernel_first
+from .native.operations import active_kernel, kernel_first, kernel_for
 from .native.replay import Replay, gradient_slots, replay_of, traced
 from .reference.operations import VALUE_LOSSES
 
@@ -60,27 +59,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def active_kernel() -> str:
-    """The kernel for CPU tensors: "avx512", "avx2", "neon" or "scalar" (native), or "reference" (plain PyTorch).
-
-    Raises KernelUnavailable if SEQAE_KERNEL names a kernel that cannot run here.
-    """
-    return _kernel_for(native.forced_kernel())
-
-
-@cache
-def _kernel_for(forced: str) -> str:
-    names = [*native.kernels(), "reference"]
-    if not forced:
-        return names[0]
-    if forced not in names:
-        raise KernelUnavailable(f"SEQAE_KERNEL is {forced!r}, but this installation can run only: {', '.join(names)}")
-    return forced
-
-
 @cache
 def _cpu_backend(forced: str) -> Backend:
-    return reference if _kernel_for(forced) == "reference" else native
+    return reference if kernel_for(forced) == "reference" else native
 
 
 def _backend_of(tensor: Tensor) -> Backend:

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.ragged import Ragged
-from . import active_kernel
 from .convolutions import KERNELS, N_KERNELS, N_TAPS, Convolutions
 from .native import sequencewise as native
+from .native.operations import active_kernel
 from .reference import sequencewise as reference
 
 __all__ = [

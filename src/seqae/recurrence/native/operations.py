@@ -23,6 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...errors import KernelUnavailable
+
 
 @cache
 def extension() -> ModuleType:
@@ -44,6 +46,25 @@ def forced_kernel() -> str:
 @cache
 def _forced_kernel() -> Callable[[], str]:
     return extension().forced_kernel if kernels() else partial(os.environ.get, "SEQAE_KERNEL", "")
+
+
+def active_kernel() -> str:
+    """The kernel for CPU tensors: "avx512", "avx2", "neon" or "scalar" (native), or "reference" (plain PyTorch).
+
+    Raises KernelUnavailable if SEQAE_KERNEL names a kernel that cannot run here.
+    """
+    return kernel_for(forced_kernel())
+
+
+@cache
+def kernel_for(forced: str) -> str:
+    """The kernel that SEQAE_KERNEL=forced gives; see active_kernel()."""
+    names = [*kernels(), "reference"]
+    if not forced:
+        return names[0]
+    if forced not in names:
+        raise KernelUnavailable(f"SEQAE_KERNEL is {forced!r}, but this installation can run only: {', '.join(names)}")
+    return forced
 
 
 Tensors = tuple[Any, ...]
