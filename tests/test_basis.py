@@ -9,10 +9,10 @@ from sklearn.decomposition import PCA
 
 from seqae.features import shrinkage
 from seqae.features.basis import Basis, fit_basis, points_for
-from seqae.features.cosine import as_curves, by_frequency, cosines
-from seqae.features.moments import moments_of, sum_of
+from seqae.features.shrinkage import as_curves, by_frequency, cosines, moments_of, sum_of
 from seqae.sequences.ragged import Ragged
 from seqae.sequences.scaling import identity_scaling
+from seqae.storage.vetting import Arrays
 from seqae.training.batching import BatchLoader
 
 from .conftest import make_ragged
@@ -219,7 +219,7 @@ def test_the_grid_is_bounded() -> None:
 
 
 def test_it_is_the_same_from_its_arrays() -> None:
-    again = Basis.from_arrays(FITTED.to_arrays())
+    again = Basis.from_arrays(Arrays(FITTED.to_arrays()))
     sequences = smooth(3, (4, 9), 2)
     assert_array_equal(again.encode(sequences), FITTED.encode(sequences))
     assert (again.noise, again.shrinkage, again.unexplained) == (FITTED.noise, FITTED.shrinkage, FITTED.unexplained)

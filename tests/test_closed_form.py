@@ -6,28 +6,32 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from seqae.errors import InvalidParameter
+from seqae.errors import ModelFileError
 from seqae.features.chunks import chunks, evenly, folds
 from seqae.features.closed_form import (
     DECODING_WEIGHT,
     LENGTH_WEIGHT,
+    PENALTIES,
     ClosedDecoder,
     ClosedEncoder,
     fit_closed_decoder,
     fit_closed_encoder,
+    fit_correction,
+    products_of,
 )
-from seqae.features.correction import PENALTIES, fit_correction, products_of
 from seqae.features.description import (
     MOST_OF_STATISTICS,
+    N_FEATURES,
     STATISTIC_WEIGHT,
     Description,
     features_of,
     fit_description,
+    fit_shares,
 )
-from seqae.features.shares import N_FEATURES, fit_shares
 from seqae.recurrence.convolutions import KERNELS
 from seqae.sequences.ragged import Ragged
 from seqae.sequences.scaling import fit_length_units
+from seqae.storage.vetting import Arrays
 
 from .naive import convolution
 from .test_basis import loader, smooth
@@ -231,14 +235,14 @@ def test_missing_values_cost_little() -> None:
 
 def test_it_is_the_same_from_its_arrays() -> None:
     again, decoder = (
-        ClosedEncoder.from_arrays(FITTED.to_arrays(), **SIZES),
-        ClosedDecoder.from_arrays(DECODER.to_arrays(), **SIZES),
+        ClosedEncoder.from_arrays(Arrays(FITTED.to_arrays()), **SIZES),
+        ClosedDecoder.from_arrays(Arrays(DECODER.to_arrays()), **SIZES),
     )
     vectors = FITTED.encode(SEQUENCES)
     assert_array_equal(again.encode(SEQUENCES), vectors)
     lengths = SEQUENCES.lengths
     assert_array_equal(decoder.decode(vectors, lengths).values, DECODER.decode(vectors, lengths).values)
-    assert Description.from_arrays(FITTED.description.to_arrays()).power == FITTED.description.power
+    assert Description.from_arrays(Arrays(FITTED.description.to_arrays())).power == FITTED.description.power
 
 
 @pytest.mark.parametrize("name", [*FITTED.to_arrays(), "decoder.mean", "decoder.weight"])
@@ -248,9 +252,9 @@ def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
     name = name.removeprefix("decoder.")
     make = ClosedDecoder.from_arrays if is_decoder else ClosedEncoder.from_arrays
     for wrong in (arrays[name][:0], arrays[name][..., None], np.array(1.0), arrays[name].astype("U3")):
-        with pytest.raises(InvalidParameter):
-            make(arrays | {name: wrong}, **SIZES)
-    with pytest.raises(InvalidParameter):
-        make({key: array for key, array in arrays.items() if key != name}, **SIZES)
-    with pytest.raises(InvalidParameter):
-        make(arrays, latent_size=40, n_channels=3)
+        with pytest.raises(ModelFileError):
+            make(Arrays(arrays | {name: wrong}), **SIZES)
+    with pytest.raises(ModelFileError):
+        make(Arrays({key: array for key, array in arrays.items() if key != name}), **SIZES)
+    with pytest.raises(ModelFileError):
+        make(Arrays(arrays), latent_size=40, n_channels=3)

@@ -14,9 +14,8 @@ from seqae import Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter
 from seqae.model.building import build
 from seqae.model.hybrid import Hybrid, Residual
-from seqae.model.hybrids.arrays import Learnt
-from seqae.model.hybrids.decoder import time_code
-from seqae.model.hybrids.memory import Memory
+from seqae.model.hybrids.learnt import Learnt
+from seqae.model.hybrids.parts import Memory, time_code
 from seqae.training.loop import gains
 
 from .conftest import make_ragged, make_waves
@@ -205,11 +204,11 @@ def test_a_memory_asks_once() -> None:
 
 
 def test_arrays_keep_their_precision_and_take_on_sizes() -> None:
-    held: Learnt[float] = Learnt(lambda arrays: float(arrays["a.b"].sum()))
+    held: Learnt[float] = Learnt(lambda arrays: float(arrays.take("a.b", (None,), np.float64).sum()))
     held.learn(3.0, {"a.b": np.array([1.0, 2.0])})
     assert held.half().value == 3.0
     assert held.state_dict()["a:b"].dtype == torch.float64
-    other: Learnt[float] = Learnt(lambda arrays: float(arrays["a.b"].sum()))
+    other: Learnt[float] = Learnt(lambda arrays: float(arrays.take("a.b", (None,), np.float64).sum()))
     with pytest.raises(InvalidParameter):
         other.value
     other.load_state_dict({"a:b": torch.ones(5, dtype=torch.float64)}, assign=True)

@@ -12,23 +12,19 @@ length; missing values are left out of the sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..errors import InvalidParameter
-from ..recurrence.sequencewise import grid_read, grid_write, resample
+from ..recurrence.sequencewise import grid_gram, grid_read, grid_write, observed_gram, resample
 from ..sequences.ragged import Ragged
-from .arrays import ANY, taken
+from ..storage.vetting import Arrays, as_count, misfit
 from .chunks import Sequences, chunks, evenly, folds
-from .cosine import as_curves, by_frequency
-from .moments import moments_of, no_moments, sum_of
-from .rows import affine
-from .shrinkage import shrunk_directions, subspace_of
-from .solving import Solver
-from .threads import one_thread
+from .linear_algebra import affine, one_thread
+from .shrinkage import as_curves, by_frequency, moments_of, no_moments, shrunk_directions, subspace_of, sum_of
 
 MOST_POINTS = 512
 FEWEST_POINTS = 16
@@ -36,6 +32,7 @@ MOST_VALUES = 1024
 SAMPLE = 1024
 N_FOLDS = 4
 NOISE = 0.01  # of the variance that left-out sequences keep
+KEPT_VALUES = 1 << 21  # of factors that are kept for lengths seen before, 16 MiB
 LEAST_NOISE = 1e-6  # of the variance there is, where nothing is left
 
 
@@ -93,13 +90,16 @@ class Basis:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Basis:
-        """The inverse of to_arrays(). Raises InvalidParameter for arrays that do not fit together."""
-        mean, variances = taken(arrays, "mean", (None, None)), taken(arrays, "variances", (ANY,))
-        components, numbers = taken(arrays, "components", (len(variances), *mean.shape)), taken(arrays, "numbers", (3,))
-        if not (variances > 0).all() or not numbers[0] > 0:
-            raise InvalidParameter("variances and noise must be above 0")
-        return cls(mean, components, variances, *map(float, numbers))
+    def from_arrays(cls, arrays: Arrays) -> Basis:
+        """The inverse of to_arrays(). Raises ModelFileError for arrays that do not fit together."""
+        mean = arrays.take("mean", (None, None), np.float64)
+        as_count(mean.size, "the size of the mean curve", least=1)
+        variances = arrays.take("variances", (None,), np.float64, above=0)
+        components = arrays.take("components", (len(variances), *mean.shape), np.float64)
+        noise, shrinkage, unexplained = map(float, arrays.take("numbers", (3,), np.float64, least=0))
+        if noise == 0:
+            raise misfit("the basis", "has no noise")
+        return cls(mean, components, variances, noise, shrinkage, unexplained)
 
 
 def points_for(sequences: Sequences) -> int:
@@ -141,3 +141,66 @@ def _by_frequency(sequences: Sequences, indices: np.ndarray, n_points: int) -> I
     """The chosen sequences, some at a time: indices, and curves by frequency, (n, n_points * n_channels)."""
     for which, some in chunks(sequences, indices):
         yield which, by_frequency(resample(some, n_points))
+
+
+class Solver:
+    """Least squares through the decoder: (B' G B + s2 diag(1/v)) z = B' (R'x - G M), with G = R'R, tridiagonal.
+
+    Of a length only one matrix of n_components squared is kept: memory does not grow with steps times lengths.
+    """
+
+    def __init__(self, mean: np.ndarray, components: np.ndarray, variances: np.ndarray, noise: float) -> None:
+        """See Basis."""
+        self._mean, self._components = mean, components
+        self._flat = components.reshape(len(components), mean.size)
+        self._prior = noise / variances
+        self._factors: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._n_kept = max(KEPT_VALUES // max(len(components), 1) ** 2, 1)
+
+    def solve(self, on_grid: np.ndarray, sequences: Ragged) -> np.ndarray:
+        """z of each sequence. on_grid: R'x, (n, n_points, n_channels) float64. Returns (n, n_components) float64."""
+        projected = affine(on_grid.reshape(len(sequences), self._mean.size), self._flat, np.zeros(len(self._flat)))
+        z = np.empty_like(projected)
+        is_whole = self._are_whole(sequences)
+        for length in np.unique(sequences.lengths[is_whole]):
+            rows = np.flatnonzero(is_whole & (sequences.lengths == length))
+            z[rows] = _solved(projected[rows], *self._factor(int(length)))
+        for i in np.flatnonzero(~is_whole):  # G then differs between sequences, and between channels
+            diagonal, beside = observed_gram(sequences[np.array([i])], len(self._mean))
+            z[[i]] = _solved(projected[[i]], *self._inverted(diagonal[0], beside[0]))
+        return z
+
+    def _factor(self, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Inverse of the left side's matrix, and B'G M, of one length."""
+        if length in self._factors:
+            self._factors.move_to_end(length)
+            return self._factors[length]
+        diagonal, beside = grid_gram(np.array([length]), len(self._mean))
+        factor = self._inverted(diagonal[0][:, None], beside[0][:, None])
+        self._factors[length] = factor
+        if len(self._factors) > self._n_kept:
+            self._factors.popitem(last=False)
+        return factor
+
+    @one_thread
+    def _inverted(self, diagonal: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """diagonal: (n_points, n_channels or 1), beside: one point less; of G."""
+        weighted = diagonal * self._components  # (n_components, n_points, n_channels), G B
+        weighted[:, :-1] += beside * self._components[:, 1:]
+        weighted[:, 1:] += beside * self._components[:, :-1]
+        weighted = weighted.reshape(self._flat.shape)
+        inverse = np.linalg.inv(weighted @ self._flat.T + np.diag(self._prior))
+        return (inverse + inverse.T) / 2, weighted @ self._mean.reshape(-1)
+
+    @staticmethod
+    def _are_whole(sequences: Ragged) -> np.ndarray:
+        """Whether every value was observed, of each sequence, (n,) bool."""
+        if sequences.observed is None:
+            return np.ones(len(sequences), bool)
+        missing = np.concatenate([[0], np.cumsum(~sequences.observed.all(axis=1))])
+        return missing[sequences.starts + sequences.lengths] == missing[sequences.starts]
+
+
+def _solved(projected: np.ndarray, inverse: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """inverse (projected - shift), each row by itself."""
+    return affine(projected - shift, inverse, np.zeros(len(inverse)))

@@ -4,33 +4,83 @@
 
 z_x are values of a learnt basis (basis.py), z_phi compress convolution shares and statistics (description.py), n' is
 the length in usual units. s_x, s_phi bring both parts to one length, at which a value is about 1; w < 1 because few
-values decode and all are read. D is the basis, and for all values what they say beyond it (correction.py). The rotation
-Q spreads all parts over all values, so that scaling each to deviation 1, as classifiers like it, does not undo w or
-blow up the least components.
+values decode and all are read. D is the basis, and for all values what they say beyond it (fit_correction()). The
+rotation Q spreads all parts over all values, so that scaling each to deviation 1, as classifiers like it, does not undo
+w or blow up the least components.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 
-from ..errors import InvalidParameter
 from ..recurrence.sequencewise import grid_write, resample
 from ..sequences.ragged import Ragged
 from ..sequences.scaling import LengthUnits, fit_length_units
-from .arrays import below, taken
+from ..storage.vetting import Arrays, as_count, misfit, under
 from .basis import N_FOLDS, Basis, fit_basis
 from .chunks import Sequences, as_arrays, chunks, evenly, folds
-from .correction import fit_correction, products_of
 from .description import Description, fit_description
-from .rows import affine
-from .threads import one_thread
+from .linear_algebra import affine, one_thread
 
 DECODING_WEIGHT = 0.3
 LENGTH_WEIGHT = 0.1
 SAMPLE = 4096
+PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)  # of the ridge regression, times the mean variance of a value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """Sums over sequences of products: of values, (k, k), and of values and residuals, (k, q)."""
+
+    gram: np.ndarray
+    cross: np.ndarray
+
+    def __add__(self, other: Products) -> Products:
+        return Products(self.gram + other.gram, self.cross + other.cross)
+
+    def __sub__(self, other: Products) -> Products:
+        return Products(self.gram - other.gram, self.cross - other.cross)
+
+
+def products_of(values: np.ndarray, residuals: np.ndarray) -> Products:
+    """values: (n, k); residuals: (n, q), of each curve after the basis."""
+    return Products(values.T @ values, values.T @ residuals)
+
+
+def fit_correction(folds: Sequence[Products], n_decoding: int) -> np.ndarray:
+    """Ridge weights from values to the residual of a curve, (k, q); zeros unless they improve left-out sequences.
+
+    Two candidates per penalty: from all values, and from those alone that do not decode. The best is taken if its gain
+    over all folds is larger than its standard error.
+    """
+    candidates = [(penalty, first) for first in (0, n_decoding) for penalty in PENALTIES]
+    whole = reduce(add, folds)
+    gains = np.empty((len(folds), len(candidates)))
+    for k, fold in enumerate(folds):
+        others = whole - fold
+        gains[k] = [_gain(fold, _solution(others, *candidate)) for candidate in candidates]
+    best = int(np.argmax(gains.sum(axis=0)))
+    error = gains[:, best].std(ddof=1) * np.sqrt(len(folds))
+    return _solution(whole, *candidates[best]) if gains[:, best].sum() > error else np.zeros_like(whole.cross)
+
+
+def _solution(products: Products, penalty: float, first: int) -> np.ndarray:
+    """Ridge weights of the values from `first` on, zeros for those before. Returns (k, q)."""
+    weights = np.zeros_like(products.cross)
+    own = products.gram[first:, first:]
+    ridge = penalty * max(float(np.trace(own)), float(np.finfo(np.float64).tiny)) / max(len(own), 1)
+    weights[first:] = np.linalg.solve(own + ridge * np.eye(len(own)), products.cross[first:])
+    return weights
+
+
+def _gain(products: Products, weights: np.ndarray) -> float:
+    """The reduction of squared residuals by the weights, summed over the sequences."""
+    return float(2 * np.sum(weights * products.cross) - np.sum(weights * (products.gram @ weights)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,21 +120,19 @@ class ClosedEncoder:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it, by name."""
         own = {"scales": self.scales, "rotation": self.rotation, "lengths": self.lengths.to_array()}
-        for part, arrays in (("basis", self.basis.to_arrays()), ("description", self.description.to_arrays())):
-            own |= {f"{part}.{name}": array for name, array in arrays.items()}
-        return own
+        return own | under("basis.", self.basis.to_arrays()) | under("description.", self.description.to_arrays())
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_channels: int) -> ClosedEncoder:
-        """What to_arrays() was called on. Raises InvalidParameter for arrays that do not fit together, or the sizes."""
-        basis = Basis.from_arrays(below(arrays, "basis"))
-        description = Description.from_arrays(below(arrays, "description"))
+    def from_arrays(cls, arrays: Arrays, *, latent_size: int, n_channels: int) -> ClosedEncoder:
+        """What to_arrays() was called on. Raises ModelFileError for arrays that do not fit together, or the sizes."""
+        basis = Basis.from_arrays(arrays.below("basis."))
+        description = Description.from_arrays(arrays.below("description."))
         if {basis.mean.shape[1], description.plain.convolutions.n_channels} != {n_channels}:
-            raise InvalidParameter(f"basis and description must be of {n_channels} channels")
+            raise misfit("the closed form", f"must have a basis and a description of {n_channels} channels")
         n_parts = basis.n_components + description.n_values + 1
-        lengths = LengthUnits.from_array(taken(arrays, "lengths", (3,)))
-        rotation = taken(arrays, "rotation", (n_parts, latent_size))
-        return cls(basis, description, lengths, taken(arrays, "scales", (n_parts,)), rotation)
+        lengths = LengthUnits.from_array(arrays.take("lengths", (3,), np.float64))
+        rotation = arrays.take("rotation", (n_parts, latent_size), np.float64)
+        return cls(basis, description, lengths, arrays.take("scales", (n_parts,), np.float64), rotation)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,10 +156,11 @@ class ClosedDecoder:
         return {"mean": self.mean, "weight": self.weight}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_channels: int) -> ClosedDecoder:
-        """What to_arrays() was called on. Raises InvalidParameter for arrays that do not fit together, or the sizes."""
-        mean = taken(arrays, "mean", (None, n_channels))
-        return cls(mean, taken(arrays, "weight", (latent_size, mean.size)))
+    def from_arrays(cls, arrays: Arrays, *, latent_size: int, n_channels: int) -> ClosedDecoder:
+        """What to_arrays() was called on. Raises ModelFileError for arrays that do not fit together, or the sizes."""
+        mean = arrays.take("mean", (None, n_channels), np.float64)
+        as_count(len(mean), "points of the mean curve", least=1)
+        return cls(mean, arrays.take("weight", (latent_size, mean.size), np.float64))
 
 
 @one_thread

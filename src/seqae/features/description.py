@@ -1,26 +1,93 @@
-"""What describes a sequence: convolution shares and statistics at its own length, compressed without labels."""
+"""What describes a sequence: convolution shares and statistics at its own length, compressed without labels.
+
+A share is the part of the steps at which a convolution lies above a threshold (MiniRocket: Dempster et al. 2021,
+2012.08791): 84 kernels of nine taps at dilations from 1 to an eighth of the longest sequence, each on the sum of some
+channels; the thresholds are quantiles of the outputs on training sequences.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InvalidParameter
-from ..recurrence.sequencewise import statistics
+from ..recurrence.convolutions import N_KERNELS, N_TAPS, Convolutions
+from ..recurrence.sequencewise import convolution_quantiles, convolution_shares, statistics
 from ..sequences.ragged import Ragged
-from .arrays import ANY, below, taken
-from .chunks import Sequences, chunks, evenly
-from .eigen import leading_directions
-from .rows import affine
-from .shares import N_FEATURES, Shares, fit_shares
-from .threads import one_thread
+from ..storage.vetting import Arrays, checked, misfit, under
+from .chunks import Sequences, as_arrays, chunks, evenly
+from .linear_algebra import affine, leading_directions, one_thread
 
+PER_KERNEL = 10
+N_FEATURES = N_KERNELS * PER_KERNEL
+MOST_CHANNELS = 9
+SHARES_SAMPLE = 128
 SAMPLE = 1024
 STATISTIC_WEIGHT = 3.2  # deviation of a statistic beside that of a share
 MOST_OF_STATISTICS = 0.3  # of the variance of all features
 LEAST_DEVIATION = 1e-6  # of a feature; one that varies less is left out
+GOLDEN = (np.sqrt(5) + 1) / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """Which convolutions, and the threshold of each feature, (n_features,) float32."""
+
+    convolutions: Convolutions
+    thresholds: np.ndarray
+
+    def of(self, sequences: Ragged) -> np.ndarray:
+        """The features of each sequence, by itself. sequences: scaled, NumPy. Returns (n, n_features) float32."""
+        return convolution_shares(sequences, self.convolutions, self.thresholds)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The fitted arrays, by name."""
+        return {
+            "dilations": self.convolutions.dilations,
+            "channels": self.convolutions.channels,
+            "n_biases": self.convolutions.n_biases,
+            "is_standardised": np.array([self.convolutions.is_standardised]),
+            "thresholds": self.thresholds,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Shares:
+        """The inverse of to_arrays(). Raises ModelFileError where the parts contradict each other."""
+        dilations = arrays.take("dilations", (None,), np.int64)
+        counts = arrays.take("n_biases", (len(dilations),), np.int64)
+        channels = arrays.take("channels", (len(dilations), N_KERNELS, None), np.bool_)
+        is_standardised = arrays.take("is_standardised", (1,), np.bool_)
+        which = checked(lambda: Convolutions(dilations, channels, counts, bool(is_standardised[0])), "convolutions")
+        return cls(which, arrays.take("thresholds", (which.n_features,)))
+
+
+def fit_shares(sequences: Sequences, *, is_standardised: bool, seed: int) -> Shares:
+    """840 features; the seed decides which channels a kernel sums. Reads at most 128 sequences, evenly chosen.
+
+    is_standardised: whether each channel of each sequence is first brought to mean 0 and deviation 1.
+    """
+    sample = as_arrays(sequences.load(evenly(len(sequences), SHARES_SAMPLE)))
+    dilations, counts = _dilations(int(sequences.lengths.max()))
+    rng = np.random.default_rng([seed, int(is_standardised)])
+    channels = np.stack([_channels(sample.n_channels, rng) for _ in dilations])
+    convolutions = Convolutions(dilations, channels, counts, is_standardised)
+    probabilities = np.arange(1, convolutions.n_features + 1) * GOLDEN % 1
+    return Shares(convolutions, convolution_quantiles(sample, convolutions, probabilities))
+
+
+def _dilations(longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Dilations, evenly spaced in their logarithms, and how many features of each kernel each gives."""
+    most = np.log2(max((longest - 1) / (N_TAPS - 1), 1))
+    return np.unique(np.floor(2 ** np.linspace(0, most, PER_KERNEL)).astype(np.int64), return_counts=True)
+
+
+def _channels(n_channels: int, rng: np.random.Generator) -> np.ndarray:
+    """Some channels for each kernel, mostly few. Returns (84, n_channels) bool."""
+    chosen = np.zeros((N_KERNELS, n_channels), bool)
+    for kernel in chosen:
+        count = int(2 ** rng.uniform(0, np.log2(min(n_channels, MOST_CHANNELS) + 1)))
+        kernel[rng.choice(n_channels, min(count, n_channels), replace=False)] = True
+    return chosen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,21 +116,20 @@ class Description:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it, by name."""
-        parts = {"plain": self.plain, "standardised": self.standardised}
-        shares = {f"{part}.{name}": array for part, own in parts.items() for name, array in own.to_arrays().items()}
+        shares = under("plain.", self.plain.to_arrays()) | under("standardised.", self.standardised.to_arrays())
         return {"weight": self.weight, "offset": self.offset, "power": np.array([self.power]), **shares}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Description:
-        """What to_arrays() was called on. Raises InvalidParameter for arrays that do not fit together."""
-        plain, standardised = (Shares.from_arrays(below(arrays, part)) for part in ("plain", "standardised"))
+    def from_arrays(cls, arrays: Arrays) -> Description:
+        """What to_arrays() was called on. Raises ModelFileError for arrays that do not fit together."""
+        plain, standardised = (Shares.from_arrays(arrays.below(part)) for part in ("plain.", "standardised."))
         n_channels = plain.convolutions.n_channels
         if standardised.convolutions.n_channels != n_channels:
-            raise InvalidParameter("both kinds of shares must read as many channels")
+            raise misfit("the description", "has shares of different numbers of channels")
         n_features = len(plain.thresholds) + len(standardised.thresholds) + 6 * n_channels + 1
-        weight = taken(arrays, "weight", (ANY, n_features)).astype(np.float32)
-        offset = taken(arrays, "offset", (len(weight),)).astype(np.float32)
-        return cls(plain, standardised, weight, offset, float(taken(arrays, "power", (1,))[0]))
+        weight = arrays.take("weight", (None, n_features))
+        offset, power = arrays.take("offset", (len(weight),)), arrays.take("power", (1,), np.float64, least=0)
+        return cls(plain, standardised, weight, offset, float(power[0]))
 
 
 def features_of(sequences: Ragged, plain: Shares, standardised: Shares) -> np.ndarray:

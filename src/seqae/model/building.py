@@ -14,7 +14,7 @@ from .chains.building import build_chain
 from .chains.plan import ChainPlan
 from .convolution import ConvolutionReader, ConvolutionWriter
 from .hybrid import Hybrid
-from .hybrids.building import build_hybrid
+from .hybrids.parts import build_hybrid
 from .interface import Decoder, LengthCode, LengthHead
 from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
 from .plans import DataShape, Plan

@@ -13,7 +13,7 @@ from ..errors import ModelFileError, SeqaeError
 from ..model.architecture import Architecture
 from ..model.autoencoder import Autoencoder
 from ..model.building import build_for
-from ..model.hybrids.arrays import learnt_in
+from ..model.hybrids.learnt import learnt_in
 from ..model.interface import Part
 from ..model.losses import Loss, as_loss
 from ..model.plans import DataShape, Plan

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ...errors import InvalidParameter
+from ...storage.vetting import Arrays
 
 T = TypeVar("T")
 SEPARATOR = ":"  # torch takes no dot in the name of a buffer
@@ -21,7 +22,7 @@ class Learnt(nn.Module, Generic[T]):
     make: the value from its arrays by name, which may be of any size; it raises an error for those it cannot use.
     """
 
-    def __init__(self, make: Callable[[Mapping[str, np.ndarray]], T]) -> None:
+    def __init__(self, make: Callable[[Arrays], T]) -> None:
         super().__init__()
         self._make = make
         self._value: T | None = None
@@ -33,9 +34,8 @@ class Learnt(nn.Module, Generic[T]):
             if not self._buffers:
                 raise InvalidParameter("this model has not learnt its closed form; call fit() of its estimator")
             buffers = self.named_buffers(recurse=False)
-            self._value = self._make(
-                {name.replace(SEPARATOR, "."): buffer.detach().cpu().numpy() for name, buffer in buffers}
-            )
+            held = {name.replace(SEPARATOR, "."): buffer.detach().cpu().numpy() for name, buffer in buffers}
+            self._value = self._make(Arrays(held))
         return self._value
 
     def check(self) -> None:

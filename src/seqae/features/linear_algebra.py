@@ -1,13 +1,48 @@
-"""Eigenvectors with the same bits for any number of threads."""
+"""Linear maps and eigenvectors whose bits depend neither on the number of threads nor, for a map, on other rows."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
 
-from .threads import one_thread
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from ..recurrence import sequencewise
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LEAST_VARIANCE = 1e-9  # along a direction, relative to the first one
 FEW = 4  # where at most one in four eigenvectors is wanted, computing only those is faster
+
+
+def one_thread(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, with BLAS and LAPACK on one thread while it runs: its bits then depend on the machine alone."""
+
+    @wraps(function)
+    def run(*arguments: P.args, **options: P.kwargs) -> T:
+        with _controller().limit(limits=1, user_api="blas"):
+            return function(*arguments, **options)
+
+    return run
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Of all libraries; looking for them takes milliseconds."""
+    import scipy.linalg  # noqa: F401 (SciPy brings its own)
+
+    return ThreadpoolController()
+
+
+def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """x weight' + bias. x: (n, k); weight: (m, k), best as the transpose of a (k, m) in C order; bias: (m,); one dtype.
+
+    Returns (n, m).
+    """
+    return sequencewise.affine(x, weight.T, bias)
 
 
 @one_thread

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from seqae.features.eigen import symmetric_eigen
+from seqae.features.linear_algebra import symmetric_eigen
 
 
 def drawn_covariance(n: int) -> np.ndarray:
