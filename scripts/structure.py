@@ -27,7 +27,7 @@ class Limit:
 LIMITS = {
     "modules entered by SequenceAutoencoder.fit": Limit(24, goal=24),
     "modules entered by SequenceAutoencoder.transform": Limit(24, goal=24),
-    "modules entered by AnomalyDetector.fit": Limit(33, goal=32),
+    "modules entered by AnomalyDetector.fit": Limit(32, goal=32),
     "modules entered by AnomalyDetector.detect": Limit(32, goal=32),
     "longest chain of imports": Limit(21, goal=15),
     "circles of imports": Limit(0, goal=0),
@@ -37,11 +37,11 @@ LIMITS = {
     "tests of own types in detection": Limit(0, goal=0),
     "tests of own types elsewhere": Limit(11, goal=3),
     "tests of own types without a reason beside them": Limit(7, goal=0),
-    "mentions of Any": Limit(253, goal=168),
+    "mentions of Any": Limit(180, goal=168),
     "lines of the longest file": Limit(400, goal=400),
     "lines of a file, median": Limit(200, goal=200),
-    "lines of the longest function, signature counted": Limit(79, goal=50),
-    "functions of more than 50 lines": Limit(1, goal=0),
+    "lines of the longest function, signature counted": Limit(50, goal=50),
+    "functions of more than 50 lines": Limit(0, goal=0),
     "lines of a function, median": Limit(8, goal=8),
     "lines of a function, 90 % of them at most": Limit(30, goal=30),
 }

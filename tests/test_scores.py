@@ -12,8 +12,7 @@ from sklearn.decomposition import PCA
 from seqae import Ragged
 from seqae.detection.covariance import fit_mahalanobis
 from seqae.detection.evidence.interface import Score
-from seqae.detection.evidence.linear import fit_linear
-from seqae.detection.evidence.neighbours import fit_neighbours
+from seqae.detection.evidence.linear import fit_linear, fit_neighbours
 from seqae.detection.evidence.registry import as_names, scores
 from seqae.detection.scoring import MeanError, Part, fit_mean_error, joint, weighted
 from seqae.errors import InvalidParameter, InvalidSequence

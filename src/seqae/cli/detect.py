@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,13 +41,14 @@ class Rows(StrEnum):
     sequence = "sequence"
 
 
-def detect(
-    output: options.Output,
-    *,
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """Files beside the data, and the limit."""
+
     normal: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Normal data to learn from, laid out alike.", rich_help_panel=LEARNING),
-    ] = None,
+    ] = None
     model: Annotated[
         Path | None,
         typer.Option(
@@ -55,10 +56,10 @@ def detect(
             help="A detector that was saved; with --normal, a model from fit that has not seen that data.",
             rich_help_panel=LEARNING,
         ),
-    ] = None,
+    ] = None
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to keep the detector.", rich_help_panel=LEARNING)
-    ] = None,
+    ] = None
     threshold: Annotated[
         str | None,
         typer.Option(
@@ -66,13 +67,13 @@ def detect(
             help="quantile (the default), sigmas, peaks, conformal, scored, dynamic, none, or a number.",
             rich_help_panel=LEARNING,
         ),
-    ] = None,
-    learning: LearningOptions,
-    autoencoder: AutoencoderOptions,
-    sizes: ModelOptions,
-    training: TrainingOptions,
-    rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
-    data: DataFile,
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolOptions:
+    """How steps are read as symbols."""
+
     symbols: Annotated[
         bool,
         typer.Option(
@@ -80,40 +81,40 @@ def detect(
             help="The steps are symbols, text or whole numbers, as those of a .txt file are.",
             rich_help_panel=options.DATA_PANEL,
         ),
-    ] = False,
-    split: options.SplitText = options.Split.auto,
+    ] = False
+    split: options.SplitText = options.Split.auto
+
+
+def detect(
+    output: options.Output,
+    *,
+    files: FileOptions,
+    learning: LearningOptions,
+    autoencoder: AutoencoderOptions,
+    sizes: ModelOptions,
+    training: TrainingOptions,
+    rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
+    data: DataFile,
+    symbols: SymbolOptions,
 ) -> None:
     """Find steps or sequences that are unlike normal data, and write them with their ids and times.
 
     What was chosen (windows, limit, epochs) is told on stderr. In a row of an interval, start is its first step and end
     the one after its last; start_time and end_time are the times of its first and last step.
     """
-    inputs = [path for path in (data.path, normal, model) if path is not None]
-    check_table_target(output, *inputs)
-    if save is not None:
-        check_model_target(save, data.path)
-        check_differs(save, output, *inputs)
-    if model is not None and (symbols or split != options.Split.auto):
-        raise InvalidParameter(
-            "--symbols and --split are for learning without --model, which takes what it was fitted on"
-        )
-    if threshold == "fbeta":
-        raise InvalidParameter("--threshold fbeta needs labels, which the command line does not take; choose another")
+    _check_files(output, files, data, symbols)
     trained = changed(autoencoder, sizes, training)
-    if normal is None:
+    if files.normal is None:
         _refuse([*changed(learning), *trained], "is for learning; add --normal FILE, or leave it out")
-        detector = _saved(model, threshold)
+        detector = _saved(files.model, files.threshold)
     else:
-        if model is not None:
+        if files.model is not None:
             _refuse(trained, "is for training, but the --model is trained already; leave it out")
         if learning.baseline is not None:
             _refuse(trained, "is for an autoencoder, but the --baseline has none; leave it out")
-        file = replace(data, path=normal)
-        takes_symbols = as_architecture(autoencoder.architecture or DEFAULTS.architecture).takes_symbols
-        if symbols or takes_symbols or file.is_text:
-            file = replace(file, symbols=split.value)
+        normal = _normal(replace(data, path=files.normal), autoencoder, symbols)
         parameters = training_parameters(autoencoder, sizes, training)
-        detector = fitted_detector(file, model, _number(threshold or "quantile"), learning, parameters)
+        detector = fitted_detector(normal, files.model, _number(files.threshold or "quantile"), learning, parameters)
     source = data.read_for(detector)
     for line in told(detector):
         note(line)
@@ -121,10 +122,33 @@ def detect(
     from ..storage.tables import write_table
 
     write_table(output, detection.to_columns(rows.value))
-    if save is not None:
-        save_model(detector, save)
+    if files.save is not None:
+        save_model(detector, files.save)
     found = counted(len(detection.intervals), "interval" if detector.window_ else "anomalous sequence")
     say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}", beside=output)
+
+
+def _check_files(output: Path, files: FileOptions, data: DataFile, symbols: SymbolOptions) -> None:
+    """Raise InvalidParameter for files that would overwrite each other, or options that do not go together."""
+    inputs = [path for path in (data.path, files.normal, files.model) if path is not None]
+    check_table_target(output, *inputs)
+    if files.save is not None:
+        check_model_target(files.save, data.path)
+        check_differs(files.save, output, *inputs)
+    if files.model is not None and symbols != SymbolOptions():
+        raise InvalidParameter(
+            "--symbols and --split are for learning without --model, which takes what it was fitted on"
+        )
+    if files.threshold == "fbeta":
+        raise InvalidParameter("--threshold fbeta needs labels, which the command line does not take; choose another")
+
+
+def _normal(file: DataFile, autoencoder: AutoencoderOptions, symbols: SymbolOptions) -> DataFile:
+    """The file of normal data, read as symbols where it holds some."""
+    takes_symbols = as_architecture(autoencoder.architecture or DEFAULTS.architecture).takes_symbols
+    if symbols.symbols or takes_symbols or file.is_text:
+        return replace(file, symbols=symbols.split.value)
+    return file
 
 
 def _refuse(given: list[str], problem: str) -> None:

@@ -79,7 +79,7 @@ class AutoencoderOptions:
     )
 
 
-def changed(*groups: Any) -> list[str]:
+def changed(*groups: LearningOptions | AutoencoderOptions | ModelOptions | TrainingOptions) -> list[str]:
     """The options, such as --window, that are not as their groups have them by default."""
     return [
         "--seed" if field.name == "random_state" else f"--{field.name.replace('_', '-')}"
@@ -92,7 +92,7 @@ def changed(*groups: Any) -> list[str]:
 def fitted_detector(
     file: DataFile,
     model: Path | None,
-    threshold: Any,
+    threshold: str | float | None,
     learning: LearningOptions,
     training: Mapping[str, Any],
 ) -> AnomalyDetector:
@@ -105,7 +105,7 @@ def fitted_detector(
     from ..detection.detector import AnomalyDetector
     from ..estimator import SequenceAutoencoder
 
-    given: Any = None
+    given: SequenceAutoencoder | FrozenEstimator | None = None
     if model is not None:
         given = load_autoencoder(model)
         normal, given = file.read_for(given), FrozenEstimator(given)

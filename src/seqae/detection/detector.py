@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
@@ -90,7 +90,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def __init__(
         self,
-        autoencoder: Any = None,
+        autoencoder: SequenceAutoencoder | FrozenEstimator | None = None,
         *,
         window: int | Literal["auto"] | None = "auto",
         stride: int = 1,
@@ -113,7 +113,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose: bool | Literal["auto"] = verbose
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: object, y: object = None) -> Self:
         """Learn what is normal.
 
         X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for anomalous
@@ -137,7 +137,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self._learn_rule(threshold, source.ragged[np.flatnonzero(is_anomaly)])
         return self
 
-    def fit_held_out(self, X: Any) -> Self:
+    def fit_held_out(self, X: object) -> Self:
         """As fit() with an autoencoder in a FrozenEstimator, but all of X is held out.
 
         X: whole normal sequences. Only for scores that need no training data: "error", "mahalanobis",
@@ -156,7 +156,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self._learn_rule(threshold, source.ragged[:0])
         return self
 
-    def fit_threshold(self, X: Any, y: Any = None) -> Self:
+    def fit_threshold(self, X: object, y: Iterable[object] | None = None) -> Self:
         """Learn the threshold again, from data that the detector was not fitted on; scores do not change.
 
         y: None if all of X is normal; else labels, 1 for anomalous: (n_sequences,) for whole sequences, one vector per
@@ -173,7 +173,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.learnt_ = replace(self.learnt_, rule=rule)
         return self
 
-    def _taken(self, X: Any) -> Source:
+    def _taken(self, X: object) -> Source:
         """Normal data, read as the autoencoder takes them."""
         if self.baseline or self.autoencoder is None:
             return take(X, takes_symbols=self.baseline == "ngram")
@@ -240,23 +240,23 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         numbered = Source(windows, np.arange(len(windows)), None, source.channel_names, vocabulary=source.vocabulary)
         return seeded_copy(estimator, None if self.random_state is None else seed).fit(numbered)
 
-    def anomaly_score(self, X: Any) -> Any:
+    def anomaly_score(self, X: object) -> np.ndarray | Ragged:
         """Anomaly scores, higher is more anomalous: (n_sequences,), or with windows a Ragged with one channel."""
         source = self._take(X)
         return self._shaped(self._scores(source), source)
 
-    def score_samples(self, X: Any) -> Any:
+    def score_samples(self, X: object) -> np.ndarray | Ragged:
         """Negative anomaly_score: higher is more normal."""
         source = self._take(X)
         return self._shaped(-self._scores(source), source)
 
-    def decision_function(self, X: Any) -> Any:
+    def decision_function(self, X: object) -> np.ndarray | Ragged:
         """score_samples - offset_: below 0 is anomalous. Raises NotFitted for "dynamic", which has no offset."""
         source = self._take(X)
         rule, found = self._rule(source), self._scores(source)
         return self._shaped(rule.for_scores(found).single() - found, source)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: object) -> np.ndarray | Ragged:
         """-1 for anomalous, 1 for normal; what was not observed at all counts as normal.
 
         Warns if the limit was learnt from the same data. Raises NotFitted if there is no limit.
@@ -271,11 +271,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         is_marked = np.concatenate([rule.marks(part).is_marked for part in parts])
         return self._shaped(np.where(is_marked, -1, 1), source)
 
-    def fit_predict(self, X: Any, y: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def fit_predict(self, X: object, y: object = None) -> np.ndarray | Ragged:  # pyright: ignore[reportIncompatibleMethodOverride]
         """fit() and predict() on the same data; warns that the limit was learnt from them."""
         return self.fit(X, y).predict(X)
 
-    def detect(self, X: Any) -> Detection:
+    def detect(self, X: object) -> Detection:
         """Scores of all steps, and the intervals above the threshold; an anomalous whole sequence is one interval.
 
         Without a threshold there are no intervals. Warns as predict() does.
@@ -321,7 +321,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         n_symbols, is_exact = ANY_SYMBOL if setting.are_tokens else None, setting.is_exact
         return Schema(self.channel_names_, n_symbols, self.vocabulary_, takes_unknown=True, keeps_float64=is_exact)
 
-    def _take(self, X: Any) -> Source:
+    def _take(self, X: object) -> Source:
         return take(X, self.schema_)
 
     def _read(self, source: Source) -> Iterator[tuple[np.ndarray, Ragged]]:
@@ -339,7 +339,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             found[indices] = scorer.sequence_scores(columns)
         return found
 
-    def _shaped(self, values: np.ndarray, source: Source) -> Any:
+    def _shaped(self, values: np.ndarray, source: Source) -> np.ndarray | Ragged:
         """Values in the form of results. values: (n_sequences,) or (n_steps,)."""
         return values if self.window_ is None else back_to_back(values[:, None], source.ragged.lengths)
 
@@ -382,7 +382,7 @@ def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceA
     return copy
 
 
-def _estimator_of(given: Any) -> SequenceAutoencoder:
+def _estimator_of(given: object) -> SequenceAutoencoder:
     """The SequenceAutoencoder, perhaps in a FrozenEstimator. Raises InvalidParameter for another object."""
     estimator = given.estimator if isinstance(given, FrozenEstimator) else given
     return check_kind("autoencoder", estimator, SequenceAutoencoder)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -38,7 +38,7 @@ class PaperSplits:
     t_A: Ragged  # noqa: N815
 
     @classmethod
-    def from_labels(cls, X: Any, y: Any, *, random_state: int | None = 0) -> Self:
+    def from_labels(cls, X: object, y: object, *, random_state: int | None = 0) -> Self:
         """Random splits by whole sequences: half of the normal ones are s_N, a fifth v_N1, the rest half v_N2, half
         t_N; half of the anomalous ones are v_A, half t_A.
 
@@ -75,10 +75,10 @@ class EncDecAD:
     @classmethod
     def paper(
         cls,
-        X: Any = None,
-        y: Any = None,
+        X: object = None,
+        y: object = None,
         *,
-        splits: PaperSplits | Mapping[str, Any] | None = None,
+        splits: PaperSplits | Mapping[str, Sized] | None = None,
         autoencoder: SequenceAutoencoder | None = None,
         beta: float = 0.1,
         random_state: int | None = 0,
@@ -109,7 +109,9 @@ class EncDecAD:
 
     def evaluate(self) -> dict[str, float]:
         """On t_N and t_A at the learnt tau: precision, recall, F_beta, and the ratio of true to false positive rate."""
-        is_normal = [self.detector.predict(part) > 0 if len(part) else np.zeros(0, bool) for part in self._tests]
+        is_normal = [
+            np.asarray(self.detector.predict(part)) > 0 if len(part) else np.zeros(0, bool) for part in self._tests
+        ]
         false, true = int((~is_normal[0]).sum()), int((~is_normal[1]).sum())
         n_normal, n_anomalous = len(is_normal[0]), len(is_normal[1])
         precision = true / (true + false) if true + false else 0.0
@@ -126,7 +128,7 @@ class EncDecAD:
         return self.splits.t_N, self.splits.t_A
 
 
-def _as_splits(splits: PaperSplits | Mapping[str, Any]) -> PaperSplits:
+def _as_splits(splits: PaperSplits | Mapping[str, Sized]) -> PaperSplits:
     if not isinstance(splits, Mapping):
         return check_kind("splits", splits, PaperSplits)
     names = PaperSplits.__dataclass_fields__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class Threshold(ABC):
             raise misfit("limit", f"is missing, which {self!r} learns")
         return Limit(value, normal)
 
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, object]:
         """Its settings as JSON values."""
         return asdict(self)  # pyright: ignore[reportArgumentType]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -29,15 +29,15 @@ class Interval:
     shares: of each scored channel in the interval's scaled error; they add up to 1.
     """
 
-    id: Any
+    id: object
     start: int
     end: int
     peak: int
     score: float
     shares: tuple[float, ...]
-    start_time: Any = None
-    end_time: Any = None
-    peak_time: Any = None
+    start_time: object = None
+    end_time: object = None
+    peak_time: object = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -81,14 +81,14 @@ class Detection:
 
         return pa.table({name: pa.array(column) for name, column in self.to_columns(rows).items()})
 
-    def to_columns(self, rows: Rows = "interval") -> dict[str, Any]:
+    def to_columns(self, rows: Rows = "interval") -> dict[str, np.ndarray | pa.Array]:
         """The columns of to_frame() by name, (n_rows,) each."""
         check_choice("rows", rows, ("step", "sequence", "interval"))
         if rows == "step":
             return self._of_steps()
         return self._of_sequences() if rows == "sequence" else self._of_intervals()
 
-    def _of_steps(self) -> dict[str, Any]:
+    def _of_steps(self) -> dict[str, np.ndarray | pa.Array]:
         lengths = self.scores.lengths
         when = {} if self.times is None else {self.time_name or "time": self._zoned(self.times)}
         limits, is_anomaly = self.thresholds, self.is_anomaly
@@ -98,7 +98,7 @@ class Detection:
         columns = {"step": self.scores.step_numbers()} | when | judged
         return {self.id_name: np.repeat(self.ids, lengths)} | columns
 
-    def _of_sequences(self) -> dict[str, Any]:
+    def _of_sequences(self) -> dict[str, np.ndarray | pa.Array]:
         """The scores of whole sequences, or else of their highest step (NaN if none is known), and whether any step is
         marked.
         """
@@ -110,9 +110,9 @@ class Detection:
             scores, limits, is_anomaly = steps[peaks], limits[peaks], np.logical_or.reduceat(is_anomaly, starts)
         return {self.id_name: self.ids, "score": scores, "threshold": limits, "is_anomaly": is_anomaly}
 
-    def _of_intervals(self) -> dict[str, Any]:
+    def _of_intervals(self) -> dict[str, np.ndarray | pa.Array]:
         found = self.intervals
-        columns: dict[str, Any] = {self.id_name: _like(self.ids, [interval.id for interval in found])}
+        columns: dict[str, np.ndarray | pa.Array] = {self.id_name: _like(self.ids, [interval.id for interval in found])}
         for name in ("start", "end", "peak"):
             columns[name] = np.array([getattr(interval, name) for interval in found], np.int64)
         if self.times is not None:
@@ -123,7 +123,7 @@ class Detection:
             columns[f"share_{channel}"] = np.array([interval.shares[k] for interval in found], np.float64)
         return columns
 
-    def _zoned(self, times: np.ndarray) -> Any:
+    def _zoned(self, times: np.ndarray) -> np.ndarray | pa.Array:
         """times: (n,), in UTC if there is a time zone. Returns a column with that time zone."""
         if self.time_zone is None:
             return times
@@ -188,7 +188,7 @@ def _interval(source: Source, i: int, ends: tuple[int, int], scores: np.ndarray,
     start, end = ends
     inside = scores[start:end]
     peak = start + int(np.argmax(np.where(np.isnan(inside), -np.inf, inside)))
-    when: tuple[Any, Any, Any] = (None, None, None)
+    when: tuple[object, object, object] = (None, None, None)
     if source.times is not None:
         row = int(source.ragged.starts[i])
         when = (source.times[row + start], source.times[row + end - 1], source.times[row + peak])
@@ -203,7 +203,7 @@ def _shares(errors: np.ndarray) -> tuple[float, ...]:
     return tuple(float(part) for part in (sums / total if total > 0 else np.full(len(sums), 1 / len(sums))))
 
 
-def _like(array: np.ndarray, values: list[Any]) -> np.ndarray:
+def _like(array: np.ndarray, values: list[object]) -> np.ndarray:
     result = np.empty(len(values), array.dtype)
     for k, value in enumerate(values):
         result[k] = value

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def scored_columns(columns: np.ndarray, channels: np.ndarray | None) -> np.ndarr
     return columns if channels is None else np.take(columns, channels, axis=1)
 
 
-def as_channels(wanted: Any, names: Sequence[str], *, are_tokens: bool) -> np.ndarray | None:
+def as_channels(wanted: object, names: Sequence[str], *, are_tokens: bool) -> np.ndarray | None:
     """The numbers of channels from names or numbers, (n,) in the given order; None is all of them.
 
     names: (n_channels,). Raises InvalidParameter for unknown or repeated channels.
@@ -77,7 +76,7 @@ def as_channels(wanted: Any, names: Sequence[str], *, are_tokens: bool) -> np.nd
     return np.array(numbers, np.int64)
 
 
-def _number(channel: Any, names: Sequence[str]) -> int:
+def _number(channel: object, names: Sequence[str]) -> int:
     if isinstance(channel, str) and channel in names:
         return names.index(channel)
     if isinstance(channel, Integral) and not isinstance(channel, bool) and 0 <= int(channel) < len(names):
@@ -161,7 +160,7 @@ def training_windows(training: Series, window: int, stride: int) -> Ragged:
     return segments.windows(window, min(window, max(stride, n_windows // TRAINING_WINDOWS)))
 
 
-def as_window(window: Any, normal: Ragged, stride: int) -> int | None:
+def as_window(window: object, normal: Ragged, stride: int) -> int | None:
     """The length of windows, with "auto" resolved; None for whole sequences.
 
     "auto" judges several sequences whole, if they are of tokens or none is longer than 1000 steps; else it is the
@@ -273,7 +272,7 @@ def split_series(series: Series, fraction: float, seed: int, window: int) -> tup
 # -- labels ------------------------------------------------------------------------------------------------------------
 
 
-def anomalous_sequences(y: Any, n_sequences: int) -> np.ndarray:
+def anomalous_sequences(y: object, n_sequences: int) -> np.ndarray:
     """(n_sequences,) bool. y: None for all normal, or (n_sequences,) of 0 and 1.
 
     Raises InvalidParameter for another size or other labels.
@@ -288,7 +287,7 @@ def anomalous_sequences(y: Any, n_sequences: int) -> np.ndarray:
     return _as_bool(labels)
 
 
-def anomalous_steps(y: Any, lengths: np.ndarray) -> np.ndarray:
+def anomalous_steps(y: Iterable[object] | None, lengths: np.ndarray) -> np.ndarray:
     """(n_steps,) bool, series after series. y: None for all normal, or one vector of 0 and 1 per series, as a list or
     a Ragged; for a single series, the vector itself.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,6 +27,11 @@ SAVED = ("window", "stride", "score", "baseline", "scored_channels", "held_out_f
 """The parameters that are saved."""
 LAYOUT = 2
 """The version of the content; files of another version are refused."""
+
+Plain = str | int | float | bool | tuple[str | int, ...] | None
+"""A parameter in a file."""
+Settings = str | int | float | Mapping[str, str | int | float | None] | None
+"""A setting of a threshold in a file."""
 
 TRIED_STEPS = 1024
 """The most steps of the window of zeros that a loaded detector scores as a check."""
@@ -74,8 +79,8 @@ class SavedDetector:
     """
 
     layout: int
-    parameters: Mapping[str, str | int | float | bool | tuple[str | int, ...] | None]
-    threshold: Mapping[str, str | int | float | Mapping[str, str | int | float | None] | None]
+    parameters: Mapping[str, Plain]
+    threshold: Mapping[str, Settings]
     limit: float | None
     limit_data: str
     data: str
@@ -90,7 +95,7 @@ class SavedDetector:
     parts: tuple[SavedPart, ...]
 
 
-def pack(learnt: Learnt, parameters: Mapping[str, Any]) -> ModelFile:
+def pack(learnt: Learnt, parameters: Mapping[str, object]) -> ModelFile:
     """The file's content: the autoencoder's, with a prefix, and the detector's own.
 
     parameters: of the detector, without autoencoder and threshold.
@@ -107,7 +112,7 @@ def pack(learnt: Learnt, parameters: Mapping[str, Any]) -> ModelFile:
     saved = SavedDetector(
         layout=LAYOUT,
         parameters={name: _plain(value) for name, value in parameters.items()},
-        threshold=threshold_to_json(rule.threshold),
+        threshold=cast(Mapping[str, Settings], threshold_to_json(rule.threshold)),
         limit=rule.limit.value if rule.limit.value is None or np.isfinite(rule.limit.value) else None,
         limit_data=rule.data.hex(),
         data=learnt.data.hex(),
@@ -229,10 +234,10 @@ def _bytes(digits: str, place: str) -> bytes:
         raise misfit(place, "must be hexadecimal digits") from error
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Plain:
     """Parameters as JSON values; a random generator is left out."""
     if isinstance(value, np.random.RandomState):
         return None
     if isinstance(value, list | tuple | np.ndarray):
-        return tuple(_plain(item) for item in value)
-    return value.item() if isinstance(value, np.generic) else value
+        return cast(Plain, tuple(_plain(item) for item in value))
+    return cast(Plain, value.item() if isinstance(value, np.generic) else value)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from ..parameters import check_count, check_kind
@@ -50,7 +50,7 @@ class Stream:
         """The number of streams."""
         return len(self._n_pushed)
 
-    def push(self, steps: Any, streams: Any = None) -> Any:
+    def push(self, steps: ArrayLike, streams: ArrayLike | None = None) -> float | np.ndarray:
         """Take one more step of one or many streams, and score it.
 
         steps: (n_channels,) of the only stream (a number if it has one channel), or (n, n_channels), one for each of
@@ -70,11 +70,11 @@ class Stream:
             scores[full] = self._newest(place[full] + 1)
         return float(scores[0]) if self._is_single(steps) else scores
 
-    def is_anomaly(self, scores: Any) -> Any:
+    def is_anomaly(self, scores: ArrayLike) -> np.ndarray:
         """Whether scores that push() returned lie above the detector's threshold; NaN does not."""
         return np.asarray(scores) > -self._detector.offset_
 
-    def reset(self, streams: Any = None) -> None:
+    def reset(self, streams: ArrayLike | None = None) -> None:
         """Empty the streams, as after a gap in the times. streams: (n,) indices; None is all of them."""
         self._n_pushed[self._indices(streams)] = 0
 
@@ -84,7 +84,7 @@ class Stream:
         """The state that push() changes: arrays by name."""
         return {"values": self._values.copy(), "n_pushed": self._n_pushed.copy()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore a state of state_dict(). Raises ModelFileError for the state of other streams."""
         for name, own in (("values", self._values), ("n_pushed", self._n_pushed)):
             saved = state.get(name)
@@ -112,7 +112,7 @@ class Stream:
         lengths = np.full(len(starts), self._window, np.int64)
         return self._scorer.last_scores(Ragged.view(self._values, starts, lengths))
 
-    def _checked(self, steps: Any, streams: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _checked(self, steps: ArrayLike, streams: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
         which = self._indices(streams)
         if self._are_tokens:
             return self._checked_tokens(steps, which), which
@@ -132,7 +132,7 @@ class Stream:
             raise unusable(place, value)
         return rows, which
 
-    def _checked_tokens(self, steps: Any, which: np.ndarray) -> np.ndarray:
+    def _checked_tokens(self, steps: ArrayLike, which: np.ndarray) -> np.ndarray:
         tokens = as_numbers(steps, "a step").reshape(-1)
         if len(tokens) != len(which) or tokens.dtype.kind not in "iu":
             raise InvalidSequence(
@@ -142,7 +142,7 @@ class Stream:
             raise InvalidSequence(f"tokens are numbers from 0 to 2147483647, got {tokens.min()} to {tokens.max()}")
         return tokens.astype(np.int32)
 
-    def _indices(self, streams: Any) -> np.ndarray:
+    def _indices(self, streams: ArrayLike | None) -> np.ndarray:
         if streams is None:
             return np.arange(self.n_streams)
         which = np.atleast_1d(np.asarray(streams))
@@ -151,5 +151,5 @@ class Stream:
             raise InvalidParameter(f"streams must be different numbers from 0 to {self.n_streams - 1}, got {streams!r}")
         return which.astype(np.int64)
 
-    def _is_single(self, steps: Any) -> bool:
+    def _is_single(self, steps: ArrayLike) -> bool:
         return self.n_streams == 1 and np.ndim(steps) < 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -192,7 +192,7 @@ class FromScoredData(Threshold):
         known = scores[np.isfinite(scores)]
         return self.threshold.fit(known) if len(known) else Limit(float("inf"), known)
 
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, object]:
         """See Threshold.settings."""
         return {"threshold": threshold_to_json(self.threshold)}
 
@@ -246,7 +246,7 @@ THRESHOLDS: dict[str, type[Threshold]] = {
 NAMES = ("quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic")
 
 
-def as_threshold(threshold: Any) -> Threshold:
+def as_threshold(threshold: object) -> Threshold:
     """A threshold from a name, a number (a fixed limit) or None (no limit); a Threshold is returned unchanged."""
     if threshold is None:
         return Unlimited()
@@ -272,13 +272,13 @@ def check_suits(threshold: Threshold, window: int | None) -> None:
         )
 
 
-def threshold_to_json(threshold: Threshold) -> dict[str, Any]:
+def threshold_to_json(threshold: Threshold) -> dict[str, object]:
     """JSON values that threshold_from_json() takes."""
     name = next(name for name, kind in THRESHOLDS.items() if type(threshold) is kind)
     return {"name": name, **threshold.settings()}
 
 
-def threshold_from_json(saved: Mapping[str, Any]) -> Threshold:
+def threshold_from_json(saved: Mapping[str, object]) -> Threshold:
     """The inverse of threshold_to_json(). Raises ModelFileError for other values."""
     name, settings = saved.get("name"), {key: value for key, value in saved.items() if key != "name"}
     if not isinstance(name, str) or name not in THRESHOLDS:
@@ -317,7 +317,7 @@ def _conformal_limit(ranked: np.ndarray, p: float) -> float:
     return float(ranked[-min(n_higher, len(ranked))]) if n_higher else float("inf")
 
 
-def _n_higher_at(p: Any, n_held_out: int) -> Any:
+def _n_higher_at(p: np.ndarray | float, n_held_out: int) -> np.ndarray:
     """The largest rank, 1 + held-out scores >= s, with a p-value of at most p."""
     return np.floor(p * (n_held_out + 1) + 1e-9)
 
@@ -328,7 +328,7 @@ def _between(low: float, high: float) -> float:
     return middle if middle < high else low
 
 
-def _check_share(name: str, value: Any) -> None:
+def _check_share(name: str, value: object) -> None:
     """Raise InvalidParameter unless value lies between 0 and 1, both excluded."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise InvalidParameter(f"{name} must be a number above 0 and below 1, got {value!r}")

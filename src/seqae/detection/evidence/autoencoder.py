@@ -15,7 +15,7 @@ from ...storage.vetting import Arrays, misfit
 from ...training.batching import scaled
 from ..series import scored_columns
 from .interface import LATENT, RECONSTRUCTION, Evidence, Score, Setting, Trained
-from .neighbours import Neighbours, fit_neighbours
+from .linear import Neighbours, fit_neighbours
 
 PREDICTION = "prediction"
 CHUNK = 1024

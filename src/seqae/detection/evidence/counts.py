@@ -13,7 +13,7 @@ from ...storage.vetting import Arrays, misfit, under
 from ...training.batching import evenly_chosen
 from ..series import covered
 from .interface import RECONSTRUCTION, Evidence, Score, Setting
-from .neighbours import MOST_VECTORS
+from .linear import MOST_VECTORS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -13,8 +13,7 @@ from ...storage.vetting import Arrays, misfit, under
 from ...training.batching import evenly_chosen
 from ..series import covered, of_channels
 from .interface import Evidence, Score, Setting
-from .linear import LinearModel, fit_linear
-from .neighbours import Neighbours, fit_neighbours
+from .linear import LinearModel, Neighbours, fit_linear, fit_neighbours
 
 NEAREST = "nearest"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ...errors import InvalidParameter
 from ...parameters import check_choice
@@ -43,7 +42,7 @@ def evidence_named(name: str) -> type[Evidence]:
     raise misfit("evidence", f"has {shown(name)}, which this seqae does not know")
 
 
-def as_names(score: Any) -> tuple[str, ...]:
+def as_names(score: object) -> tuple[str, ...]:
     """The parts of a score that was given as a name or a sequence of names. Raises InvalidParameter for others."""
     names = (score,) if isinstance(score, str) else score
     if not isinstance(names, tuple | list) or not names or len(set(names)) != len(names):
@@ -53,7 +52,7 @@ def as_names(score: Any) -> tuple[str, ...]:
     return tuple(check_choice("score", name, tuple(scores())) for name in names)
 
 
-def choose_scores(score: Any, baseline: str | None, normal: Ragged, setting: Setting) -> tuple[Score, ...]:
+def choose_scores(score: object, baseline: str | None, normal: Ragged, setting: Setting) -> tuple[Score, ...]:
     """The parts of a score, with "auto" resolved. Raises InvalidParameter for parts that do not suit the data.
 
     normal: the training data.
