@@ -74,13 +74,12 @@ def test_the_smallest_within_one_standard_error_is_recommended() -> None:
     assert recommend(rows[::2])[0] == "large"
 
 
-def test_baselines_that_need_every_value_say_why_they_are_left_out() -> None:
+def test_values_may_be_missing() -> None:
     X = make_waves(16, seed=0)
     X[3][1] = np.nan
     result = compare(Ragged.from_any(X, missing="mask"), architectures=["repeat"], n_seeds=1, **TINY)
-    assert result.recommended == "repeat"
-    assert [row.name for row in result.rows if row.problem] == ["mean sequence", "PCA of resampled"]
-    assert "some are missing" in result.rows[1].problem
+    assert [row.name for row in result.rows] == ["repeat", "mean sequence", "PCA of resampled"]
+    assert all(0 < row.error < 10 and not row.problem for row in result.rows)
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Eigenvectors against their equation, and their bits."""
+"""Eigenvectors against their equation, principal directions against singular values, and their bits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from seqae.features.linear_algebra import symmetric_eigen
+from seqae.features.linear_algebra import leading_directions, symmetric_eigen
 
 
 def drawn_covariance(n: int) -> np.ndarray:
@@ -24,6 +24,16 @@ def test_they_solve_the_equation(n_largest: int | None) -> None:
     np.testing.assert_allclose(matrix @ vectors, vectors * values, atol=1e-10)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(len(values)), atol=1e-12)
     assert (vectors[np.argmax(np.abs(vectors), axis=0), np.arange(len(values))] > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(30, 8), (8, 30)])
+@pytest.mark.parametrize("n_largest", [None, 3])
+def test_principal_directions_are_singular_vectors(shape: tuple[int, int], n_largest: int | None) -> None:
+    rows = np.random.default_rng(0).normal(size=shape)
+    directions, squares = leading_directions(rows, n_largest)
+    _, singular, right = np.linalg.svd(rows, full_matrices=False)
+    np.testing.assert_allclose(squares, singular[:n_largest] ** 2)
+    np.testing.assert_allclose(np.abs(directions.T @ right[:n_largest].T), np.eye(len(squares)), atol=1e-10)
 
 
 def test_threads_change_no_bit() -> None:

@@ -263,10 +263,6 @@ def _baselines(split: _Split, sizes: Sequence[int]) -> list[ComparedRow]:
     """The mean sequence, and PCA of the resampled sequences with as many components as vectors have values."""
     of_pca = "PCA of resampled"
     named = {size: of_pca if len(sizes) == 1 else _with_size(of_pca, size) for size in sizes}
-    if split.training.observed is not None:
-        problem = "it needs every value, but some are missing"
-        of_each = [left_out(name, problem, size, is_baseline=True) for size, name in named.items()]
-        return [left_out("mean sequence", problem, None, is_baseline=True), *of_each]
     mean = MeanSequence.fit(split.training)
     errors = _errors(split, mean.reconstruct(split.held_out))
     row = summarised("mean sequence", None, errors, n_parameters=mean.curve.size, is_baseline=True)

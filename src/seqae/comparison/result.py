@@ -111,12 +111,10 @@ def summarised(
     )
 
 
-def left_out(
-    name: str, problem: str, latent_size: int | None, *, is_baseline: bool = False, is_cut: bool = False
-) -> ComparedRow:
+def left_out(name: str, problem: str, latent_size: int | None, *, is_cut: bool = False) -> ComparedRow:
     """The row of a model that could not be fitted."""
     nan = float("nan")
-    return ComparedRow(name, latent_size, nan, nan, nan, nan, None, 0, nan, is_baseline, is_cut, problem)
+    return ComparedRow(name, latent_size, nan, nan, nan, nan, None, 0, nan, is_cut=is_cut, problem=problem)
 
 
 def recommend(rows: Sequence[ComparedRow]) -> tuple[str, str]:

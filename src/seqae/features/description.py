@@ -152,7 +152,7 @@ def fit_description(sequences: Sequences, n_values: int, *, seed: int) -> Descri
     is_used = deviation > LEAST_DEVIATION
     scale = np.where(is_used, _weights(features.shape[1], is_used) / np.where(is_used, deviation, 1), 0)
     rows = (features - mean) * scale
-    directions = leading_directions(rows, n_values)
+    directions, _ = leading_directions(rows, n_values)
     weight, power = directions.T * scale, float(((rows @ directions) ** 2).sum() / len(rows))
     offset = -weight @ mean
     return Description(plain, standardised, weight.astype(np.float32), offset.astype(np.float32), power)

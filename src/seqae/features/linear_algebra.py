@@ -71,13 +71,14 @@ def _few(matrix: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @one_thread
-def leading_directions(rows: np.ndarray, n_largest: int) -> np.ndarray:
-    """The directions along which rows vary most about zero, those along which they do not vary left out.
+def leading_directions(rows: np.ndarray, n_largest: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Principal directions about zero: those along which rows vary most, and the sum of squares along each.
 
-    By the smaller of the two Gram matrices. rows: (n, q). Returns (q, k), orthonormal columns, k at most n_largest.
+    By the smaller of the two Gram matrices. Directions along which nothing varies are left out.
+    rows: (n, q). n_largest: all where None. Returns (q, k), orthonormal columns, and (k,), float64, largest first.
     """
     n, q = rows.shape
     values, vectors = symmetric_eigen(rows @ rows.T if n < q else rows.T @ rows, n_largest)
     is_kept = values > LEAST_VARIANCE * max(float(values[0]), float(np.finfo(np.float64).tiny))
-    vectors = vectors[:, is_kept]
-    return rows.T @ (vectors / np.sqrt(values[is_kept])) if n < q else vectors
+    values, vectors = values[is_kept], vectors[:, is_kept]
+    return rows.T @ (vectors / np.sqrt(values)) if n < q else vectors, values

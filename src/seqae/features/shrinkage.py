@@ -158,7 +158,7 @@ def subspace_of(rows: np.ndarray, n_frequencies: int, n_components: int) -> np.n
     """
     n, q = rows.shape
     wanted = 2 * n_components + 16
-    own = leading_directions(rows, min(wanted, n, q))
+    own, _ = leading_directions(rows, min(wanted, n, q))
     if own.shape[1] + wanted >= q:
         return np.eye(q)
     stationary = _leading_of_blocks(blocks_of(rows, n_frequencies), wanted)
