@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from .errors import InvalidSequence
 from .model.autoencoder import Autoencoder
 from .model.interface import Decoder, Encoder
 from .model.losses import Loss
 from .parameters import check_choice
 from .recurrence import kernel_first
-from .sequences.ragged import Ragged, back_to_back, starts_of
+from .sequences.ragged import Ragged, back_to_back, owners_of, starts_of
 from .sequences.scaling import divided, known_sums
 from .training.batching import BatchLoader, ordered_batches
 
@@ -20,10 +21,14 @@ from .training.batching import BatchLoader, ordered_batches
 @kernel_first()
 @torch.no_grad()
 def encode(encoder: Encoder, loader: BatchLoader, latent_size: int) -> np.ndarray:
-    """Latent vectors of all sequences. Returns (n_sequences, latent_size) float32."""
+    """Latent vectors of all sequences. Returns (n_sequences, latent_size) float32.
+
+    This and the functions below raise InvalidSequence naming the first sequence whose result is not finite.
+    """
     vectors = np.empty((len(loader), latent_size), np.float32)
     for indices in ordered_batches(loader.lengths):
         vectors[indices] = encoder(loader.load(indices)).cpu().numpy()
+    _check_finite(vectors, np.arange(len(vectors)), np.ones(len(vectors), np.int64), "vector")
     return vectors
 
 
@@ -66,7 +71,7 @@ def losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Iterator[t
         for indices in ordered_batches(loader.lengths):
             batch = loader.load(indices)
             code = model.encoder.encode(batch)
-            yield indices, _losses(model.reconstructor, loss, code.latent, batch, code.memory)
+            yield indices, _losses(model.reconstructor, loss, code.latent, batch, indices, code.memory)
 
 
 @kernel_first()
@@ -91,15 +96,38 @@ def prediction_losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) ->
         for indices in ordered_batches(loader.lengths):
             batch = loader.load(indices)
             latent = model.encoder(model.source(batch))
-            parts = [_losses(decoder, loss, latent, target) for decoder, target in model.held_back(batch)]
+            parts = [_losses(decoder, loss, latent, target, indices) for decoder, target in model.held_back(batch)]
             yield indices, _one_after_the_other(parts)
 
 
-def _losses(decoder: Decoder, loss: Loss, latent: torch.Tensor, target: Ragged, memory: Ragged | None = None) -> Ragged:
+def _losses(
+    decoder: Decoder,
+    loss: Loss,
+    latent: torch.Tensor,
+    target: Ragged,
+    indices: np.ndarray,
+    memory: Ragged | None = None,
+) -> Ragged:
+    """Of the sequences with these indices; NaN says that a value is missing, and nothing else."""
     values = decoder.losses(latent, target, memory, loss)
+    known = values if target.observed is None else torch.where(target.observed, values, 0)
+    _check_finite(known.cpu().numpy(), indices, target.lengths, "error")
     if target.observed is not None:
         values = torch.where(target.observed, values, torch.nan)
     return Ragged.view(values.cpu().numpy(), target.starts, target.lengths)
+
+
+def _check_finite(values: np.ndarray, indices: np.ndarray, lengths: np.ndarray, result: str) -> None:
+    """Raise InvalidSequence naming the first sequence that has a value that is not finite.
+
+    values: (n_rows, n_columns), back to back; indices, lengths: (n_sequences,), of the sequences that rows belong to.
+    """
+    if not np.isfinite(values).all():
+        first = indices[owners_of(lengths)[~np.isfinite(values).all(axis=1)]].min()
+        raise InvalidSequence(
+            f"sequence {first}: its {result} is not finite, because its values or the model's weights are too large "
+            "for float32; compare the data with those of fit(), or fit the model again"
+        )
 
 
 def _one_after_the_other(parts: list[Ragged]) -> Ragged:
@@ -117,7 +145,10 @@ def _collect(batches: Iterator[tuple[np.ndarray, Ragged]], loss: Loss, lengths: 
     values = np.empty(shape, np.int32 if decoder.writes_tokens else np.float32)
     result = back_to_back(values, lengths)
     for indices, predictions in batches:
-        result.values[result[indices].step_indices()] = loss.to_data(predictions.values).cpu().numpy()
+        written = loss.to_data(predictions.values).cpu().numpy()
+        if not decoder.writes_tokens:
+            _check_finite(written, indices, predictions.lengths, "decoded sequence")
+        result.values[result[indices].step_indices()] = written
     return result
 
 
