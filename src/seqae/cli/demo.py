@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .fit import place
-from .screen import console, duration, say
+from .screen import console, duration, place, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +40,7 @@ def _show(result: Demo) -> None:
     history = result.recurrent.history_
     epochs = f"{len(history.epochs)} epochs, the best was {history.best_epoch}"
     say(f"Hybrid: {result.model.history_.closed_form} of the loss of the mean step.")
-    say(f"Recurrent autoencoder: {duration(history.seconds)} on {place(result.recurrent)}, {epochs}.\n")
+    say(f"Recurrent autoencoder: {duration(history.seconds)} on {place(result.recurrent.model_.device)}, {epochs}.\n")
     console().print(_table(result))
     console().print("\n" + result.verdict)
     say("\nWritten:\n" + "\n".join(f"  {path}" for path in result.paths))

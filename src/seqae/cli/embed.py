@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import options
-from .files import DataFile, check_table_target, load_autoencoder
+from .files import DataFile, check_table_target
 from .screen import counted, say
 
 
@@ -17,6 +17,7 @@ def embed(
     One row per sequence, with its id, in the order of the data.
     """
     check_table_target(output, model, data.path)
+    from ..storage.loading import load_autoencoder
     from ..storage.tables import write_vectors
 
     estimator = load_autoencoder(model)

@@ -63,17 +63,6 @@ class DataFile:
         return take(self.path, model.schema_, layout=self.layout)
 
 
-def load_autoencoder(path: Path) -> SequenceAutoencoder:
-    """The autoencoder saved to path. Raises ModelFileError for another kind of file, such as a detector."""
-    from ..estimator import SequenceAutoencoder
-    from ..storage.loading import load
-
-    model = load(path)
-    if not isinstance(model, SequenceAutoencoder):
-        raise ModelFileError(f"{path} holds no autoencoder but {type(model).__name__}; name a file that fit saved")
-    return model
-
-
 def check_model_target(path: Path, *inputs: Path) -> None:
     """Raise InvalidParameter unless a model can be written to path, another file than the inputs."""
     from ..storage.files import check_target

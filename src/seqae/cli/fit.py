@@ -12,7 +12,7 @@ from ..model.presets import PRESETS, as_architecture
 from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_model_target, save_model
-from .screen import best_epoch, duration, facts, lengths, losses, steps
+from .screen import best_epoch, duration, facts, lengths, losses, place, steps
 from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
@@ -90,16 +90,5 @@ def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
         **steps(model.shape_.n_symbols, model.channel_names_, model.vocabulary_),
         "best epoch": best_epoch(history),
         "loss": losses(history),
-        "time": f"{duration(history.seconds)} on {place(model)}",
+        "time": f"{duration(history.seconds)} on {place(model.model_.device)}",
     }
-
-
-def place(model: SequenceAutoencoder) -> str:
-    """Where the model computes: a device, and on a CPU the kernel."""
-    from ..recurrence import active_kernel
-
-    device = model.model_.device
-    if device.type != "cpu":
-        return str(device)
-    slow = " (slow: the fast one is built where a C++ compiler is found; reinstall with one)"
-    return f"cpu, kernel {active_kernel()}" + (slow if active_kernel() == "reference" else "")

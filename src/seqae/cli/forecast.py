@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .files import DataFile, check_table_target, load_autoencoder
+from .files import DataFile, check_table_target
 from .screen import counted, say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def forecast(
     """
     check_table_target(output, model, data.path)
     from ..forecasting import forecast as run
+    from ..storage.loading import load_autoencoder
 
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)

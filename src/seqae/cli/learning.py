@@ -11,7 +11,7 @@ import typer
 
 from ..errors import InvalidParameter
 from ..parameters import DEFAULTS
-from .files import DataFile, load_autoencoder
+from .files import DataFile
 from .screen import best_epoch
 from .training import MODEL, ModelOptions, TrainingOptions, parameters_of
 
@@ -107,6 +107,8 @@ def fitted_detector(
 
     given: SequenceAutoencoder | FrozenEstimator | None = None
     if model is not None:
+        from ..storage.loading import load_autoencoder
+
         given = load_autoencoder(model)
         normal, given = file.read_for(given), FrozenEstimator(given)
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from rich.console import Console
 
     from ..sequences.ragged import Ragged
@@ -99,3 +100,13 @@ def losses(history: History) -> str:
         told += [] if best.validation_loss is None else [f"validation {best.validation_loss:.4g}"]
         told.append(f"training {best.training_loss:.4g}")
     return ", ".join(told)
+
+
+def place(device: torch.device) -> str:
+    """Where the model computes: a device, and on a CPU the kernel."""
+    from ..recurrence import active_kernel
+
+    if device.type != "cpu":
+        return str(device)
+    slow = " (slow: the fast one is built where a C++ compiler is found; reinstall with one)"
+    return f"cpu, kernel {active_kernel()}" + (slow if active_kernel() == "reference" else "")
