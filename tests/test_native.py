@@ -96,8 +96,8 @@ CALLS = {
     "readout": lambda m, x: m.recur(x.cell, x.steps, x.weights, x.state, readout=x.readout),
     "state": lambda m, x: m.recur_state(x.cell, x.steps, x.weights),
     "constant": lambda m, x: m.recur(x.cell, x.constant, x.weights, x.state, readout=x.readout),
-    "first": lambda m, x: m.recur(x.cell, First(x.constant.vectors, x.lengths), x.weights, x.state, readout=x.readout),
-    "first reversed": lambda m, x: m.recur(x.cell, First(x.constant.vectors, x.lengths), x.weights, reverse=True),
+    "first": lambda m, x: m.recur(x.cell, First(x.constant.values, x.lengths), x.weights, x.state, readout=x.readout),
+    "first reversed": lambda m, x: m.recur(x.cell, First(x.constant.values, x.lengths), x.weights, reverse=True),
     "feedback": lambda m, x: _stack(m, x, 1),
     "stack": lambda m, x: _stack(m, x, 2),
 }
@@ -114,7 +114,7 @@ def tensors_in(tree) -> Iterator[torch.Tensor]:
     elif isinstance(tree, Readout):
         yield from (tree.weight, tree.bias)
     elif isinstance(tree, Constant):
-        yield tree.vectors
+        yield tree.values
     elif isinstance(tree, tuple | list):
         for part in tree:
             yield from tensors_in(part)
@@ -289,7 +289,7 @@ def test_gradcheck(cell, call, layout, monkeypatch):
     def function(*_: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(tensors_in(CALLS[call](native, x)))
 
-    assert torch.autograd.gradcheck(function, (x.steps.values, x.constant.vectors, x.first, *weights), fast_mode=True)
+    assert torch.autograd.gradcheck(function, (x.steps.values, x.constant.values, x.first, *weights), fast_mode=True)
 
 
 # -- guarantee 1: alone or in company --------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from .reading import Schema, take
 from .reading.latent import take_latent, take_lengths
 from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
-from .sequences.ragged import Ragged
+from .sequences.ragged import Ragged, as_ragged
 from .sequences.scaling import fit_scaling, identity_scaling
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
@@ -379,11 +379,12 @@ def _device(device: str) -> torch.device:
 
 def _one(name: str, sequence: object) -> Ragged | list[object]:
     """A sequence as a data set of one; a data set must contain one."""
-    if not isinstance(sequence, Ragged):
+    ragged = as_ragged(sequence)
+    if ragged is None:
         return [sequence]
-    if len(sequence) != 1:
-        raise InvalidParameter(f"{name} must be one sequence, got {len(sequence)}", parameter=name)
-    return sequence
+    if len(ragged) != 1:
+        raise InvalidParameter(f"{name} must be one sequence, got {len(ragged)}", parameter=name)
+    return ragged
 
 
 def _split(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:

@@ -291,6 +291,11 @@ class Architecture(Plan):
         return self.encoder.layers.own_sizes
 
     @property
+    def n_layers(self) -> int | None:
+        """See Plan.n_layers."""
+        return self.encoder.layers.n_layers
+
+    @property
     def hands_over_states(self) -> bool:
         """Whether the encoder's states are the decoder's initial states."""
         return self.decoder.latent_as == "state" and not self.latent.projection.is_learnt

@@ -14,7 +14,7 @@ from ..features.chunks import Sequences
 from ..recurrence import weighted_sum
 from ..sequences.ragged import Ragged
 from .interface import Batch, Decoder, Encoder, LengthHead, TrainingData, as_ragged, length_statistics
-from .layers import Draw, Layer, RecurrentLayer
+from .layers import Draw, Layer, RecurrentLayer, modules_of
 from .losses import Loss
 from .plans import Plan
 from .rows import part
@@ -161,9 +161,8 @@ class Autoencoder(nn.Module):
     def initialise(self, seed: int) -> None:
         """Fresh parameters that the seed alone decides."""
         generator = torch.Generator().manual_seed(seed)
-        for module in self.modules():
-            if isinstance(module, Layer):  # among torch's containers, in the order in which they were made
-                module.initialise(generator)
+        for _, layer in modules_of(self, Layer):
+            layer.initialise(generator)
         code = self.encoder.length_code
         if code is not None:
             code.initialise(generator)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,13 @@ from torch import Tensor, nn
 from ..recurrence import Cell, Constant, Readout, State, Weights, concatenate, linear, recur, recur_outputs, recur_state
 from ..sequences.ragged import Ragged
 from .rows import with_values
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def modules_of(module: nn.Module, kind: type[M]) -> Iterator[tuple[str, M]]:
+    """Name and module of each part that is of a kind, in the order in which they were made; torch lists all alike."""
+    return ((name, part) for name, part in module.named_modules() if isinstance(part, kind))
 
 
 class Draw:

@@ -65,6 +65,11 @@ class Plan(Described, ABC):
     def own_sizes(self) -> tuple[str, ...]:
         """Names among hidden_size and n_layers that it determines itself."""
 
+    @property
+    def n_layers(self) -> int | None:
+        """How many recurrent layers its encoder has; None where the estimator's n_layers says."""
+        return None
+
     def check_unused(self, **sizes: int | None) -> None:
         """Raise InvalidParameter for a size that the description determines itself."""
         for name in self.own_sizes:
@@ -110,6 +115,11 @@ class Layers(Described, ABC):
 
     @property
     @abstractmethod
+    def n_layers(self) -> int | None:
+        """See Plan.n_layers."""
+
+    @property
+    @abstractmethod
     def own_sizes(self) -> tuple[str, ...]:
         """See Plan.own_sizes."""
 
@@ -126,6 +136,11 @@ class EqualLayers(Layers):
 
     def __post_init__(self) -> None:
         check_optional_count("EqualLayers.count", self.count)
+
+    @property
+    def n_layers(self) -> int | None:
+        """See Plan.n_layers."""
+        return self.count
 
     @property
     def own_sizes(self) -> tuple[str, ...]:
@@ -147,6 +162,11 @@ class Units(Layers):
         object.__setattr__(self, "units", as_sizes("Units.units", self.units))
 
     @property
+    def n_layers(self) -> int:
+        """See Plan.n_layers."""
+        return len(self.units)
+
+    @property
     def own_sizes(self) -> tuple[str, ...]:
         """See Plan.own_sizes."""
         return ("hidden_size", "n_layers")
@@ -164,6 +184,11 @@ class Multiples(Layers):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "multiples", as_sizes("Multiples.multiples", self.multiples))
+
+    @property
+    def n_layers(self) -> int:
+        """See Plan.n_layers."""
+        return len(self.multiples)
 
     @property
     def own_sizes(self) -> tuple[str, ...]:

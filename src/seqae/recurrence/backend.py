@@ -80,7 +80,8 @@ class Constant:
     """One input vector per sequence, the same at every step (a repeat-vector decoder's input)."""
 
     kind: ClassVar[Literal["constant"]] = "constant"
-    vectors: Tensor  # (n_sequences, input_size); input_size may be 0: no input
+    starts: ClassVar[None] = None
+    values: Tensor  # (n_sequences, input_size); input_size may be 0: no input
     lengths: np.ndarray  # (n_sequences,) int64
 
 
@@ -89,17 +90,9 @@ class First:
     """One input vector per sequence, for the first step in the direction of time; later steps have no input."""
 
     kind: ClassVar[Literal["first"]] = "first"
-    vectors: Tensor  # (n_sequences, input_size)
+    starts: ClassVar[None] = None
+    values: Tensor  # (n_sequences, input_size)
     lengths: np.ndarray  # (n_sequences,) int64
-
-
-def source_of(
-    inputs: Ragged | Constant | First,
-) -> tuple[Literal["steps", "constant", "first"], np.ndarray | None, Tensor]:
-    """How a layer's inputs are given: per step, or as vectors; the starts of steps, None for vectors; the values."""
-    if isinstance(inputs, Constant | First):  # the other kind, a Ragged, lies below: it knows no layers
-        return inputs.kind, None, inputs.vectors
-    return "steps", inputs.starts, inputs.values
 
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..sequences.ragged import Ragged, back_to_back, owners_of
-from .backend import Cell, Constant, First, Readout, State, Weights, source_of
+from .backend import Cell, Constant, First, Readout, State, Weights
 from .reference import layers
 from .reference.layers import recur_feedback, recur_symbols
 from .reference.operations import (
@@ -83,7 +83,7 @@ def _time_major_inputs(inputs: Ragged | Constant | First, packed_rows: np.ndarra
 
     n_first: rows of the first time step.
     """
-    kind, starts, values = source_of(inputs)
+    kind, starts, values = inputs.kind, inputs.starts, inputs.values
     ragged_rows = np.empty_like(packed_rows)
     ragged_rows[packed_rows] = np.arange(len(packed_rows))
     if starts is not None:

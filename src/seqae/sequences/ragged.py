@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Ragged:
     Raises InvalidSequence if starts and lengths do not lie within values.
     """
 
+    kind: ClassVar[Literal["steps"]] = "steps"
+    """How a recurrent layer takes it: other inputs have one vector per sequence, see recurrence/backend.py."""
     values: Any
     starts: np.ndarray
     lengths: np.ndarray
@@ -76,8 +78,8 @@ class Ragged:
 
         Raises InvalidSequence naming sequence, step and channel; InvalidParameter for another `missing`.
         """
-        if isinstance(X, Ragged):
-            return X
+        if (ragged := as_ragged(X)) is not None:
+            return ragged
         values, lengths = join(X)
         return cls.checked(values, starts_of(lengths), lengths, missing)
 
@@ -319,6 +321,11 @@ def as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
     with warnings.catch_warnings():  # torch warns of read-only memory, which is never written to
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(contiguous)
+
+
+def as_ragged(X: object) -> Ragged | None:
+    """X if it is a Ragged, else None: the one place where data of any kind are told from sequences."""
+    return X if isinstance(X, Ragged) else None  # users hand over anything
 
 
 def starts_of(lengths: np.ndarray) -> np.ndarray:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, cast, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 import torch
 
 from ..errors import ModelFileError, SeqaeError
-from ..model.architecture import Architecture
 from ..model.autoencoder import Autoencoder
 from ..model.building import build_for
 from ..model.hybrids.learnt import learnt_in
@@ -122,12 +121,8 @@ def _check_layers(parameters: Mapping[str, Any], n_arrays: int) -> None:
     """Building a layer takes time, however small it is: there are no more layers than arrays."""
     if parameters["n_layers"] is not None:
         as_count(parameters["n_layers"], "parameters.n_layers", least=1, most=n_arrays)
-    if isinstance(plan := parameters["architecture"], Architecture):
-        for name, value in cast("dict[str, Any]", _to_json(plan.encoder.layers)).items():
-            if name == "is":
-                continue
-            n_layers = len(value) if isinstance(value, list) else value or 1
-            as_count(n_layers, f"parameters.architecture.encoder.layers.{name}", least=1, most=n_arrays)
+    if not isinstance(plan := parameters["architecture"], str) and plan.n_layers is not None:
+        as_count(plan.n_layers, "parameters.architecture.encoder.layers", least=1, most=n_arrays)
 
 
 def _scaling(arrays: Arrays, n_channels: int) -> Scaling:

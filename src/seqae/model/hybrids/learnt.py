@@ -11,6 +11,7 @@ from torch import nn
 
 from ...errors import InvalidParameter
 from ...storage.vetting import Arrays
+from ..layers import modules_of
 
 T = TypeVar("T")
 SEPARATOR = ":"  # torch takes no dot in the name of a buffer
@@ -75,6 +76,4 @@ class Learnt(nn.Module, Generic[T]):
 
 def learnt_in(module: nn.Module) -> dict[str, Learnt[Any]]:
     """What closed forms have learnt in a module, by the prefix of its buffers' names."""
-    children = module.named_modules()
-    # Only these have buffers of other sizes than the module that was built has, and torch lists all modules alike.
-    return {f"{name}.": child for name, child in children if isinstance(child, Learnt)}
+    return {f"{name}.": child for name, child in modules_of(module, Learnt)}

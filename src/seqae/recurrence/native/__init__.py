@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...sequences.ragged import Ragged, back_to_back, starts_of
-from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights, source_of
+from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights
 from .operations import (
     Attention,
     Concatenation,
@@ -225,7 +225,6 @@ def _recur(
     is_wanted: tuple[bool, bool],
 ) -> tuple[Tensor, ...]:
     """The wanted ones of a layer's outputs and final states."""
-    kind, starts, values = source_of(inputs)
-    source = getattr(extension().Source, kind)
-    tensors = (contiguous(values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
-    return call(Recurrence((*_kinds(cell), source, reverse, *is_wanted), starts, inputs.lengths), tensors)
+    source = getattr(extension().Source, inputs.kind)
+    tensors = (contiguous(inputs.values), *_readout_tensors(readout), *_layer_tensors(cell, weights, state))
+    return call(Recurrence((*_kinds(cell), source, reverse, *is_wanted), inputs.starts, inputs.lengths), tensors)

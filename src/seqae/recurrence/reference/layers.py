@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...sequences.ragged import Ragged, back_to_back, starts_of, step_numbers_of
-from ..backend import Cell, Constant, First, Readout, State, Weights, source_of
+from ..backend import Cell, Constant, First, Readout, State, Weights
 
 P = ParamSpec("P")
 
@@ -180,7 +180,7 @@ def _step_inputs(
     inputs: Ragged | Constant | First, weights: Weights, order: np.ndarray, reverse: bool
 ) -> Callable[[int, int], Tensor]:
     """A function of (t, n_running) that gives the projected inputs of step t."""
-    kind, starts, values = source_of(inputs)
+    kind, starts, values = inputs.kind, inputs.starts, inputs.values
     if starts is None:
         vectors = values[order]
         if kind == "constant":
