@@ -253,7 +253,7 @@ REFUSED = {
     "no time": (FRAME.assign(t=[1, 2, None, 4]), LONG, "row 2 has no 't'; fill it in or drop the row"),
     "no id": (FRAME.assign(id=["a", None, "b", "b"]), LONG, "row 1 has no 'id'"),
     "NaN id": (pl.DataFrame({"id": [1.0, float("nan")], "x": [1, 2]}), {"id": "id"}, "row 1 has no 'id'"),
-    "text as time": (FRAME.assign(t=list("wxyz")), LONG, "column 't' holds text that is no date"),
+    "text as time": (FRAME.assign(t=list("wxyz")), LONG, "column 't', row 0 is 'w', which is no date"),
     "text": (FRAME, {}, "column 'id', row 0 is 'a', of type .*string; channels are numbers: pass it as id="),
     "one text": (FRAME.assign(x=["1", "2", "", "4"]), LONG, "column 'x', row 2 is ''"),
     "numbers as text": (FRAME.assign(x=list("1234")), LONG, "column 'x' holds .*string instead of numbers"),

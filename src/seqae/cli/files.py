@@ -26,6 +26,7 @@ class DataFile:
     path: options.Data
     id: options.Id = None
     time: options.Time = None
+    time_format: options.TimeFormat = None
     channels: options.Channels = None
     wide: options.Wide = False
     missing: options.MissingValues = options.Missing.error
@@ -45,7 +46,7 @@ class DataFile:
 
         channels = None if self.channels is None else tuple(name.strip() for name in self.channels.split(","))
         missing = "mask" if self.missing == "mask" else "error"
-        layout = Layout(self.id, self.time, channels, self.wide, missing, self.symbols)
+        layout = Layout(self.id, self.time, channels, self.wide, missing, self.symbols, time_format=self.time_format)
         return layout if self.max_bytes is None else replace(layout, max_bytes=self.max_bytes)
 
     @property

@@ -45,13 +45,27 @@ Id = Annotated[
     typer.Option(
         "--id",
         metavar="COLUMN",
-        help="The sequence of each row; without, one series.",
+        help="The sequence of each row, may be A,B; without, one series.",
         rich_help_panel=DATA_PANEL,
     ),
 ]
 Time = Annotated[
     str | None,
-    typer.Option("--time", metavar="COLUMN", help="Must increase within each sequence.", rich_help_panel=DATA_PANEL),
+    typer.Option(
+        "--time",
+        metavar="COLUMN",
+        help="Must increase within each sequence; may be Date,Time.",
+        rich_help_panel=DATA_PANEL,
+    ),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--time-format",
+        metavar="FORMAT",
+        help="How times are written: '%d.%m.%Y %H:%M', or s, ms, us, ns since 1970.",
+        rich_help_panel=DATA_PANEL,
+    ),
 ]
 Channels = Annotated[
     str | None,

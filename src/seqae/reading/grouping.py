@@ -75,32 +75,17 @@ def group(column: pa.ChunkedArray, name: str) -> Grouping:
     return Grouping(ids, lengths, order, name)
 
 
-def arranged_times(column: pa.ChunkedArray, name: str, grouping: Grouping) -> np.ndarray:
-    """The times sequence after sequence. column: (n_rows,) numbers, dates, or dates as text.
-
-    Raises InvalidSequence unless they strictly increase within each sequence.
-    """
-    column = _parsed(decoded(column), name)
-    refuse_missing(column, name)
-    times = grouping.arrange(_as_times(column, name))
-    check_increasing(times, name, grouping)
-    return times
-
-
-def time_zone_of(column: pa.ChunkedArray) -> str | None:
-    """The name of a column's time zone; None where it has none. Times are then told in UTC."""
-    import pyarrow as pa
-
-    return column.type.tz if pa.types.is_timestamp(column.type) else None
+def is_increasing(times: np.ndarray, grouping: Grouping) -> bool:
+    """Whether times, (n_rows,) sequence after sequence, strictly increase within each."""
+    return bool(_rises(times, grouping).all())
 
 
 def check_increasing(times: np.ndarray, name: str, grouping: Grouping) -> None:
     """Raise InvalidSequence unless times, (n_rows,) sequence after sequence, strictly increase within each."""
-    is_late = np.append(times[1:] > times[:-1], True)
-    is_late[grouping.starts + grouping.lengths - 1] = True  # the next sequence begins anew
-    if is_late.all():
+    rises = _rises(times, grouping)
+    if rises.all():
         return
-    place = int(np.argmin(is_late))
+    place = int(np.argmin(rises))
     before, after = plain(times[place]), plain(times[place + 1])
     rows = f"rows {grouping.row(place)} and {grouping.row(place + 1)}"
     where = f"{grouping.name(grouping.sequence(place))}: {name}"
@@ -133,38 +118,8 @@ def plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _as_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """Numbers, datetime64 (UTC where there is a zone), or timedelta64 of what a clock shows.
-
-    Raises InvalidSequence for a column of anything else.
-    """
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_time(kind):
-        return column.cast(pa.time64("us")).cast(pa.int64()).to_numpy().astype("m8[us]")
-    if pa.types.is_decimal(kind):
-        return column.cast(pa.float64()).to_numpy()
-    is_ordered = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)
-    times = column.to_numpy() if is_ordered else np.zeros(0, object)
-    if times.dtype.kind not in "iufMm":
-        raise InvalidSequence(f"column {name!r} holds {kind}; times must be numbers, dates or times of day")
-    return times
-
-
-def _parsed(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    import pyarrow as pa
-
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return column
-    kinds = [pa.timestamp(unit, zone) for zone in (None, "UTC") for unit in ("us", "ns")] + [pa.time64("us")]
-    problems = []
-    for kind in kinds:
-        try:
-            return column.cast(kind)
-        except pa.ArrowException as error:
-            problems.append(error)
-    raise InvalidSequence(
-        f"column {name!r} holds text that is no date such as 2026-01-31 12:00:00; "
-        f"make it numbers or dates ({str(problems[0]).splitlines()[0]})"
-    ) from problems[0]
+def _rises(times: np.ndarray, grouping: Grouping) -> np.ndarray:
+    """(n_rows,) whether the next time of the same sequence is later."""
+    rises = np.append(times[1:] > times[:-1], True)
+    rises[grouping.starts + grouping.lengths - 1] = True  # the next sequence begins anew
+    return rises

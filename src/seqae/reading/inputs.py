@@ -33,6 +33,7 @@ def read(
     wide: bool = False,
     missing: Literal["error", "mask"] = "error",
     symbols: Literal["auto", "words", "characters"] | None = None,
+    time_format: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Source:
     """The sequences in X, with their ids, times and channel names.
@@ -52,7 +53,12 @@ def read(
         texts, lists of symbols or vectors of whole numbers, a JSON line a text or list "values", a .txt file one
         sequence per line. A text is split into "words" or "characters"; "auto" means words if there is a space.
         The Source's vocabulary is the text of each token.
+    time_format: how times are written, as for strptime ("%d.%m.%Y %H:%M"), or "s", "ms", "us", "ns" for numbers since
+        1970. Without it, common forms of dates are known, months and quarters too; the month comes first in 1/2/2026
+        unless the dates then cannot be, the day in 1.2.2026.
     max_bytes: what a compressed file may expand to, if that is more than 50 times its size.
+
+    id and time may be several columns, such as ("Date", "Time") or "Date,Time".
 
     Rows are counted from 0, without the header. Warns (DataWarning) of what looks as if it was meant otherwise: ids and
     times among the channels, markers of missing values, channels before steps.
@@ -60,7 +66,9 @@ def read(
     Raises InvalidSequence for data that cannot be used, InvalidParameter for a column that does not exist,
     UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
     """
-    layout = Layout(_name(id), _name(time), _names(channels), wide, missing, symbols, max_bytes=max_bytes)
+    layout = Layout(
+        _name(id), _name(time), _names(channels), wide, missing, symbols, time_format=time_format, max_bytes=max_bytes
+    )
     return _noticed(read_laid_out(X, layout), X)
 
 
@@ -188,6 +196,8 @@ def _is_list_of_symbols(X: object) -> TypeGuard[np.ndarray | Sequence[object]]:
 
 
 def _name(column: object) -> str | None:
+    if isinstance(column, list | tuple):
+        return ",".join(map(str, column))
     return None if column is None else str(column)
 
 

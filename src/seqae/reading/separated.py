@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidSequence, UnreadableFile
+from .combining import parts_of
 from .source import Layout, Source
 from .table import source_of_table
 from .text import decode, read_bytes
@@ -37,8 +38,11 @@ def _parse(data: bytes, delimiter: str, header: list[str], layout: Layout) -> pa
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    is_text = header if layout.symbols is not None else [] if layout.id is None else [layout.id]
-    texts = {name: pa.string() for name in is_text if name != layout.time}
+    ids, times = parts_of(layout.id, header), parts_of(layout.time, header)
+    is_text = [*ids, *(times if layout.time_format is not None else ())]
+    if layout.symbols is not None:
+        is_text += [name for name in header if name not in times]
+    texts = dict.fromkeys(is_text, pa.string())
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
@@ -54,7 +58,9 @@ def _parse(data: bytes, delimiter: str, header: list[str], layout: Layout) -> pa
         raise UnreadableFile(_fault(decode(data), delimiter, error)) from error
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         decode(data)  # names the byte that is not UTF-8
-    return _with_natural_ids(table, layout.id)
+    for name in ids:
+        table = _with_natural_ids(table, name)
+    return table
 
 
 def _delimiter(first_line: str) -> str:
@@ -98,11 +104,11 @@ def _fault(text: str, delimiter: str, error: Exception) -> str:
     return f"is no valid CSV; export it again ({' '.join(str(error).split())})"
 
 
-def _with_natural_ids(table: pa.Table, id_name: str | None) -> pa.Table:
+def _with_natural_ids(table: pa.Table, id_name: str) -> pa.Table:
     """Ids as integers if every id is a plain integer."""
     import pyarrow as pa
 
-    if id_name is None or table.column_names.count(id_name) != 1:
+    if table.column_names.count(id_name) != 1:
         return table
     texts = table[id_name]
     if (row := texts.index("").as_py()) >= 0:

@@ -265,6 +265,7 @@ class Layout:
 
     columns: the columns that fit() saw; read if all exist and channels is None.
     drop: columns of a table that are not channels.
+    time_format: how times are written, as for strptime, or s, ms, us or ns for numbers since 1970.
     max_bytes: what a compressed file may expand to, if that is more than 50 times its size.
 
     Raises InvalidParameter where they contradict each other.
@@ -278,6 +279,7 @@ class Layout:
     symbols: Literal["auto", "words", "characters"] | None = None
     columns: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
+    time_format: str | None = None
     max_bytes: int = MAX_BYTES
 
     def __post_init__(self) -> None:
@@ -293,6 +295,8 @@ class Layout:
         for name, count in counts.items():
             if count > 1:
                 raise InvalidParameter(f"column {name!r} is named twice among id=, time= and channels=; name it once")
+        if self.time_format is not None and self.time is None:
+            raise InvalidParameter("time_format is of times; name their column with time=", parameter="time_format")
         if self.max_bytes < 1:
             raise InvalidParameter(f"max_bytes must be at least 1, got {self.max_bytes}", parameter="max_bytes")
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.ragged import Ragged, back_to_back
-from .grouping import arranged_times, decoded, group, one_series, refuse_missing, time_zone_of
+from .grouping import decoded, group, one_series, refuse_missing
 from .source import TOKEN, Layout, Source
 from .text import decode, read_bytes
+from .times import times_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,10 +31,9 @@ def source_of_symbol_table(table: pa.Table, names: Sequence[str], layout: Layout
         shown = ", ".join(map(repr, names))
         raise InvalidSequence(f"symbols stand in one column, but {shown} are left; name it with channels=")
     grouping = one_series(table.num_rows) if layout.id is None else group(table[layout.id], layout.id)
-    times = None if layout.time is None else arranged_times(table[layout.time], layout.time, grouping)
+    times, time_zone = times_of(table, layout, grouping)
     tokens, vocabulary = _numbered(_texts(table[names[0]], names[0]))
     ragged = Ragged.view(grouping.arrange(tokens), grouping.starts, grouping.lengths)
-    time_zone = None if layout.time is None else time_zone_of(table[layout.time])
     return Source(ragged, grouping.ids, times, tuple(names), grouping.id_name, layout.time, vocabulary, time_zone)
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import kept_dtype, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
-from .grouping import Grouping, arranged_times, decoded, group, one_series, refuse_missing, time_zone_of
+from .combining import combined
+from .grouping import Grouping, decoded, group, one_series, refuse_missing
 from .source import ORDINAL, VALUE, Layout, Source, notice_columns
+from .times import times_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +28,7 @@ def source_of_table(table: pa.Table, layout: Layout) -> Source:
     Raises InvalidParameter for a column that does not exist, InvalidSequence for invalid values.
     """
     _check_index(table, layout)
-    table = without_index(table, layout)
+    table = combined(without_index(table, layout), layout)
     check_columns(table, layout)
     if layout.symbols is not None:
         from .symbols import source_of_symbol_table
@@ -38,13 +40,12 @@ def source_of_table(table: pa.Table, layout: Layout) -> Source:
 def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Source:
     """The sequences of a long table with grouped rows; layout.id is ignored."""
     names = channel_columns(table, layout)
-    times = None if layout.time is None else arranged_times(table[layout.time], layout.time, grouping)
+    times, time_zone = times_of(table, layout, grouping)
     values = matrix(table, names, _dtype_of(table, names), grouping)
     _check_values(values, table, names, layout, grouping)
     ragged = Ragged.view(values, grouping.starts, grouping.lengths)
     if layout.missing == "mask" and (is_nan := np.isnan(values)).any():
         ragged = Ragged.view(np.where(is_nan, values.dtype.type(0), values), ragged.starts, ragged.lengths, ~is_nan)
-    time_zone = None if layout.time is None else time_zone_of(table[layout.time])
     return Source(ragged, grouping.ids, times, names, grouping.id_name, layout.time, time_zone=time_zone)
 
 
