@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqae.training.batching import hold_out
+from seqae.sequences.ragged import hold_out
 
 
 @given(

@@ -8,9 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqae.sequences.ragged import owner_of, owners_of, starts_of, step_numbers_of
+from seqae.sequences.ragged import evenly_chosen, owner_of, owners_of, starts_of, step_numbers_of
 from seqae.sequences.scaling import known_mean
-from seqae.training.batching import evenly_chosen
 
 from .conftest import make_ragged
 

@@ -32,11 +32,11 @@ from .reading import Schema, take
 from .reading.latent import take_latent, take_lengths
 from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
-from .sequences.ragged import Ragged, as_ragged
+from .sequences.ragged import Ragged, as_ragged, hold_out
 from .sequences.scaling import fit_scaling, identity_scaling
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
-from .training.batching import BatchLoader, hold_out
+from .training.batching import BatchLoader
 from .training.checkpoint import Checkpoint
 from .training.history import Callback, History, ProgressBar
 from .training.loop import Settings, learn, told_apart

@@ -16,9 +16,8 @@ from ..model.plans import Plan
 from ..model.presets import PRESETS, as_architecture
 from ..parameters import DEFAULTS, check_choice, check_count, check_fraction, check_seed
 from ..reading import take
-from ..sequences.ragged import Ragged
+from ..sequences.ragged import Ragged, hold_out
 from ..sequences.scaling import Scaling, fit_scaling
-from ..training.batching import hold_out
 from ..training.history import Epoch, Meter
 from .result import ComparedRow, ComparedRun, Comparison, left_out, recommend, summarised
 

@@ -12,9 +12,8 @@ import numpy as np
 from ..errors import InvalidParameter, InvalidSequence
 from ..parameters import check_count
 from ..sequences.checks import to_numpy
-from ..sequences.ragged import Ragged, starts_of
+from ..sequences.ragged import Ragged, evenly_chosen, hold_out, starts_of
 from ..sequences.scaling import divided
-from ..training.batching import evenly_chosen, hold_out
 from .period import LONGEST_WINDOW, choose_window
 
 TRAINING_WINDOWS = 4096

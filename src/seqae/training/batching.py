@@ -128,25 +128,6 @@ HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backwa
 TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that is decorated with torch.no_grad()
 
 
-def evenly_chosen(n: int, most: int) -> np.ndarray:
-    """At most so many of the indices 0..n-1, evenly spaced from first to last. Returns (min(n, most),) int64."""
-    return np.unique(np.linspace(0, n - 1, most).astype(np.int64)) if n else np.zeros(0, np.int64)
-
-
-def hold_out(
-    n_sequences: int, fraction: float, key: tuple[int, int], *, fewest: int = 1, fewest_left: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the training sequences, and of the held-out ones: two increasing vectors.
-
-    fraction: of the sequences to hold out, 0..1. key: a seed and the number of the draw; the same key and number of
-    sequences always give the same split. fewest, fewest_left: least numbers of held-out and of training sequences;
-    fewest_left has priority.
-    """
-    n_held_out = max(0, min(max(fewest, round(fraction * n_sequences)), n_sequences - fewest_left))
-    shuffled = np.random.default_rng(key).permutation(n_sequences)
-    return np.sort(shuffled[n_held_out:]), np.sort(shuffled[:n_held_out])
-
-
 class FlatParameters:
     """In this context, each parameter is a view of one flat vector; afterwards it owns its memory again.
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
-from ...sequences.ragged import Ragged, starts_of
+from ...sequences.ragged import Ragged, evenly_chosen, starts_of
 from ...storage.vetting import Arrays, misfit, under
-from ...training.batching import evenly_chosen
 from ..series import covered
 from .interface import RECONSTRUCTION, Evidence, Score, Setting
 from .linear import MOST_VECTORS

@@ -11,10 +11,10 @@ import torch
 
 from ...errors import InvalidSequence
 from ...recurrence import linear
-from ...sequences.ragged import Ragged, as_tensor
+from ...sequences.ragged import Ragged, as_tensor, evenly_chosen
 from ...sequences.scaling import Scaling, fit_scaling
 from ...storage.vetting import Arrays, misfit, under
-from ...training.batching import BatchLoader, evenly_chosen, scaled
+from ...training.batching import BatchLoader, scaled
 from ..series import scored_columns
 from .interface import LATENT, RECONSTRUCTION, Evidence, Score, Setting
 

@@ -8,9 +8,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ...sequences.ragged import Ragged, owners_of, step_numbers_of
+from ...sequences.ragged import Ragged, evenly_chosen, owners_of, step_numbers_of
 from ...storage.vetting import Arrays, misfit, under
-from ...training.batching import evenly_chosen
 from ..series import covered, of_channels
 from .interface import Evidence, Score, Setting
 from .linear import LinearModel, Neighbours, fit_linear, fit_neighbours
