@@ -12,7 +12,8 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from . import cudnn, native, reference
-from .backend import AdamState, Backend, Cell, Constant, First, Readout, State, Weights
+from .backend import Backend
+from .cells import AdamState, Cell, Constant, First, Readout, State, Weights
 from .folding import is_foldable, recur_folded
 from .native.operations import active_kernel, kernel_first, kernel_for
 from .native.replay import Replay, gradient_slots, replay_of, traced

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..sequences.ragged import Ragged, back_to_back, owners_of
-from .backend import Cell, Constant, First, Readout, State, Weights
+from .cells import Cell, Constant, First, Readout, State, Weights
 from .reference import layers
 from .reference.layers import recur_feedback, recur_symbols
 from .reference.operations import (

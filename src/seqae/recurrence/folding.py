@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .backend import Backend, Cell, First, Readout, State, Weights
+from .backend import Backend
+from .cells import Cell, First, Readout, State, Weights
 
 if TYPE_CHECKING:
     import numpy as np

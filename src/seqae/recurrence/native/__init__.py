@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...sequences.ragged import Ragged, back_to_back, starts_of
-from ..backend import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights
+from ..cells import BETAS, EPSILON, AdamState, Cell, Constant, First, Readout, State, Weights
 from .operations import (
     Attention,
     Concatenation,

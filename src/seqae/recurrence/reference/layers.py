@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...sequences.ragged import Ragged, back_to_back, starts_of, step_numbers_of
-from ..backend import Cell, Constant, First, Readout, State, Weights
+from ..cells import Cell, Constant, First, Readout, State, Weights
 
 P = ParamSpec("P")
 

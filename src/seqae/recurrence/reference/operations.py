@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...sequences.ragged import Ragged, starts_of
-from ..backend import BETAS, EPSILON, AdamState
+from ..cells import BETAS, EPSILON, AdamState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
