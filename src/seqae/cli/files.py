@@ -5,15 +5,25 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..errors import InvalidParameter, ModelFileError
 from . import options
 
 if TYPE_CHECKING:
-    from ..detection.detector import AnomalyDetector
-    from ..estimator import SequenceAutoencoder
     from ..reading import Layout, Source
+    from ..reading.schema import Schema
+
+
+class FittedModel(Protocol):
+    """What an autoencoder and a detector have in common."""
+
+    @property
+    def schema_(self) -> Schema:
+        """What fit() saw of the data."""
+
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class DataFile:
         """Whether the file can contain only symbols."""
         return self.path.name.lower().removesuffix(".gz").endswith(".txt")
 
-    def read_for(self, model: SequenceAutoencoder | AnomalyDetector) -> Source:
+    def read_for(self, model: FittedModel) -> Source:
         """Its sequences with the model's channels, or as symbols.
 
         Raises InvalidSequence if the file lacks one of the model's channels.
@@ -87,7 +97,7 @@ def check_differs(path: Path, *others: Path) -> None:
             raise InvalidParameter(f"cannot write {path}: it is also read; choose another name")
 
 
-def save_model(model: SequenceAutoencoder | AnomalyDetector, path: Path) -> None:
+def save_model(model: FittedModel, path: Path) -> None:
     """Save a model that took long to fit: where path cannot be written any more, in the folder of temporary files.
 
     Raises ModelFileError that names the file that was written instead.
