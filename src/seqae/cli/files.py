@@ -19,11 +19,9 @@ class FittedModel(Protocol):
     """What an autoencoder and a detector have in common."""
 
     @property
-    def schema_(self) -> Schema:
-        """What fit() saw of the data."""
+    def schema_(self) -> Schema: ...
 
-    def save(self, path: Path) -> None:
-        """Write it to a file."""
+    def save(self, path: Path) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
