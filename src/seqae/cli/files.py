@@ -19,9 +19,12 @@ class FittedModel(Protocol):
     """What an autoencoder and a detector have in common."""
 
     @property
-    def schema_(self) -> Schema: ...
+    def schema_(self) -> Schema:
+        """What fit() saw of the data."""
+        ...
 
-    def save(self, path: Path) -> None: ...
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
 
 
 @dataclass(frozen=True, slots=True)
