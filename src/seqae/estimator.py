@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from .errors import InvalidParameter, ModelFileError, NotFitted
 from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced, tell_lengths
 from .model.autoencoder import Autoencoder
-from .model.building import build_for
+from .model.building import build_for, chosen
 from .model.interface import Decoder, Encoder
 from .model.losses import Loss, as_loss
 from .model.plans import DataShape, Plan
-from .model.presets import as_architecture
+from .model.presets import AUTO, takes_symbols
 from .parameters import (
     DEFAULTS,
     as_random_state,
@@ -32,26 +31,27 @@ from .reading import Schema, take
 from .reading.latent import take_latent, take_lengths
 from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
-from .sequences.ragged import Ragged, as_ragged, hold_out
+from .sequences.ragged import Ragged, as_ragged
 from .sequences.scaling import fit_scaling, identity_scaling
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
-from .training.batching import BatchLoader
+from .training.batching import BatchLoader, device_of, split_off
 from .training.checkpoint import Checkpoint
 from .training.history import Callback, History, ProgressBar
 from .training.loop import Settings, learn, told_apart
 
 
 class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Turns sequences of any length into vectors of one size, and back, with a recurrent autoencoder.
+    """Turns sequences of any length into vectors of one size, and back.
 
     X is a list of (n_i, n_channels) arrays, one (n_sequences, n_steps, n_channels) array, a Ragged,
     what seqae.read() returned, a data frame, or the path of a file. Data that cannot be used raises InvalidSequence or
     UnreadableFile, naming sequence, step and channel.
 
     Parameters:
-    architecture: a name in seqae.model.presets.PRESETS, or an Architecture for finer choices.
-    latent_size: values of a vector.
+    architecture: a name in seqae.model.presets.PRESETS, or an Architecture for finer choices; "auto" is "hybrid", or
+        where that cannot be, "tokens" for tokens and "repeat" for loss="bce" and vectors of 1 or 2 values.
+    latent_size: values of a vector; "auto" is 128 of a hybrid (64 to 127 of fewer than 96 sequences), 32 of others.
     hidden_size, n_layers: units of a layer, and layers on each side; None is the architecture's own, else 64 and 1.
     cell: "lstm" or "gru".
     loss: "mse", "mae", "huber", "bce" (values in 0..1), "cross_entropy" (tokens), or a Loss to choose
@@ -67,7 +67,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         False is quiet.
 
     Learnt by fit: model_ with encoder_ and decoder_ (modules that share weights, and take scaled sequences), scaling_,
-    history_, n_channels_, channel_names_, vocabulary_ (the text of each token, None if tokens are numbers),
+    history_, architecture_ and latent_size_ (what "auto" stood for), n_channels_, channel_names_, vocabulary_ (the text
+    of each token, None if tokens are numbers),
     shape_ (facts about the data that determine the model's sizes).
     """
 
@@ -78,7 +79,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self,
         architecture: str | Plan = DEFAULTS.architecture,
         *,
-        latent_size: int = DEFAULTS.latent_size,
+        latent_size: int | Literal["auto"] = DEFAULTS.latent_size,
         hidden_size: int | None = DEFAULTS.hidden_size,
         n_layers: int | None = DEFAULTS.n_layers,
         cell: Literal["lstm", "gru"] = DEFAULTS.cell,
@@ -122,25 +123,27 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         interrupt: what Ctrl-C does. The best model of whole epochs so far is kept, and history_.stopped_by is
             "interrupt"; then "raise" raises KeyboardInterrupt, so that loops over fits end too, and "keep" returns.
         """
-        takes_symbols = as_architecture(self.architecture).takes_symbols
-        loss, settings = as_loss(self.loss, of_tokens=takes_symbols), self._settings()
+        of_symbols, settings = takes_symbols(self.architecture), self._settings()
         fraction = check_fraction("validation_fraction", self.validation_fraction)
         check_choice("interrupt", interrupt, ("raise", "keep"))
         callbacks, checkpoints = self._callbacks()
-        is_scaled = check_choice("scale", self.scale, (True, False)) and loss.takes_scaled
-        device = _device(self.device)
-        source = take(X, takes_symbols=takes_symbols)
+        is_scaled = check_choice("scale", self.scale, (True, False))
+        device = device_of(self.device)
+        self._check_sizes()
+        source = take(X, takes_symbols=of_symbols)
         shape = DataShape.of(source.ragged)
-        model = build_for(self._checked_parameters(), shape)
+        loss = as_loss(self.loss, of_tokens=of_symbols or (self.architecture == AUTO and source.ragged.is_tokens))
+        parameters = self._chosen(loss, shape, len(source))
+        model = build_for(parameters, shape)
         loss.check_target(source.ragged)
         model.check_lengths(source.ragged.lengths)
         is_trained = model.can_gain(len(source.ragged) if settings.patience else sys.maxsize)
         fraction = 0.0 if validation is not None or not is_trained else fraction
-        training, held_out = _split(source.ragged, fraction, settings.seed)
+        training, held_out = split_off(source.ragged, fraction, settings.seed)
         if validation is not None:
             held_out = take(validation, schema_of(source, shape.n_symbols)).ragged
             model.check_lengths(held_out.lengths)
-        scaling = fit_scaling(training) if is_scaled else identity_scaling(training.n_channels)
+        scaling = fit_scaling(training) if is_scaled and loss.takes_scaled else identity_scaling(training.n_channels)
         model.initialise(settings.seed)
         model.to(device)
         loader = BatchLoader(training, scaling, device)
@@ -155,13 +158,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         )
         if not history.best_epoch and validation is None and held_out is not None:
             model.fit_closed_form(BatchLoader(source.ragged, scaling, device))  # nothing is left to hold out for
-        parameters = self.get_params(deep=False)
         self._learn(Fitted(parameters, model, shape, scaling, history, source.channel_names, source.vocabulary))
         if history.stopped_by == "interrupt" and interrupt == "raise":
             raise KeyboardInterrupt("training was interrupted; the estimator holds the best model so far")
         return self
 
     def _learn(self, fitted: Fitted) -> None:
+        self.architecture_, self.latent_size_ = fitted.parameters["architecture"], fitted.parameters["latent_size"]
         self.model_, self.scaling_, self.history_ = fitted.model, fitted.scaling, fitted.history
         self.shape_, self.channel_names_ = fitted.shape, fitted.channel_names
         self.n_channels_, self.vocabulary_ = fitted.shape.n_channels, fitted.vocabulary
@@ -175,13 +178,15 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             seed=int(as_random_state(self.random_state).randint(2**31)),
         )
 
-    def _checked_parameters(self) -> dict[str, Any]:
-        """The parameters of the model."""
+    def _check_sizes(self) -> None:
         check_choice("cell", self.cell, ("lstm", "gru"))
-        check_count("latent_size", self.latent_size)
         check_optional_count("hidden_size", self.hidden_size)
         check_optional_count("n_layers", self.n_layers)
-        return self.get_params(deep=False)
+
+    def _chosen(self, loss: Loss, shape: DataShape, n_sequences: int) -> dict[str, Any]:
+        """The parameters, with what "auto" stands for in architecture and latent_size."""
+        architecture, size = chosen(self.architecture, self.latent_size, loss, shape, n_sequences)
+        return self.get_params(deep=False) | {"architecture": architecture, "latent_size": size}
 
     def _callbacks(self) -> tuple[tuple[Callback, ...], tuple[Checkpoint, ...]]:
         check_choice("verbose", self.verbose, (True, False, "auto"))
@@ -192,7 +197,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def transform(self, X: object) -> np.ndarray:
         """The latent vector of each sequence. Returns (n_sequences, latent_size) float32, in order."""
-        return encode(self.encoder_, self._loader(X), self.latent_size)
+        return encode(self.encoder_, self._loader(X), self.latent_size_)
 
     def inverse_transform(self, Z: object, lengths: object = None) -> Ragged:
         """A sequence for each vector, in the units of the data.
@@ -201,13 +206,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         the lengths that the length head finds.
         """
         decoder = self.decoder_
-        latent = take_latent(Z, self.latent_size)
+        latent = take_latent(Z, self.latent_size_)
         counts = self.lengths_of(latent) if lengths is None else take_lengths(lengths, len(latent))
         return self._unscaled(decode(decoder, self.loss_, latent, counts))
 
     def lengths_of(self, Z: object) -> np.ndarray:
         """The length of each vector's sequence, found by the length head. Returns (n_sequences,) int64."""
-        return tell_lengths(self._fitted(), take_latent(Z, self.latent_size))
+        return tell_lengths(self._fitted(), take_latent(Z, self.latent_size_))
 
     def interpolate(self, a: object, b: object, n: int) -> Ragged:
         """Decode n evenly spaced points on the line between the vectors of two sequences, both ends included.
@@ -228,7 +233,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 "sample() needs a variational model; use architecture='variational'", parameter="architecture"
             )
         rng = as_random_state(random_state)
-        return self.inverse_transform(rng.standard_normal((check_count("n", n), self.latent_size)))
+        return self.inverse_transform(rng.standard_normal((check_count("n", n), self.latent_size_)))
 
     def accuracy(self, X: object) -> float:
         """The share of steps whose token, or one-hot channel, is reconstructed.
@@ -324,7 +329,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     @property
     def _n_features_out(self) -> int:
-        return self.latent_size
+        return self.latent_size_
 
     # -- keeping ---------------------------------------------------------------------------------------------------
 
@@ -337,8 +342,9 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return pack(self.to_fitted())
 
     def to_fitted(self) -> Fitted:
-        """All that was learnt, as the value that from_fitted() takes."""
+        """All that was learnt, as the value that from_fitted() takes; parameters hold what "auto" stood for."""
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("callbacks", "verbose")}
+        parameters |= {"architecture": self.architecture_, "latent_size": self.latent_size_}
         model, names, seed = self._fitted(), self.channel_names_, self.random_state
         parameters["random_state"] = seed if isinstance(seed, int | np.integer) else None
         return Fitted(parameters, model, self.shape_, self.scaling_, self.history_, names, self.vocabulary_)
@@ -358,25 +364,6 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self
 
 
-def _device(device: str) -> torch.device:
-    """The device to compute on. Raises InvalidParameter for a device that does not exist."""
-    try:
-        wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    except (RuntimeError, TypeError) as error:
-        raise InvalidParameter(
-            f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device"
-        ) from error
-    if wanted.type not in ("cpu", "cuda"):
-        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device")
-    if wanted.type == "cpu":
-        return torch.device("cpu")
-    if (wanted.index or 0) >= torch.cuda.device_count():
-        raise InvalidParameter(
-            f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices", parameter="device"
-        )
-    return torch.device("cuda", wanted.index or 0)
-
-
 def _one(name: str, sequence: object) -> Ragged | list[object]:
     """A sequence as a data set of one; a data set must contain one."""
     ragged = as_ragged(sequence)
@@ -385,11 +372,3 @@ def _one(name: str, sequence: object) -> Ragged | list[object]:
     if len(ragged) != 1:
         raise InvalidParameter(f"{name} must be one sequence, got {len(ragged)}", parameter=name)
     return ragged
-
-
-def _split(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:
-    """Training and held-out sequences; at least one is held out if there are two and the fraction is above 0."""
-    if not fraction or len(sequences) < 2:
-        return sequences, None
-    training, held_out = hold_out(len(sequences), fraction, (seed, 0))
-    return sequences[training], sequences[held_out]

@@ -21,8 +21,8 @@ Kind = TypeVar("Kind")
 class Defaults:
     """Default parameters of SequenceAutoencoder, in Python and on the command line."""
 
-    architecture: str = "repeat"
-    latent_size: int = 32
+    architecture: str = "auto"
+    latent_size: int | Literal["auto"] = "auto"
     hidden_size: int | None = None
     n_layers: int | None = None
     cell: Literal["lstm", "gru"] = "lstm"

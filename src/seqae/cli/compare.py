@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -89,9 +89,9 @@ def compare(
         raise KeyboardInterrupt("the comparison was interrupted; the table holds what was fitted until then")
 
 
-def _sizes(text: str) -> list[int]:
+def _sizes(text: str) -> list[int | Literal["auto"]]:
     try:
-        return [int(part) for part in text.split(",")]
+        return ["auto" if part.strip() == "auto" else int(part) for part in text.split(",")]
     except ValueError as error:
         raise InvalidParameter(f"--latent-size must be whole numbers such as 8 or 4,8,16, got {text!r}") from error
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InvalidParameter
-from ..model.presets import as_architecture
-from ..parameters import DEFAULTS
+from ..model.presets import AUTO, takes_symbols
 from . import options
 from .files import DataFile, check_differs, check_model_target, check_table_target, save_model
 from .learning import (
@@ -145,8 +144,7 @@ def _check_files(output: Path, files: FileOptions, data: DataFile, symbols: Symb
 
 def _normal(file: DataFile, autoencoder: AutoencoderOptions, symbols: SymbolOptions) -> DataFile:
     """The file of normal data, read as symbols where it holds some."""
-    takes_symbols = as_architecture(autoencoder.architecture or DEFAULTS.architecture).takes_symbols
-    if symbols.symbols or takes_symbols or file.is_text:
+    if symbols.symbols or takes_symbols(autoencoder.architecture or AUTO) or file.is_text:
         return replace(file, symbols=symbols.split.value)
     return file
 

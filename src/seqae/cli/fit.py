@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..model.presets import PRESETS, as_architecture
+from ..model.plans import Plan
+from ..model.presets import AUTO, PRESETS, takes_symbols
 from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_model_target, save_model
-from .screen import best_epoch, duration, facts, lengths, losses, place, steps
-from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, parameters_of
+from .screen import best_epoch, counted, duration, facts, lengths, losses, place, steps
+from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -28,11 +29,16 @@ def fit(
     *,
     split: options.SplitText = options.Split.auto,
     architecture: Annotated[
-        str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.", rich_help_panel=MODEL)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"auto (hybrid where that can be) or one of {', '.join(PRESETS)}.",
+            rich_help_panel=MODEL,
+        ),
     ] = DEFAULTS.architecture,
-    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = (
-        DEFAULTS.latent_size
-    ),
+    latent_size: Annotated[
+        str, typer.Option(metavar="N", help="Values of a vector; auto goes by the data.", rich_help_panel=MODEL)
+    ] = str(DEFAULTS.latent_size),
     model: ModelOptions,
     predicted_steps: Annotated[
         int | None,
@@ -61,16 +67,21 @@ def fit(
     if checkpoint is not None:
         check_model_target(checkpoint, data.path)
         check_differs(checkpoint, output)
-    plan = as_architecture(architecture)
-    source = replace(data, symbols=split.value if plan.takes_symbols else None).read()
-    named = architecture if predicted_steps is None else PRESETS[architecture].predicting(predicted_steps)
-    given = parameters_of(model, training) | {"latent_size": latent_size, "random_state": random_state}
+    source = replace(data, symbols=split.value if takes_symbols(architecture) else None).read()
+    named = architecture if predicted_steps is None else _predicting(architecture, predicted_steps)
+    size = counted_or_auto("--latent-size", latent_size)
+    given = parameters_of(model, training) | {"latent_size": size, "random_state": random_state}
     estimator = _estimator(checkpoint, quiet, architecture=named, **given).fit(source, interrupt="keep")
     save_model(estimator, output)
     if not quiet:
         facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
     if estimator.history_.stopped_by == "interrupt":
         raise KeyboardInterrupt(f"training was interrupted; the best model of its whole epochs is saved: {output}")
+
+
+def _predicting(architecture: str, n_steps: int) -> Plan:
+    """The preset, or what a closed form is replaced by: see Hybrid.predicting."""
+    return PRESETS["hybrid" if architecture == AUTO else architecture].predicting(n_steps)
 
 
 def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) -> SequenceAutoencoder:
@@ -88,7 +99,12 @@ def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
     return {
         "sequences": f"{len(source):,} of {lengths(source.ragged)}",
         **steps(model.shape_.n_symbols, model.channel_names_, model.vocabulary_),
+        "architecture": f"{_named(model.architecture_)}, vectors of {counted(model.latent_size_, 'value')}",
         "best epoch": best_epoch(history),
         "loss": losses(history),
         "time": f"{duration(history.seconds)} on {place(model.model_.device)}",
     }
+
+
+def _named(architecture: str | Plan) -> str:
+    return architecture if isinstance(architecture, str) else repr(architecture)

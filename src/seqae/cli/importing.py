@@ -34,7 +34,7 @@ def import_model(
 
     model = load_keras(file, start=None if start is None else _step(start))
     model.save(output)
-    say(f"{file}: vectors of {counted(model.latent_size, 'value')}, saved as {output}", beside=output)
+    say(f"{file}: vectors of {counted(model.latent_size_, 'value')}, saved as {output}", beside=output)
 
 
 def _step(text: str) -> int | list[float]:

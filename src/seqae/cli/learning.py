@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import InvalidParameter
-from ..parameters import DEFAULTS
 from .files import DataFile
 from .screen import best_epoch
 from .training import MODEL, ModelOptions, TrainingOptions, parameters_of
@@ -70,13 +69,11 @@ class AutoencoderOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"As for fit; {DEFAULTS.architecture}, or tokens for symbols, if not said.",
+            help="As for fit; repeat, or tokens for symbols, if not said.",
             rich_help_panel=MODEL,
         ),
     ] = None
-    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = (
-        DEFAULTS.latent_size
-    )
+    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = 32
 
 
 def changed(*groups: LearningOptions | AutoencoderOptions | ModelOptions | TrainingOptions) -> list[str]:
@@ -113,7 +110,7 @@ def fitted_detector(
         normal, given = file.read_for(given), FrozenEstimator(given)
     else:
         normal = file.read()
-        suited = "tokens" if normal.ragged.is_tokens else DEFAULTS.architecture
+        suited = "tokens" if normal.ragged.is_tokens else "repeat"
         if learning.baseline is None:
             given = SequenceAutoencoder(**{**training, "architecture": training["architecture"] or suited})
     names = split(learning.score)

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InvalidParameter
 from ..parameters import DEFAULTS
 
 MODEL, TRAINING = "The model", "The training"
-
-
-"""Why a training ended, by History.stopped_by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +66,12 @@ class TrainingOptions:
 def parameters_of(model: ModelOptions, training: TrainingOptions) -> dict[str, Any]:
     """The options as parameters of SequenceAutoencoder."""
     return {**asdict(model), **asdict(training), "patience": training.patience or None}
+
+
+def counted_or_auto(option: str, text: str) -> int | str:
+    """What an option says that takes a whole number or auto."""
+    if text == "auto":
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidParameter(f"{option} must be a whole number or auto, got {text!r}")
+    return int(text)

@@ -12,8 +12,8 @@ from ..baselines import MeanSequence, ResampledPCA
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
 from ..model.losses import Loss
-from ..model.plans import Plan
-from ..model.presets import PRESETS, as_architecture
+from ..model.plans import LATENT_SIZE, Plan
+from ..model.presets import AUTO, PRESETS, as_architecture
 from ..parameters import DEFAULTS, check_choice, check_count, check_fraction, check_seed
 from ..reading import take
 from ..sequences.ragged import Ragged, hold_out
@@ -21,8 +21,21 @@ from ..sequences.scaling import Scaling, fit_scaling
 from ..training.history import Epoch, Meter
 from .result import ComparedRow, ComparedRun, Comparison, left_out, recommend, summarised
 
-DEFAULT = ("repeat", "stacked", "state", "encdec_ad", "seq2seq", "composite", "variational", "denoising", "conv")
+DEFAULT = (
+    "hybrid",
+    "linear",
+    "repeat",
+    "stacked",
+    "state",
+    "encdec_ad",
+    "seq2seq",
+    "composite",
+    "variational",
+    "denoising",
+    "conv",
+)
 TEST_FRACTION = 0.25
+Size = int | Literal["auto"]
 INTERRUPTED = "interrupted before it was fitted"
 
 
@@ -47,7 +60,7 @@ def compare(
     y: object = None,
     *,
     architectures: Sequence[str | Plan] | Mapping[str, str | Plan] = DEFAULT,
-    latent_size: int | Sequence[int] = DEFAULTS.latent_size,
+    latent_size: Size | Sequence[Size] = DEFAULTS.latent_size,
     n_seeds: int = 3,
     test_fraction: float = TEST_FRACTION,
     random_state: int = 0,
@@ -60,7 +73,8 @@ def compare(
 
     y: (n_sequences,) labels, numbers or text, for the accuracy of a linear probe on the vectors.
     architectures: names of presets, or a dict of descriptions by your own names.
-    latent_size: one size, or several; each architecture is fitted with each.
+    latent_size: one size, or several; each architecture is fitted with each. "auto" is each architecture's own, and
+        PCA then has 32 components, as many as values of a hybrid decode.
     interrupt: what Ctrl-C does. "raise" raises KeyboardInterrupt; "keep" returns the fits so far.
     verbose: "auto" and True show progress on stderr. on_fit is called with each name and seed before the work.
     settings: of SequenceAutoencoder, the same for all; the budget is max_epochs. hidden_size and n_layers are not
@@ -93,8 +107,13 @@ class _Task:
 
     given_name: str
     architecture: str | Plan
-    latent_size: int
+    latent_size: Size
     is_one: bool
+
+    @property
+    def known_size(self) -> int | None:
+        """None before a fit has chosen it."""
+        return None if self.latent_size == AUTO else self.latent_size
 
     @property
     def name(self) -> str:
@@ -162,15 +181,19 @@ def _named(architectures: Sequence[str | Plan] | Mapping[str, str | Plan]) -> di
     return named
 
 
-def _sizes(latent_size: int | Sequence[int]) -> tuple[int, ...]:
+def _sizes(latent_size: Size | Sequence[Size]) -> tuple[Size, ...]:
     given = latent_size if isinstance(latent_size, Iterable) and not isinstance(latent_size, str) else (latent_size,)
-    sizes = tuple(dict.fromkeys(check_count("latent_size", size) for size in given))
+    sizes: tuple[Size, ...] = tuple(
+        dict.fromkeys(AUTO if size == AUTO else check_count("latent_size", size) for size in given)
+    )
     if not sizes:
         raise InvalidParameter("latent_size must be a whole number or several, got none", parameter="latent_size")
     return sizes
 
 
-def _with_size(name: str, latent_size: int) -> str:
+def _with_size(name: str, latent_size: Size) -> str:
+    if latent_size == AUTO:
+        return f"{name}, auto"
     return f"{name}, {latent_size} value{'s' if latent_size > 1 else ''}"
 
 
@@ -204,7 +227,7 @@ def _all_fitted(
     runs: list[ComparedRun] = []
     for task in tasks:
         if rows and rows[-1].is_cut:
-            rows.append(left_out(task.name, INTERRUPTED, task.latent_size, is_cut=True))
+            rows.append(left_out(task.name, INTERRUPTED, task.known_size, is_cut=True))
             continue
         row, of_row = _row(task, seeds, split, settings, watch)
         rows.append(row)
@@ -228,14 +251,14 @@ def _row(
     except KeyboardInterrupt:
         is_cut = True
     except (InvalidParameter, InvalidSequence) as error:  # such as lengths that differ, for `reshape`
-        return left_out(task.name, str(error), task.latent_size), []
+        return left_out(task.name, str(error), task.known_size), []
     if not fits:
-        return left_out(task.name, INTERRUPTED, task.latent_size, is_cut=True), []
+        return left_out(task.name, INTERRUPTED, task.known_size, is_cut=True), []
     runs = [fit.run for fit in fits]
     accuracies = [run.accuracy for run in runs if run.accuracy is not None]
     row = summarised(
         task.name,
-        task.latent_size,
+        runs[0].latent_size,
         np.mean([fit.errors for fit in fits], axis=0),
         accuracy=float(np.mean(accuracies)) if accuracies else None,
         n_parameters=fits[0].n_parameters,
@@ -254,12 +277,13 @@ def _fit(task: _Task, seed: int, split: _Split, settings: Settings, watch: _Watc
     accuracy = None
     if split.labels is not None:
         accuracy = _probe(ae.transform(split.training), ae.transform(split.held_out), split.labels)
-    run = ComparedRun(task.name, task.latent_size, seed, float(errors.mean()), accuracy, ae.history_)
+    run = ComparedRun(task.name, ae.latent_size_, seed, float(errors.mean()), accuracy, ae.history_)
     return _Fit(run, errors, sum(parameter.numel() for parameter in ae.model_.parameters()))
 
 
-def _baselines(split: _Split, sizes: Sequence[int]) -> list[ComparedRow]:
+def _baselines(split: _Split, given: Sequence[Size]) -> list[ComparedRow]:
     """The mean sequence, and PCA of the resampled sequences with as many components as vectors have values."""
+    sizes = tuple(dict.fromkeys(LATENT_SIZE if size == AUTO else size for size in given))
     of_pca = "PCA of resampled"
     named = {size: of_pca if len(sizes) == 1 else _with_size(of_pca, size) for size in sizes}
     mean = MeanSequence.fit(split.training)

@@ -14,8 +14,8 @@ from sklearn.frozen import FrozenEstimator
 
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
-from ..model.presets import as_architecture
-from ..parameters import DEFAULTS, as_random_state, check_choice, check_count, check_fraction, check_kind
+from ..model.presets import takes_symbols
+from ..parameters import as_random_state, check_choice, check_count, check_fraction, check_kind
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
@@ -39,6 +39,8 @@ from .series import (
 from .storage import SAVED, Learnt, pack, unpack
 from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
 
+OWN: dict[str, Any] = {"latent_size": 32}
+"""Parameters of the autoencoder that a detector makes itself, where they are not the defaults."""
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
 
@@ -56,8 +58,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     the threshold come from it. Errors are divided by the scale of their channel, so that no channel dominates.
 
     Parameters:
-    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: one with its defaults). A fitted one that is
-        wrapped as sklearn.frozen.FrozenEstimator(ae) is not trained again; X of fit() must then be new to it.
+    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: "repeat" with 32 values, or "tokens"). A fitted
+        one that is wrapped as sklearn.frozen.FrozenEstimator(ae) is not trained again; X of fit() must then be new to
+        it.
     window: None judges whole sequences; a number of steps judges every step of long series, through windows of that
         length, none of which spans a gap in the times. "auto" is None for several sequences of tokens or of at most
         1000 steps, else the period of the series.
@@ -180,7 +183,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         given = _estimator_of(self.autoencoder)
         if isinstance(self.autoencoder, FrozenEstimator):
             return take(X, given.schema_)
-        return take(X, takes_symbols=as_architecture(given.architecture).takes_symbols)
+        return take(X, takes_symbols=takes_symbols(given.architecture))
 
     def _scored_channels(self, source: Source) -> np.ndarray | None:
         return as_channels(self.scored_channels, source.channel_names, are_tokens=source.ragged.is_tokens)
@@ -232,8 +235,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _fitted_autoencoder(self, windows: Ragged, source: Source, seed: int) -> SequenceAutoencoder:
         """A fitted copy; one in a FrozenEstimator is used unchanged."""
-        suited = "tokens" if windows.is_tokens else DEFAULTS.architecture
-        given = SequenceAutoencoder(suited, verbose=self.verbose) if self.autoencoder is None else self.autoencoder
+        given = self.autoencoder
+        if given is None:
+            given = SequenceAutoencoder("tokens" if windows.is_tokens else "repeat", **OWN, verbose=self.verbose)
         estimator = _estimator_of(given)
         if isinstance(given, FrozenEstimator):
             return estimator

@@ -9,6 +9,8 @@ from typing import ClassVar, Literal
 from ..errors import InvalidParameter
 from ..parameters import check_choice, check_count, check_fraction
 from .plans import (
+    LATENT_SIZE,
+    DataShape,
     Described,
     EncoderPlan,
     EqualLayers,
@@ -289,6 +291,11 @@ class Architecture(Plan):
     def own_sizes(self) -> tuple[str, ...]:
         """See Plan.own_sizes."""
         return self.encoder.layers.own_sizes
+
+    def usual_size(self, shape: DataShape, n_sequences: int) -> int:
+        """32; where the vector is cut into steps, the next multiple of their number."""
+        n_steps = shape.n_steps if self.decoder.latent_as == "steps" and shape.n_steps else 1
+        return -(-LATENT_SIZE // n_steps) * n_steps
 
     @property
     def n_layers(self) -> int | None:

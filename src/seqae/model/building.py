@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import InvalidParameter, InvalidSequence
+from ..parameters import check_count
 from ..recurrence import Cell
 from .architecture import Architecture
 from .autoencoder import Autoencoder, Objective
@@ -14,11 +15,12 @@ from .chains.building import build_chain
 from .chains.plan import ChainPlan
 from .convolution import ConvolutionReader, ConvolutionWriter
 from .hybrid import Hybrid
-from .hybrids.parts import build_hybrid
+from .hybrids.parts import FEWEST_VALUES, build_hybrid
 from .interface import Decoder, LengthCode, LengthHead
 from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
+from .losses import Loss
 from .plans import DataShape, Plan
-from .presets import as_architecture
+from .presets import AUTO, as_architecture
 from .recurrent import Attention, Conditioning, RecurrentDecoder, RecurrentEncoder, size_of_summary
 from .symbols import SymbolDecoder
 
@@ -57,6 +59,30 @@ def build(
     if not plan.takes_symbols and n_symbols is not None:
         raise InvalidSequence("X holds tokens; this architecture takes vectors of (n_steps, n_channels)")
     return _FAMILIES[type(plan)](plan, cell, shape, latent_size, hidden_size, n_layers)
+
+
+def chosen(
+    architecture: str | Plan, latent_size: object, loss: Loss, shape: DataShape, n_sequences: int
+) -> tuple[str | Plan, int]:
+    """The architecture and the size of its vectors, where either is "auto".
+
+    The architecture is tokens for tokens, and else hybrid, unless that cannot be: a closed form fits curves, so a loss
+    of probabilities ("bce") takes repeat, and so do vectors of fewer than 3 values. The size is what the architecture
+    finds usual for such data, see Plan.usual_size. Raises InvalidParameter for what is neither "auto" nor one of these,
+    and for a closed form with such a loss.
+    """
+    size = None if latent_size == AUTO else check_count("latent_size", latent_size)
+    if architecture == AUTO:
+        is_curve = loss.takes_scaled and (size is None or size >= FEWEST_VALUES)
+        architecture = "tokens" if shape.n_symbols is not None else "hybrid" if is_curve else "repeat"
+    plan = as_architecture(architecture)
+    if plan.is_closed_form and not loss.takes_scaled:
+        raise InvalidParameter(
+            f"loss {loss.kind!r} is of probabilities, but a closed form writes curves; use loss='mse', or "
+            "architecture='repeat'",
+            parameter="loss",
+        )
+    return architecture, plan.usual_size(shape, n_sequences) if size is None else size
 
 
 def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:

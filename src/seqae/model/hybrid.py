@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..parameters import check_count, check_fraction, check_optional_count
 from .architecture import Architecture
-from .plans import Described, Plan, check_part
+from .plans import DataShape, Described, Plan, check_part
+
+DECODING, DESCRIBING = 32, 96
+"""Usual values of both kinds, from 11 data sets: see benchmarks/README.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -37,10 +41,11 @@ class Residual(Described):
 class Hybrid(Plan):
     """The vector is a closed form (seqae.features.closed_form): a basis of curves, a description and the length.
 
-    n_decoding: values of the basis; None is a quarter of latent_size. All other values describe, and decode as well
-        where that pays. residual: None is the closed form alone.
+    n_decoding: values of the basis; None is a quarter of latent_size, or if that is less than 32, half of it up to 32.
+        All other values describe, and decode as well where that pays. residual: None is the closed form alone.
     """
 
+    is_closed_form: ClassVar[bool] = True
     n_decoding: int | None = None
     residual: Residual | None = None
 
@@ -54,9 +59,20 @@ class Hybrid(Plan):
         """See Plan.takes_symbols."""
         return False
 
+    def usual_size(self, shape: DataShape, n_sequences: int) -> int:
+        """32 that decode, and as many that describe as there are sequences, but 32 at least and 96 at most.
+
+        So 128 from 96 sequences on; fewer sequences differ in fewer directions than that.
+        """
+        return DECODING + min(max(n_sequences, DECODING), DESCRIBING)
+
     def predicting(self, n_steps: int) -> Architecture:
         """A recurrent autoencoder that also predicts n_steps steps: closed forms predict none."""
         return Architecture().predicting(n_steps)
+
+    def decoding_of(self, latent_size: int) -> int:
+        """How many values of a vector decode."""
+        return self.n_decoding or max(latent_size // 4, min(latent_size // 2, DECODING), 1)
 
     @property
     def own_sizes(self) -> tuple[str, ...]:

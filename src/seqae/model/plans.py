@@ -12,6 +12,8 @@ from ..sequences.ragged import Ragged
 
 HIDDEN_SIZE, N_LAYERS = 64, 1
 """Default sizes, if neither the architecture nor the estimator has them."""
+LATENT_SIZE = 32
+"""Values of a recurrent autoencoder's vector, if the estimator does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,13 @@ class Described:
 
 
 class Plan(Described, ABC):
-    """A description of a model: the interface of every family of architectures."""
+    """A description of a model: the interface of every family of architectures.
+
+    is_closed_form: whether it is a model before any training, of curves that it fits.
+    """
 
     __slots__ = ()
+    is_closed_form: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -69,6 +75,10 @@ class Plan(Described, ABC):
     def n_layers(self) -> int | None:
         """How many recurrent layers its encoder has; None where the estimator's n_layers says."""
         return None
+
+    @abstractmethod
+    def usual_size(self, shape: DataShape, n_sequences: int) -> int:
+        """Values of a vector, where latent_size is "auto". n_sequences: to learn from, some of which are held out."""
 
     def check_unused(self, **sizes: int | None) -> None:
         """Raise InvalidParameter for a size that the description determines itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from ..errors import InvalidParameter
 from .architecture import (
@@ -27,7 +28,9 @@ from .architecture import (
 from .hybrid import Hybrid, Residual
 from .plans import Plan, check_part
 
-__all__ = ["PRESETS", "Architecture", "as_architecture"]
+__all__ = ["AUTO", "PRESETS", "Architecture", "as_architecture", "takes_symbols"]
+
+AUTO: Literal["auto"] = "auto"  # stands for a preset that the data decide, see model.building.chosen
 
 FORWARD = EncoderPlan(is_bidirectional=False)
 PRESETS: Mapping[str, Architecture | Hybrid] = MappingProxyType(
@@ -129,7 +132,12 @@ def as_architecture(architecture: str | Plan) -> Plan:
         return architecture
     if architecture not in PRESETS:
         raise InvalidParameter(
-            f"architecture must be an Architecture or one of {', '.join(PRESETS)}, got {architecture!r}",
+            f"architecture must be 'auto', an Architecture or one of {', '.join(PRESETS)}, got {architecture!r}",
             parameter="architecture",
         )
     return PRESETS[architecture]
+
+
+def takes_symbols(architecture: str | Plan) -> bool:
+    """Whether data are to be read as symbols; "auto" takes both, as they come."""
+    return architecture != AUTO and as_architecture(architecture).takes_symbols

@@ -31,7 +31,7 @@ from ..model.layers import Draw
 from ..model.losses import Loss
 from ..recurrence import Replay, gather, gradient_slots, replay_of, traced
 from ..sequences.checks import advise_random, check_whole, mapping_of
-from ..sequences.ragged import Ragged, as_tensor, to_tensors
+from ..sequences.ragged import Ragged, as_tensor, hold_out, to_tensors
 from ..sequences.scaling import Scaling
 
 BUCKET_BATCHES = 64
@@ -67,6 +67,25 @@ def ordered_batches(lengths: np.ndarray) -> list[np.ndarray]:
         batches.append(order[first : first + size])
         first += size
     return batches
+
+
+def device_of(device: str) -> torch.device:
+    """The device to compute on. Raises InvalidParameter for a device that does not exist."""
+    try:
+        wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidParameter(
+            f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device"
+        ) from error
+    if wanted.type not in ("cpu", "cuda"):
+        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device")
+    if wanted.type == "cpu":
+        return torch.device("cpu")
+    if (wanted.index or 0) >= torch.cuda.device_count():
+        raise InvalidParameter(
+            f"device {device!r} is not here: torch sees {torch.cuda.device_count()} CUDA devices", parameter="device"
+        )
+    return torch.device("cuda", wanted.index or 0)
 
 
 class BatchLoader:
@@ -126,6 +145,14 @@ def _to_device(batch: Ragged, device: torch.device | str) -> Ragged:
 RETRACE_EVERY = 200
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that is decorated with torch.no_grad()
+
+
+def split_off(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:
+    """Training and held-out sequences; at least one is held out if there are two and the fraction is above 0."""
+    if not fraction or len(sequences) < 2:
+        return sequences, None
+    training, held_out = hold_out(len(sequences), fraction, (seed, 0))
+    return sequences[training], sequences[held_out]
 
 
 class FlatParameters:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ...errors import InvalidParameter
 from ...parameters import check_choice, check_count, check_fraction
-from ..plans import Described, Plan, as_sizes, check_part, check_weight
+from ..plans import LATENT_SIZE, DataShape, Described, Plan, as_sizes, check_part, check_weight
 
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "elu", "selu", "softplus", "gelu", "silu")
 """Activations of a dense layer in a chain."""
@@ -128,3 +128,7 @@ class ChainPlan(Plan):
     def own_sizes(self) -> tuple[str, ...]:
         """See Plan.own_sizes."""
         return ("hidden_size", "n_layers")
+
+    def usual_size(self, shape: DataShape, n_sequences: int) -> int:
+        """See Plan.usual_size; the chain's own layers must agree."""
+        return LATENT_SIZE

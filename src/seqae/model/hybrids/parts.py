@@ -33,7 +33,6 @@ from ..rows import with_values
 from .learnt import Learnt
 
 FEWEST_VALUES = 3
-DECODING_SHARE = 4  # one value in four decodes
 MOST_VALUES = 1 << 24  # of vectors remembered, 64 MiB; what comes later is computed anew
 
 
@@ -211,7 +210,7 @@ def build_hybrid(
     plan: Hybrid, cell: str, shape: DataShape, latent_size: int, hidden_size: int | None, n_layers: int | None
 ) -> Autoencoder:
     """Encoder and decoder; the length head is told, not trained. Raises InvalidParameter for sizes that do not fit."""
-    n_decoding = plan.n_decoding or max(latent_size // DECODING_SHARE, 1)
+    n_decoding = plan.decoding_of(latent_size)
     if latent_size < FEWEST_VALUES or n_decoding > latent_size - 2:
         raise InvalidParameter(
             f"latent_size must be at least n_decoding + 2 (one value tells the length, one describes), and at least "
