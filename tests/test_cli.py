@@ -25,7 +25,7 @@ from seqae.cli.options import spread
 from .conftest import make_waves
 
 COLUMNS = ["--id", "person", "--time", "second"]
-TINY = ["--latent-size", "3", "--hidden-size", "4", "--max-epochs", "2"]
+TINY = ["--architecture", "repeat", "--latent-size", "3", "--hidden-size", "4", "--max-epochs", "2"]
 
 
 def seqae(*arguments: object) -> str:
@@ -134,7 +134,7 @@ def test_fit_saves_what_python_would(folder: Path, tmp_path: Path) -> None:
     text = seqae("fit", folder / "walks.csv", *COLUMNS, *TINY, "--seed", 7, "-o", tmp_path / "m.seqae")
     for part in ("12 of 3 to 9 steps", "2 (x, y)", "of 2", "validation", "m.seqae"):
         assert part in " ".join(text.split())
-    model = SequenceAutoencoder(latent_size=3, hidden_size=4, max_epochs=2, random_state=7, verbose=False)
+    model = SequenceAutoencoder("repeat", latent_size=3, hidden_size=4, max_epochs=2, random_state=7, verbose=False)
     sequences = [group[["x", "y"]].to_numpy() for _, group in make_walks().groupby("person", sort=False)]
     np.testing.assert_array_equal(
         load(tmp_path / "m.seqae").transform(sequences), model.fit(sequences).transform(sequences)
@@ -265,7 +265,7 @@ def test_runs_as_a_process_without_a_word_on_stderr(folder: Path, tmp_path: Path
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_saves_the_best_so_far(folder: Path, tmp_path: Path, sent: signal.Signals, code: int) -> None:
     model, checkpoint = tmp_path / "m.seqae", tmp_path / "run.ckpt"
-    options = ["--max-epochs", "100000", "--patience", "0", "--checkpoint", checkpoint, "-o", model]
+    options = [*TINY, "--max-epochs", "100000", "--patience", "0", "--checkpoint", checkpoint, "-o", model]
     command = [sys.executable, "-m", "seqae", "fit", folder / "walks.csv", *COLUMNS, *options]
     process = subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -120,7 +120,7 @@ def test_a_run_is_what_the_estimator_gives() -> None:
     X = Ragged.from_any(make_waves(24, seed=0))
     run = compare(X, architectures=["repeat"], n_seeds=1, random_state=5, cell="gru", batch_size=6, **TINY).runs[0]
     shuffled = np.random.default_rng([5, 1]).permutation(24)
-    ae = SequenceAutoencoder(random_state=5, cell="gru", batch_size=6, **TINY).fit(X[np.sort(shuffled[6:])])
+    ae = SequenceAutoencoder("repeat", random_state=5, cell="gru", batch_size=6, **TINY).fit(X[np.sort(shuffled[6:])])
     assert [e.training_loss for e in run.history.epochs] == [e.training_loss for e in ae.history_.epochs]
 
 

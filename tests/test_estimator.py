@@ -23,6 +23,7 @@ from seqae.sequences.scaling import Scaling
 from .conftest import TOLERANCE, make_waves
 
 SMALL: dict[str, Any] = {
+    "architecture": "repeat",
     "latent_size": 3,
     "hidden_size": 5,
     "max_epochs": 2,
@@ -36,7 +37,7 @@ WAVES = make_waves(40, seed=0)
 @pytest.fixture(scope="module")
 def ae() -> SequenceAutoencoder:
     architecture = Architecture(encoder=EncoderPlan(layers=Units((6, 5))), decoder=Repeat(units=(5, 4)))
-    return SequenceAutoencoder(architecture, **SMALL | {"hidden_size": None}).fit(WAVES)
+    return SequenceAutoencoder(**SMALL | {"architecture": architecture, "hidden_size": None}).fit(WAVES)
 
 
 def assert_same(ours: Any, theirs: Any) -> None:
@@ -415,7 +416,7 @@ def test_a_million_sequences_of_one_step_and_one_of_100_000(ae: SequenceAutoenco
 
 
 def test_clone_and_parameters() -> None:
-    ae = SequenceAutoencoder("repeat", **SMALL)
+    ae = SequenceAutoencoder(**SMALL)
     assert clone(ae).get_params() == ae.get_params()
     assert ae.set_params(latent_size=9).latent_size == 9
     assert "latent_size=9" in repr(ae)
@@ -458,7 +459,7 @@ def test_japanese_vowels(shared_data: Path) -> None:
     sequences = Ragged.back_to_back(data["values"].astype(np.float32), data["lengths"])
     is_train = data["split"] == "train"
     train, test = sequences[is_train], sequences[~is_train]
-    ae = SequenceAutoencoder(random_state=0, verbose=False).fit(train)
+    ae = SequenceAutoencoder("repeat", random_state=0, verbose=False).fit(train)
     probe = LogisticRegression(max_iter=5000).fit(ae.transform(train), data["y"][is_train])
     assert probe.score(ae.transform(test), data["y"][~is_train]) >= 0.95
 

@@ -20,6 +20,7 @@ from seqae.training.history import Epoch, History
 from .conftest import make_waves
 
 SMALL: dict[str, Any] = {
+    "architecture": "repeat",
     "latent_size": 3,
     "hidden_size": 4,
     "max_epochs": 6,
@@ -323,9 +324,9 @@ def test_a_last_batch_of_one_sequence_trains() -> None:
     waves = Ragged.from_any(make_waves(9, seed=1))
     settings = SMALL | {"validation_fraction": 0, "patience": None, "max_epochs": 1, "learning_rate": 1e-9}
     ours = [
-        SequenceAutoencoder(Architecture(latent=LatentPlan(length_weight=0)), **settings | {"batch_size": size}).fit(
-            waves
-        )
+        SequenceAutoencoder(
+            **settings | {"architecture": Architecture(latent=LatentPlan(length_weight=0)), "batch_size": size}
+        ).fit(waves)
         for size in (8, 9)
     ]
     losses = [ae.history_.best.training_loss for ae in ours]

@@ -344,8 +344,8 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def to_fitted(self) -> Fitted:
         """All that was learnt, as the value that from_fitted() takes; parameters hold what "auto" stood for."""
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("callbacks", "verbose")}
-        parameters |= {"architecture": self.architecture_, "latent_size": self.latent_size_}
         model, names, seed = self._fitted(), self.channel_names_, self.random_state
+        parameters |= {"architecture": self.architecture_, "latent_size": self.latent_size_}
         parameters["random_state"] = seed if isinstance(seed, int | np.integer) else None
         return Fitted(parameters, model, self.shape_, self.scaling_, self.history_, names, self.vocabulary_)
 
