@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import InvalidParameter
+from ..parameters import DEFAULTS
 from .files import DataFile
 from .screen import best_epoch
-from .training import MODEL, ModelOptions, TrainingOptions, parameters_of
+from .training import MODEL, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
 if TYPE_CHECKING:
     from ..detection.detector import AnomalyDetector
+    from ..estimator import SequenceAutoencoder
 
 LEARNING = "What is normal"
+KEPT = ("auto", None)
+"""What leaves a parameter of the detector's own autoencoder as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,12 @@ class AutoencoderOptions:
             rich_help_panel=MODEL,
         ),
     ] = None
-    latent_size: Annotated[int, typer.Option(metavar="N", help="Values of a vector.", rich_help_panel=MODEL)] = 32
+    latent_size: Annotated[
+        str,
+        typer.Option(
+            metavar="N", help="Values of a vector; auto is 32, or the architecture's own.", rich_help_panel=MODEL
+        ),
+    ] = str(DEFAULTS.latent_size)
 
 
 def changed(*groups: LearningOptions | AutoencoderOptions | ModelOptions | TrainingOptions) -> list[str]:
@@ -99,8 +108,7 @@ def fitted_detector(
     """
     from sklearn.frozen import FrozenEstimator
 
-    from ..detection.detector import AnomalyDetector
-    from ..estimator import SequenceAutoencoder
+    from ..detection.detector import AnomalyDetector, own_autoencoder
 
     given: SequenceAutoencoder | FrozenEstimator | None = None
     if model is not None:
@@ -110,9 +118,10 @@ def fitted_detector(
         normal, given = file.read_for(given), FrozenEstimator(given)
     else:
         normal = file.read()
-        suited = "tokens" if normal.ragged.is_tokens else "repeat"
         if learning.baseline is None:
-            given = SequenceAutoencoder(**{**training, "architecture": training["architecture"] or suited})
+            given = own_autoencoder(are_tokens=normal.ragged.is_tokens)
+            is_chosen = training["architecture"] is not None
+            given.set_params(**{name: value for name, value in training.items() if is_chosen or value not in KEPT})
     names = split(learning.score)
     parameters = asdict(learning) | {
         "window": _window(learning.window),
@@ -126,7 +135,8 @@ def training_parameters(
     autoencoder: AutoencoderOptions, model: ModelOptions, training: TrainingOptions
 ) -> dict[str, Any]:
     """The parameters of the autoencoder that is to be trained."""
-    return parameters_of(model, training) | asdict(autoencoder)
+    size = counted_or_auto("--latent-size", autoencoder.latent_size)
+    return parameters_of(model, training) | {"architecture": autoencoder.architecture, "latent_size": size}
 
 
 def told(detector: AnomalyDetector) -> list[str]:

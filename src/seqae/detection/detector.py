@@ -39,8 +39,6 @@ from .series import (
 from .storage import SAVED, Learnt, pack, unpack
 from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
 
-OWN: dict[str, Any] = {"latent_size": 32}
-"""Parameters of the autoencoder that a detector makes itself, where they are not the defaults."""
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
 
@@ -58,9 +56,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     the threshold come from it. Errors are divided by the scale of their channel, so that no channel dominates.
 
     Parameters:
-    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: "repeat" with 32 values, or "tokens"). A fitted
-        one that is wrapped as sklearn.frozen.FrozenEstimator(ae) is not trained again; X of fit() must then be new to
-        it.
+    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: "repeat", or "tokens"). A fitted one that is
+        wrapped as sklearn.frozen.FrozenEstimator(ae) is not trained again; X of fit() must then be new to it.
     window: None judges whole sequences; a number of steps judges every step of long series, through windows of that
         length, none of which spans a gap in the times. "auto" is None for several sequences of tokens or of at most
         1000 steps, else the period of the series.
@@ -235,9 +232,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _fitted_autoencoder(self, windows: Ragged, source: Source, seed: int) -> SequenceAutoencoder:
         """A fitted copy; one in a FrozenEstimator is used unchanged."""
-        given = self.autoencoder
-        if given is None:
-            given = SequenceAutoencoder("tokens" if windows.is_tokens else "repeat", **OWN, verbose=self.verbose)
+        own = own_autoencoder(are_tokens=windows.is_tokens, verbose=self.verbose)
+        given = own if self.autoencoder is None else self.autoencoder
         estimator = _estimator_of(given)
         if isinstance(given, FrozenEstimator):
             return estimator
@@ -376,6 +372,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self = cls(given, threshold=learnt.rule.threshold, **parameters)
         self._keep(learnt, model)
         return self
+
+
+def own_autoencoder(*, are_tokens: bool, verbose: bool | Literal["auto"] = "auto") -> SequenceAutoencoder:
+    """The autoencoder of a detector that was given none; unfitted."""
+    return SequenceAutoencoder("tokens" if are_tokens else "repeat", latent_size=32, verbose=verbose)
 
 
 def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceAutoencoder:
