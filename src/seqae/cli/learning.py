@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
 
 LEARNING = "What is normal"
-KEPT = ("auto", None)
-"""What leaves a parameter of the detector's own autoencoder as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +77,7 @@ class AutoencoderOptions:
     ] = None
     latent_size: Annotated[
         str,
-        typer.Option(
-            metavar="N", help="Values of a vector; auto is 32, or the architecture's own.", rich_help_panel=MODEL
-        ),
+        typer.Option(metavar="N", help="Values of a vector; auto is the architecture's own.", rich_help_panel=MODEL),
     ] = str(DEFAULTS.latent_size)
 
 
@@ -120,8 +116,7 @@ def fitted_detector(
         normal = file.read()
         if learning.baseline is None:
             given = own_autoencoder(are_tokens=normal.ragged.is_tokens)
-            is_chosen = training["architecture"] is not None
-            given.set_params(**{name: value for name, value in training.items() if is_chosen or value not in KEPT})
+            given.set_params(**_own(training))
     names = split(learning.score)
     parameters = asdict(learning) | {
         "window": _window(learning.window),
@@ -129,6 +124,13 @@ def fitted_detector(
         "scored_channels": None if learning.scored_channels is None else split(learning.scored_channels),
     }
     return AnomalyDetector(given, threshold=threshold, **parameters).fit(normal)
+
+
+def _own(training: Mapping[str, object]) -> Mapping[str, object]:
+    """What is to be changed of the detector's own autoencoder: all, where another architecture is to be trained."""
+    if training["architecture"] is not None:
+        return training
+    return {name: value for name, value in training.items() if name != "architecture" and value != "auto"}
 
 
 def training_parameters(
