@@ -11,7 +11,8 @@ import typer
 
 from ..errors import InvalidParameter
 from ..parameters import DEFAULTS
-from .files import DataFile, check_table_target
+from . import options
+from .files import DataFile, check_figure_target, check_table_target, draw
 from .screen import console, counted, say
 from .training import ModelOptions, TrainingOptions, parameters_of
 
@@ -54,6 +55,7 @@ def compare(
     model: ModelOptions,
     training: TrainingOptions,
     random_state: Annotated[int, typer.Option("--seed", metavar="N", help="Of the split and the first model.")] = 0,
+    plot: options.Plot = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Fit each architecture to the same sequences, and measure it on the same held-out ones.
@@ -63,6 +65,7 @@ def compare(
     """
     if output is not None:
         check_table_target(output, data.path)
+    check_figure_target(plot, data.path)
     from ..comparison import DEFAULT
     from ..comparison import compare as run
 
@@ -80,13 +83,18 @@ def compare(
     )
     _show(result, output)
     if output is not None:
-        from ..storage.tables import write_table
-
-        table = result.to_frame(rows.value)
-        write_table(output, dict(zip(table.column_names, table.columns, strict=True)))
-        say(f"the table: {output}", beside=output)
+        _write(result, rows, output)
+    draw(plot, "comparison", result)
     if result.is_interrupted:
         raise KeyboardInterrupt("the comparison was interrupted; the table holds what was fitted until then")
+
+
+def _write(result: Comparison, rows: Rows, output: Path) -> None:
+    from ..storage.tables import write_table
+
+    table = result.to_frame(rows.value)
+    write_table(output, dict(zip(table.column_names, table.columns, strict=True)))
+    say(f"the table: {output}", beside=output)
 
 
 def _sizes(text: str) -> list[int | Literal["auto"]]:

@@ -13,7 +13,15 @@ import typer
 from ..errors import InvalidParameter
 from ..model.presets import AUTO, takes_symbols
 from . import options
-from .files import DataFile, check_differs, check_model_target, check_table_target, save_model
+from .files import (
+    DataFile,
+    check_differs,
+    check_figure_target,
+    check_model_target,
+    check_table_target,
+    draw,
+    save_model,
+)
 from .learning import (
     LEARNING,
     AutoencoderOptions,
@@ -95,6 +103,7 @@ def detect(
     rows: Annotated[Rows, typer.Option(help="What a row of the result is.")] = Rows.interval,
     data: DataFile,
     symbols: SymbolOptions,
+    plot: options.Plot = None,
 ) -> None:
     """Find steps or sequences that are unlike normal data, and write them with their ids and times.
 
@@ -102,6 +111,7 @@ def detect(
     the one after its last; start_time and end_time are the times of its first and last step.
     """
     _check_files(output, files, data, symbols)
+    check_figure_target(plot, output, data.path)
     trained = changed(autoencoder, sizes, training)
     if files.normal is None:
         _refuse([*changed(learning), *trained], "is for learning; add --normal FILE, or leave it out")
@@ -123,6 +133,7 @@ def detect(
     write_table(output, detection.to_columns(rows.value))
     if files.save is not None:
         save_model(detector, files.save)
+    draw(plot, "timeline", detection)
     found = counted(len(detection.intervals), "interval" if detector.window_ else "anomalous sequence")
     say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}", beside=output)
 

@@ -91,6 +91,25 @@ def check_table_target(path: Path, *inputs: Path) -> None:
     check_differs(path, *inputs)
 
 
+def check_figure_target(path: Path | None, *inputs: Path) -> None:
+    """Raise InvalidParameter unless a figure can be written to path, if any, and MissingExtra without matplotlib."""
+    if path is None:
+        return
+    from .. import plots
+
+    plots.check_figure_target(path)
+    check_differs(path, *inputs)
+
+
+def draw(path: Path | None, name: str, *results: object) -> None:
+    """Save the figure of seqae.plots with that name, where there is a path."""
+    if path is None:
+        return
+    from .. import plots
+
+    plots.save(getattr(plots, name)(*results), path)
+
+
 def check_differs(path: Path, *others: Path) -> None:
     """Raise InvalidParameter if path is one of the other files."""
     for other in others:

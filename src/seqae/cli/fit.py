@@ -12,7 +12,7 @@ from ..model.plans import Plan
 from ..model.presets import AUTO, PRESETS, takes_symbols
 from ..parameters import DEFAULTS
 from . import options
-from .files import DataFile, check_differs, check_model_target, save_model
+from .files import DataFile, check_differs, check_figure_target, check_model_target, draw, save_model
 from .screen import best_epoch, counted, duration, facts, lengths, losses, place, steps
 from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
@@ -54,6 +54,7 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Kept after each epoch; to resume.", rich_help_panel=TRAINING),
     ] = None,
+    plot: options.Plot = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Train an autoencoder on the sequences of a file, and save it.
@@ -67,12 +68,15 @@ def fit(
     if checkpoint is not None:
         check_model_target(checkpoint, data.path)
         check_differs(checkpoint, output)
+    check_figure_target(plot, data.path, output)
     source = replace(data, symbols=split.value if takes_symbols(architecture) else None).read()
     named = architecture if predicted_steps is None else _predicting(architecture, predicted_steps)
     size = counted_or_auto("--latent-size", latent_size)
     given = parameters_of(model, training) | {"latent_size": size, "random_state": random_state}
     estimator = _estimator(checkpoint, quiet, architecture=named, **given).fit(source, interrupt="keep")
     save_model(estimator, output)
+    if plot is not None:
+        _draw(estimator, source, plot)
     if not quiet:
         facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
     if estimator.history_.stopped_by == "interrupt":
@@ -91,6 +95,15 @@ def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) ->
     callbacks = () if checkpoint is None else (Checkpoint(checkpoint),)
     verbose = False if is_quiet else "auto"
     return SequenceAutoencoder(**parameters, callbacks=callbacks, verbose=verbose)  # pyright: ignore[reportArgumentType]
+
+
+def _draw(estimator: SequenceAutoencoder, source: Source, path: Path) -> None:
+    from ..examination import examine
+
+    if estimator.model_.decoder is None:
+        draw(path, "loss", estimator.history_)
+    else:
+        draw(path, "overview", examine(estimator, source))
 
 
 def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:

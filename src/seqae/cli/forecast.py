@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .files import DataFile, check_table_target
+from .files import DataFile, check_figure_target, check_table_target, draw
 from .screen import counted, say
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def forecast(
     data: DataFile,
     output: options.Output,
     n_steps: Annotated[int, typer.Option("--steps", "-n", metavar="N", help="Steps to add to each sequence.")] = 1,
+    plot: options.Plot = None,
 ) -> None:
     """Write the steps that follow each sequence.
 
@@ -29,6 +30,7 @@ def forecast(
     number in its sequence.
     """
     check_table_target(output, model, data.path)
+    check_figure_target(plot, output, model, data.path)
     from ..forecasting import forecast as run
     from ..storage.loading import load_autoencoder
 
@@ -36,6 +38,7 @@ def forecast(
     source = data.read_for(estimator)
     continuation = run(estimator, source, n_steps)
     _write(output, source, continuation, estimator.vocabulary_)
+    draw(plot, "continuation", source, continuation)
     say(f"{counted(n_steps, 'step')} after each of {counted(len(source), 'sequence')}: {output}", beside=output)
 
 

@@ -90,6 +90,10 @@ MaxBytes = Annotated[
         rich_help_panel=DATA_PANEL,
     ),
 ]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Also draw it: a .png, .svg or .pdf (needs the extra plots)."),
+]
 SplitText = Annotated[
     Split, typer.Option("--split", help="A text of symbols: into words or characters.", rich_help_panel=DATA_PANEL)
 ]

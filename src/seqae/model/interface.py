@@ -148,11 +148,13 @@ class Encoder(Part):
     """Sequences to latent vectors.
 
     n_symbols: how many tokens it knows, None for values. length_code: what the vector holds of the length, if anything.
-    is_closed_form: whether all of it is learnt before training.
+    is_closed_form: whether all of it is learnt before training. n_decoding: values of a vector that are there to be
+    decoded, where the others describe; None where all are.
     """
 
     n_symbols: int | None = None
     is_closed_form: bool = False
+    n_decoding: int | None = None
     length_code: LengthCode | None
 
     @abstractmethod

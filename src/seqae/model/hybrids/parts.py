@@ -99,7 +99,7 @@ class ClosedFormEncoder(Encoder):
         super().__init__()
         make = partial(ClosedEncoder.from_arrays, latent_size=latent_size, n_channels=n_channels)
         self.seed, self.closed_form = Seed(), Learnt(make)
-        self.latent_size, self._n_decoding = latent_size, n_decoding
+        self.latent_size, self.n_decoding = latent_size, n_decoding
         self._memory = Memory(latent_size)
 
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
@@ -120,7 +120,7 @@ class ClosedFormEncoder(Encoder):
 
     def fit_closed_form(self, data: TrainingData) -> None:
         """See Part.fit_closed_form."""
-        size, n = self.latent_size, self._n_decoding
+        size, n = self.latent_size, self.n_decoding
         learnt = fit_closed_encoder(data.sequences, size, n_decoding=n, seed=self.seed.value)
         self.closed_form.learn(learnt, learnt.to_arrays())
         self._memory.forget()
