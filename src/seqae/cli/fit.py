@@ -64,19 +64,14 @@ def fit(
 
     Ctrl-C and SIGTERM end the training and save the best model so far; the exit code is then 130 or 143.
     """
-    check_model_target(output, data.path)
-    if checkpoint is not None:
-        check_model_target(checkpoint, data.path)
-        check_differs(checkpoint, output)
-    check_figure_target(plot, data.path, output)
+    _check_files(data.path, output, checkpoint, plot)
     source = replace(data, symbols=split.value if takes_symbols(architecture) else None).read()
     named = architecture if predicted_steps is None else _predicting(architecture, predicted_steps)
     size = counted_or_auto("--latent-size", latent_size)
     given = parameters_of(model, training) | {"latent_size": size, "random_state": random_state}
     estimator = _estimator(checkpoint, quiet, architecture=named, **given).fit(source, interrupt="keep")
     save_model(estimator, output)
-    if plot is not None:
-        _draw(estimator, source, plot)
+    _draw(estimator, source, plot)
     if not quiet:
         facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
     if estimator.history_.stopped_by == "interrupt":
@@ -97,9 +92,19 @@ def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) ->
     return SequenceAutoencoder(**parameters, callbacks=callbacks, verbose=verbose)  # pyright: ignore[reportArgumentType]
 
 
-def _draw(estimator: SequenceAutoencoder, source: Source, path: Path) -> None:
+def _check_files(data: Path, output: Path, checkpoint: Path | None, plot: Path | None) -> None:
+    check_model_target(output, data)
+    check_figure_target(plot, data, output)
+    if checkpoint is not None:
+        check_model_target(checkpoint, data)
+        check_differs(checkpoint, output)
+
+
+def _draw(estimator: SequenceAutoencoder, source: Source, path: Path | None) -> None:
     from ..examination import examine
 
+    if path is None:
+        return
     if estimator.model_.decoder is None:
         draw(path, "loss", estimator.history_)
     else:

@@ -55,9 +55,7 @@ def examine(
     return Examination(
         source=source,
         labels=given,
-        architecture=estimator.architecture
-        if isinstance(estimator.architecture, str)
-        else repr(estimator.architecture),
+        architecture=str(estimator.architecture_),
         layers=_layers(estimator),
         loss=estimator.loss_.kind,
         vectors=vectors,
@@ -113,8 +111,9 @@ def _scaling(estimator: SequenceAutoencoder, sequences: Ragged) -> Scaling:
 def _measured(estimator: SequenceAutoencoder, source: Source, whole: float, train: Ragged | None) -> Measured:
     if source.ragged.is_tokens:
         return of_symbols(source.ragged, whole, estimator.shape_.n_symbols or 1)
-    decoding = estimator.encoder_.n_decoding or estimator.latent_size
-    sizes = tuple(dict.fromkeys((decoding, estimator.latent_size)))
+    size = estimator.latent_size_
+    decoding = estimator.encoder_.n_decoding or size
+    sizes = tuple(dict.fromkeys((decoding, size)))
     return beside_linear(source.ragged, whole, _scaling(estimator, source.ragged), sizes, train)
 
 
@@ -123,7 +122,7 @@ def _layers(estimator: SequenceAutoencoder) -> tuple[Layers, ...]:
     n_channels, n_symbols = estimator.n_channels_, estimator.shape_.n_symbols
     step = f"{n_channels} channels" if n_symbols is None else f"one of {n_symbols:,} symbols"
     model = estimator.model_
-    vector = Layers("vector", "", f"{estimator.latent_size} values")
+    vector = Layers("vector", "", f"{estimator.latent_size_} values")
     parts = [Layers("encoder", _told(model.encoder.recurrent_layers), ""), vector]
     parts += [Layers(name, _told(part.recurrent_layers), step) for name, part in model.decoders.items()]
     return (Layers("sequence", "", f"n steps of {step}"), *parts)

@@ -87,8 +87,6 @@ def of_symbols(sequences: Ragged, share: float, n_symbols: int) -> Measured:
 
 
 def _problem(sequences: Ragged, learnt_from: Ragged | None) -> str:
-    if sequences.observed is not None or (learnt_from is not None and learnt_from.observed is not None):
-        return "values are missing, which these linear methods do not take"
     if len(sequences) < 2 * N_FOLDS and learnt_from is None:
         return "there are too few sequences to learn a linear method from"
     return ""

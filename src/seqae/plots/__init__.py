@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,15 +56,10 @@ def overview(examination: Examination) -> Figure:
 
 def _of_examination(examination: Examination) -> dict[str, Callable[[], Figure]]:
     colours: tuple[Colour, ...] = ("error", "length", "kind", *(("label",) if examination.labels is not None else ()))
-    maps = {f"map_by_{colour}": lambda colour=colour: vectors(examination, colour) for colour in colours}
-    drawn = (loss, architecture, reconstructions, error_map, lengths, spectrum)
-    one = {
-        function.__name__: lambda function=function: function(
-            examination.history if function is loss else examination  # pyright: ignore[reportArgumentType]
-        )
-        for function in drawn
-    }
-    return one | maps
+    maps = {f"map_by_{colour}": partial(vectors, examination, colour) for colour in colours}
+    drawn = (architecture, reconstructions, error_map, lengths, spectrum)
+    one = {function.__name__: partial(function, examination) for function in drawn}
+    return {"loss": partial(loss, examination.history), **one, **maps}
 
 
 _FIGURES: Mapping[type, Callable[..., dict[str, Callable[[], Figure]]]] = {
