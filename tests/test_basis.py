@@ -137,6 +137,15 @@ def test_cosines_are_the_orthonormal_transform() -> None:
     assert_allclose(cosines(1), [[1.0]])
 
 
+def test_fewer_components_leave_more_unexplained() -> None:
+    whole = fit_basis(loader(smooth(200, (20, 30), 2, seed=1)), 12)
+    few, fitted = whole.first(5), fit_basis(loader(smooth(200, (20, 30), 2, seed=1)), 5)
+    assert_allclose(few.variances, fitted.variances, rtol=0.1)
+    assert_allclose(few.unexplained, fitted.unexplained, rtol=0.15)
+    assert_allclose(few.noise, fitted.noise, rtol=0.15)
+    assert_allclose(whole.first(20).noise, whole.noise)
+
+
 def least_squares(basis: Basis, values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """The z of one sequence by lstsq on what was observed and on the prior's equations, side by side."""
     reading = reading_matrix(len(values), basis.n_points)

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
 from seqae.errors import ModelFileError
+from seqae.features.basis import fit_basis
 from seqae.features.chunks import chunks, evenly, folds
 from seqae.features.closed_form import (
     DECODING_WEIGHT,
@@ -14,10 +17,12 @@ from seqae.features.closed_form import (
     PENALTIES,
     ClosedDecoder,
     ClosedEncoder,
+    bounds_of_decoding,
     fit_closed_decoder,
     fit_closed_encoder,
     fit_correction,
     products_of,
+    shared_out,
 )
 from seqae.features.description import (
     MOST_OF_STATISTICS,
@@ -164,6 +169,34 @@ def test_noise_is_not_corrected() -> None:
     assert not fit_correction([products_of(values[k::4], residuals[k::4]) for k in range(4)], 2).any()
 
 
+# -- shares of the budget ----------------------------------------------------------------------------------------------
+
+
+def test_values_decode_where_more_varies_than_along_the_last_that_describes() -> None:
+    of_features, of_curves = np.full(200, 0.005), np.array([0.01] * 50 + [0.0001] * 5000)
+    assert shared_out(160, of_curves, of_features) == 50
+    assert shared_out(160, of_curves * 3, of_features * 7) == 50
+    assert shared_out(160, of_curves, of_features[:60]) == 99  # all that describes leaves so many
+    assert shared_out(160, np.full(5000, 0.0001), of_features) == 40  # at least a quarter
+    assert shared_out(80, np.full(5000, 0.0001), of_features) == 32  # at least half, up to 32
+    assert shared_out(160, np.full(150, 0.1), of_features) == 120  # at most three quarters
+
+
+@given(latent_size=st.integers(3, 2000))
+def test_both_parts_of_a_vector_have_values(latent_size: int) -> None:
+    least, most = bounds_of_decoding(latent_size)
+    assert 1 <= least <= most <= latent_size - 2
+
+
+def test_values_are_shared_out_by_the_data() -> None:
+    fitted = fit_closed_encoder(loader(SEQUENCES), 40, seed=0)
+    whole = fit_basis(loader(SEQUENCES), 30)
+    n = shared_out(40, whole.variances, fit_description(loader(SEQUENCES), 39, seed=0).variances)
+    assert 20 <= fitted.basis.n_components == n <= 30
+    assert fitted.description.n_values == 39 - n
+    assert_allclose(np.abs(fitted.basis.variances), whole.variances[:n], rtol=1e-9)
+
+
 # -- the vector --------------------------------------------------------------------------------------------------------
 
 
@@ -242,7 +275,7 @@ def test_it_is_the_same_from_its_arrays() -> None:
     assert_array_equal(again.encode(SEQUENCES), vectors)
     lengths = SEQUENCES.lengths
     assert_array_equal(decoder.decode(vectors, lengths).values, DECODER.decode(vectors, lengths).values)
-    assert Description.from_arrays(Arrays(FITTED.description.to_arrays())).power == FITTED.description.power
+    assert Description.from_arrays(Arrays(FITTED.description.to_arrays())).n_values == FITTED.description.n_values
 
 
 @pytest.mark.parametrize("name", [*FITTED.to_arrays(), "decoder.mean", "decoder.weight"])

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from seqae import AnomalyDetector, Ragged, SequenceAutoencoder, load
 from seqae.errors import InvalidParameter
 from seqae.model.building import chosen
-from seqae.model.hybrid import Hybrid
 from seqae.model.losses import Loss
 from seqae.model.plans import DataShape
 
@@ -44,16 +43,10 @@ def test_the_architecture_is_hybrid_wherever_that_can_be(
 def test_a_hybrid_has_no_more_values_than_few_sequences_can_fill(n_sequences: int, n_channels: int) -> None:
     _, size = chosen("auto", "auto", Loss("mse"), DataShape(n_channels), n_sequences)
     assert size == (128 if n_sequences >= 96 else max(64, 32 + n_sequences))
-    assert Hybrid().decoding_of(size) == 32
 
 
 def test_a_vector_that_is_cut_into_steps_is_a_multiple_of_them() -> None:
     assert chosen("reshape", "auto", Loss("mse"), DataShape(2, n_steps=9), 10) == ("reshape", 36)
-
-
-@given(latent_size=st.integers(3, 2000))
-def test_both_parts_of_a_hybrid_have_values(latent_size: int) -> None:
-    assert 1 <= Hybrid().decoding_of(latent_size) <= latent_size - 2
 
 
 def test_a_closed_form_of_probabilities_is_refused() -> None:

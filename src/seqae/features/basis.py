@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +60,19 @@ class Basis:
     def n_points(self) -> int:
         """Points of the grid."""
         return len(self.mean)
+
+    def first(self, n_components: int) -> Basis:
+        """The same with at most so many components; what is unexplained, and noise, grow by what the others held."""
+        kept = self.variances[:n_components]
+        explained = (1 - self.unexplained) * (kept.sum() / self.variances.sum() if len(kept) else 0.0)
+        noise = self.noise * max(1 - explained, LEAST_NOISE) / max(self.unexplained, LEAST_NOISE)
+        return replace(
+            self,
+            components=self.components[:n_components],
+            variances=kept,
+            noise=float(noise),
+            unexplained=float(1 - explained),
+        )
 
     def encode(self, sequences: Ragged) -> np.ndarray:
         """z of each sequence, by itself. sequences: scaled, NumPy. Returns (n_sequences, n_components) float64."""

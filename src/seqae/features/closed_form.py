@@ -29,7 +29,9 @@ from .linear_algebra import affine, one_thread
 
 DECODING_WEIGHT = 0.3
 LENGTH_WEIGHT = 0.1
+USUAL_DECODING = 32
 SAMPLE = 4096
+TINY = float(np.finfo(np.float64).tiny)
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)  # of the ridge regression, times the mean variance of a value
 
 
@@ -164,15 +166,22 @@ class ClosedDecoder:
 
 
 @one_thread
-def fit_closed_encoder(sequences: Sequences, latent_size: int, *, n_decoding: int, seed: int) -> ClosedEncoder:
-    """n_decoding values decode, one tells the length, the others describe.
+def fit_closed_encoder(
+    sequences: Sequences, latent_size: int, *, n_decoding: int | None = None, seed: int
+) -> ClosedEncoder:
+    """n_decoding values decode, one tells the length, the others describe. n_decoding: see shared_out() where None.
 
     Fewer where the data has fewer directions: the rotation then maps what there is to latent_size values all the same.
     """
-    basis = fit_basis(sequences, n_decoding)
-    description = fit_description(sequences, latent_size - basis.n_components - 1, seed=seed)
+    basis = fit_basis(sequences, bounds_of_decoding(latent_size)[1] if n_decoding is None else n_decoding)
+    if n_decoding is None:
+        description = fit_description(sequences, latent_size - 1, seed=seed)
+        basis = basis.first(shared_out(latent_size, basis.variances, description.variances))
+        description = description.first(latent_size - 1 - basis.n_components)
+    else:
+        description = fit_description(sequences, latent_size - 1 - basis.n_components, seed=seed)
     sizes = basis.n_components, description.n_values, 1
-    powers = basis.variances.sum(), description.power, 1.0
+    powers = basis.variances.sum(), description.variances.sum(), 1.0
     weights = DECODING_WEIGHT, 1.0, LENGTH_WEIGHT
     scales = [
         weight * np.sqrt(latent_size / power) if power > 0 else 1.0
@@ -180,6 +189,28 @@ def fit_closed_encoder(sequences: Sequences, latent_size: int, *, n_decoding: in
     ]
     rotation = _rotation(sum(sizes), latent_size, seed)
     return ClosedEncoder(basis, description, fit_length_units(sequences.lengths), np.repeat(scales, sizes), rotation)
+
+
+def bounds_of_decoding(latent_size: int) -> tuple[int, int]:
+    """The least and the most values that decode, unless their number is given.
+
+    At least a quarter or, if that is less than 32, half of all up to 32; at most three quarters. One value tells the
+    length, at least one describes.
+    """
+    least = max(latent_size // 4, min(latent_size // 2, USUAL_DECODING), 1)
+    return least, max(min(latent_size * 3 // 4, latent_size - 2), least)
+
+
+def shared_out(latent_size: int, of_curves: np.ndarray, of_features: np.ndarray) -> int:
+    """How many values decode: those along which more of all variance lies than along the last one that describes.
+
+    What lies along a value is its part of the variance of curves, or of features: neighbours and probes lost nothing
+    on the open sets, and reconstruction gained (docs/vectors.md).
+    of_curves, of_features: variances along the directions that there are, largest first.
+    """
+    parts = [own / max(own.sum(), TINY) for own in (of_curves, of_features)]
+    chosen = np.argsort(-np.concatenate(parts), kind="stable")[: latent_size - 1]
+    return int(np.clip(np.sum(chosen < len(of_curves)), *bounds_of_decoding(latent_size)))
 
 
 @one_thread

@@ -7,7 +7,7 @@ channels; the thresholds are quantiles of the outputs on training sequences.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,20 +95,26 @@ class Description:
     """The first principal components of all features, each of deviation 1 but for the weight of the statistics.
 
     plain: shares of the sequence; standardised: of the sequence with each channel at mean 0 and deviation 1.
-    weight: (n_values, n_features) and offset: (n_values,), from features to values, float32. power: the mean over
-    training sequences of the sum of squared values.
+    weight: (n_values, n_features) and offset: (n_values,), from features to values, float32. variances:
+    (n_values,) float64, of the values of training sequences.
     """
 
     plain: Shares
     standardised: Shares
     weight: np.ndarray
     offset: np.ndarray
-    power: float
+    variances: np.ndarray
 
     @property
     def n_values(self) -> int:
         """Values that describe a sequence."""
         return len(self.weight)
+
+    def first(self, n_values: int) -> Description:
+        """The same with at most so many values."""
+        return replace(
+            self, weight=self.weight[:n_values], offset=self.offset[:n_values], variances=self.variances[:n_values]
+        )
 
     def of(self, sequences: Ragged) -> np.ndarray:
         """The values of each sequence, by itself. sequences: scaled, NumPy. Returns (n, n_values) float32."""
@@ -117,7 +123,7 @@ class Description:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All of it, by name."""
         shares = under("plain.", self.plain.to_arrays()) | under("standardised.", self.standardised.to_arrays())
-        return {"weight": self.weight, "offset": self.offset, "power": np.array([self.power]), **shares}
+        return {"weight": self.weight, "offset": self.offset, "variances": self.variances, **shares}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Description:
@@ -128,8 +134,8 @@ class Description:
             raise misfit("the description", "has shares of different numbers of channels")
         n_features = len(plain.thresholds) + len(standardised.thresholds) + 6 * n_channels + 1
         weight = arrays.take("weight", (None, n_features))
-        offset, power = arrays.take("offset", (len(weight),)), arrays.take("power", (1,), np.float64, least=0)
-        return cls(plain, standardised, weight, offset, float(power[0]))
+        offset = arrays.take("offset", (len(weight),))
+        return cls(plain, standardised, weight, offset, arrays.take("variances", offset.shape, np.float64, least=0))
 
 
 def features_of(sequences: Ragged, plain: Shares, standardised: Shares) -> np.ndarray:
@@ -152,10 +158,11 @@ def fit_description(sequences: Sequences, n_values: int, *, seed: int) -> Descri
     is_used = deviation > LEAST_DEVIATION
     scale = np.where(is_used, _weights(features.shape[1], is_used) / np.where(is_used, deviation, 1), 0)
     rows = (features - mean) * scale
-    directions, _ = leading_directions(rows, n_values)
-    weight, power = directions.T * scale, float(((rows @ directions) ** 2).sum() / len(rows))
+    directions, squares = leading_directions(rows, n_values)
+    weight = directions.T * scale
     offset = -weight @ mean
-    return Description(plain, standardised, weight.astype(np.float32), offset.astype(np.float32), power)
+    variances = squares / len(rows)
+    return Description(plain, standardised, weight.astype(np.float32), offset.astype(np.float32), variances)
 
 
 def _weights(n_features: int, is_used: np.ndarray) -> np.ndarray:

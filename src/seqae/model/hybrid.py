@@ -41,8 +41,8 @@ class Residual(Described):
 class Hybrid(Plan):
     """The vector is a closed form (seqae.features.closed_form): a basis of curves, a description and the length.
 
-    n_decoding: values of the basis; None is a quarter of latent_size, or if that is less than 32, half of it up to 32.
-        All other values describe, and decode as well where that pays. residual: None is the closed form alone.
+    n_decoding: values of the basis; None lets the data decide (seqae.features.closed_form.shared_out). All other values
+        describe, and decode as well where that pays. residual: None is the closed form alone.
     """
 
     is_closed_form: ClassVar[bool] = True
@@ -60,7 +60,7 @@ class Hybrid(Plan):
         return False
 
     def usual_size(self, shape: DataShape, n_sequences: int) -> int:
-        """32 that decode, and as many that describe as there are sequences, but 32 at least and 96 at most.
+        """32 that decode at least, and as many that describe as there are sequences, but 32 at least and 96 at most.
 
         So 128 from 96 sequences on; fewer sequences differ in fewer directions than that.
         """
@@ -69,10 +69,6 @@ class Hybrid(Plan):
     def predicting(self, n_steps: int) -> Architecture:
         """A recurrent autoencoder that also predicts n_steps steps: closed forms predict none."""
         return Architecture().predicting(n_steps)
-
-    def decoding_of(self, latent_size: int) -> int:
-        """How many values of a vector decode."""
-        return self.n_decoding or max(latent_size // 4, min(latent_size // 2, DECODING), 1)
 
     @property
     def own_sizes(self) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class ClosedFormEncoder(Encoder):
     is_closed_form = True
     length_code: LengthCode | None = None
 
-    def __init__(self, latent_size: int, n_decoding: int, *, n_channels: int) -> None:
+    def __init__(self, latent_size: int, n_decoding: int | None, *, n_channels: int) -> None:
         super().__init__()
         make = partial(ClosedEncoder.from_arrays, latent_size=latent_size, n_channels=n_channels)
         self.seed, self.closed_form = Seed(), Learnt(make)
@@ -210,8 +210,8 @@ def build_hybrid(
     plan: Hybrid, cell: str, shape: DataShape, latent_size: int, hidden_size: int | None, n_layers: int | None
 ) -> Autoencoder:
     """Encoder and decoder; the length head is told, not trained. Raises InvalidParameter for sizes that do not fit."""
-    n_decoding = plan.decoding_of(latent_size)
-    if latent_size < FEWEST_VALUES or n_decoding > latent_size - 2:
+    n_decoding = plan.n_decoding
+    if latent_size < max(FEWEST_VALUES, (n_decoding or 0) + 2):
         raise InvalidParameter(
             f"latent_size must be at least n_decoding + 2 (one value tells the length, one describes), and at least "
             f"{FEWEST_VALUES}; got latent_size={latent_size}, n_decoding={n_decoding}"
