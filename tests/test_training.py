@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -263,7 +264,8 @@ def test_a_checkpoint_of_another_run_is_refused(
     waves: list[np.ndarray], tmp_path: Path, change: dict[str, Any], named: str
 ) -> None:
     checkpoint = Checkpoint(tmp_path / "run.ckpt")
-    SequenceAutoencoder(**SMALL, callbacks=[checkpoint]).fit(waves)
+    with pytest.raises(RuntimeError, match="killed"):
+        SequenceAutoencoder(**SMALL, callbacks=[checkpoint, At(1, RuntimeError("killed"))]).fit(waves)
     with pytest.raises(InvalidParameter, match=f"another run.*{named}"):
         SequenceAutoencoder(**SMALL | change, callbacks=[checkpoint]).fit(waves)
 
@@ -275,10 +277,45 @@ def test_a_checkpoint_of_other_data_is_refused(
 ) -> None:
     settings = SMALL | {"scale": False, "validation_fraction": validation_fraction}
     checkpoint = Checkpoint(tmp_path / "run.ckpt")
-    SequenceAutoencoder(**settings, callbacks=[checkpoint]).fit(waves)
+    with pytest.raises(RuntimeError, match="killed"):
+        SequenceAutoencoder(**settings, callbacks=[checkpoint, At(1, RuntimeError("killed"))]).fit(waves)
     others = [wave[::-1] if i == changed else wave for i, wave in enumerate(waves)]
     with pytest.raises(InvalidParameter, match=r"another run.*data and initial weights"):
         SequenceAutoencoder(**settings, callbacks=[checkpoint]).fit(others)
+
+
+def test_a_run_that_has_ended_gives_way_to_another(waves: list[np.ndarray], tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "run.ckpt")
+    SequenceAutoencoder(**SMALL, callbacks=[checkpoint]).fit(waves)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.ckpt"]
+    others = [wave[::-1] for wave in waves]
+    again = SequenceAutoencoder(**SMALL, callbacks=[checkpoint]).fit(others)
+    np.testing.assert_array_equal(weights_of(again), weights_of(SequenceAutoencoder(**SMALL).fit(others)))
+
+
+def test_a_run_that_has_ended_goes_on_with_more_epochs(waves: list[np.ndarray], tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "run.ckpt")
+    short = SequenceAutoencoder(**SMALL | {"max_epochs": 2}, callbacks=[checkpoint]).fit(waves)
+    same = SequenceAutoencoder(**SMALL | {"max_epochs": 2}, callbacks=[checkpoint]).fit(waves)
+    np.testing.assert_array_equal(weights_of(same), weights_of(short))
+    longer = SequenceAutoencoder(**SMALL | {"max_epochs": 5}, callbacks=[checkpoint]).fit(waves)
+    assert len(longer.history_.epochs) == 5
+    assert longer.history_.epochs[:2] == short.history_.epochs
+    with pytest.raises(InvalidParameter, match="holds 5 epochs of this run, more than max_epochs=3"):
+        SequenceAutoencoder(**SMALL | {"max_epochs": 3}, callbacks=[checkpoint]).fit(waves)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-7]), Path.unlink])
+def test_a_lost_checkpoint_falls_back_on_the_one_before(
+    waves: list[np.ndarray], tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "run.ckpt")
+    with pytest.raises(RuntimeError, match="killed"):
+        SequenceAutoencoder(**SMALL, callbacks=[checkpoint, At(3, RuntimeError("killed"))]).fit(waves)
+    damage(checkpoint.path)
+    with pytest.warns(UserWarning, match=r"run\.ckpt.*resumes an epoch earlier, from .*run\.ckpt\.previous"):
+        resumed = SequenceAutoencoder(**SMALL, callbacks=[checkpoint]).fit(waves)
+    np.testing.assert_array_equal(weights_of(resumed), weights_of(SequenceAutoencoder(**SMALL).fit(waves)))
 
 
 def test_the_default_dtype_is_left_alone(waves: list[np.ndarray]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,14 +23,24 @@ KIND = "checkpoint"
 class Checkpoint:
     """A training callback that saves the run to a file after every epoch, and resumes from an existing file.
 
-    Raises InvalidParameter in fit() if the file belongs to other data or settings.
+    The file before the last one is kept beside it, as NAME.previous, for a last one that cannot be read. When training
+    has ended by itself, only the last file stays: fit() with more epochs goes on from it, at the learning rates of the
+    new number of epochs; fit() of other data or settings begins anew and replaces it.
+
+    Raises InvalidParameter in fit() if the file belongs to a run of other data or settings that has not ended.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._has_failed = False
 
-    def save(self, run: Run, identity: dict[str, object]) -> None:
+    @property
+    def previous(self) -> Path:
+        """The file before the last one."""
+        real = Path(os.path.realpath(self.path))
+        return real.with_name(f"{real.name}.previous")
+
+    def save(self, run: Run, identity: dict[str, object], *, has_ended: bool = False) -> None:
         """identity: a digest of data and settings, which must be equal for the run to be resumed."""
         tensors = {
             "parameters": run.parameters,
@@ -39,44 +50,75 @@ class Checkpoint:
         }
         config = {
             "identity": identity,
+            "has_ended": has_ended,
             "n_updates": run.moments.n_updates,
             "epochs": [asdict(epoch) for epoch in run.epochs],
             "best_epoch": run.best_epoch,
         }
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
         try:
+            with suppress(OSError):  # no file yet, or no room for a longer name: then only one is kept
+                os.replace(os.path.realpath(self.path), self.previous)
             write_model_file(self.path, ModelFile(KIND, config, arrays))
+            if has_ended:
+                self.previous.unlink(missing_ok=True)
         except ModelFileError as error:  # training is worth more than its checkpoint
             if not self._has_failed:
                 warnings.warn(f"{error}; training goes on, and cannot be resumed from here", stacklevel=2)
             self._has_failed = True
 
-    def resume(self, run: Run, identity: dict[str, object], n_batches: int) -> None:
+    def resume(self, run: Run, identity: dict[str, object], n_batches: int, max_epochs: int) -> None:
         """Load the state from the file into run; without a file, change nothing. n_batches: of an epoch.
 
-        Raises ModelFileError for a file that is damaged, and where no file can be written.
+        Raises ModelFileError for a file that is damaged, if the one before it cannot be read either, and where no file
+        can be written.
         """
-        if not self.path.exists():
+        file = self._last_file()
+        if file is None:
             if (problem := problem_with(self.path)) is not None:
                 raise ModelFileError(f"{self.path} cannot be written: {problem}")
             return
-        file = read_model_file(self.path)
         if file.kind != KIND:
             raise InvalidParameter(f"{self.path} holds a {file.kind}, not a checkpoint; choose another file")
         config = dict(file.config)
         saved = as_mapping(config.pop("identity", None), "identity")
+        progress = decoded(_Progress, config, "the checkpoint")
         if saved != identity:
+            if progress.has_ended:
+                return
             differing = ", ".join(sorted(name for name in identity if identity[name] != saved.get(name)))
             raise InvalidParameter(
                 f"{self.path} belongs to another run (differs in: {differing}); remove it or choose another file"
             )
-        _restore(run, decoded(_Progress, config, "the checkpoint"), Arrays(file.tensors), n_batches)
+        if len(progress.epochs) > max_epochs:
+            raise InvalidParameter(
+                f"{self.path} holds {len(progress.epochs)} epochs of this run, more than max_epochs={max_epochs}; "
+                "ask for as many, remove it or choose another file"
+            )
+        _restore(run, progress, Arrays(file.tensors), n_batches)
+
+    def _last_file(self) -> ModelFile | None:
+        """The newest file that can be read; a warning names the one that cannot. None if there is none."""
+        problem = f"{self.path} is missing"
+        if self.path.exists():
+            try:
+                return read_model_file(self.path)
+            except ModelFileError as error:
+                if not self.previous.exists():
+                    raise
+                problem = str(error)
+        elif not self.previous.exists():
+            return None
+        file = read_model_file(self.previous)
+        warnings.warn(f"{problem}; training resumes an epoch earlier, from {self.previous}", stacklevel=2)
+        return file
 
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
     """How far the run of a file had come."""
 
+    has_ended: bool
     n_updates: int
     epochs: tuple[Epoch, ...]
     best_epoch: int

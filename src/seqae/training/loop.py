@@ -22,6 +22,8 @@ from .history import Callback, ClosedFormPart, Epoch, History, Run, StopReason, 
 
 WARM_UP = 0.02
 FINAL_RATE = 0.01
+LENGTHS = ("max_epochs", "patience")
+"""Settings that may change when a run is resumed: how long it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class _Trainer:
     def run(self) -> History:
         identity = self._identity() if self._checkpoints else {}
         for checkpoint in self._checkpoints:
-            checkpoint.resume(self._state, identity, self._n_batches)
+            checkpoint.resume(self._state, identity, self._n_batches, self._settings.max_epochs)
         self._call("on_train_start", self._settings.max_epochs, self._n_batches, len(self._state.epochs))
         try:
             return self._epochs(identity)
@@ -115,6 +117,9 @@ class _Trainer:
             if not self._state.best_epoch:
                 raise
             reason = "interrupt"
+        else:
+            for checkpoint in self._checkpoints:
+                checkpoint.save(self._state, identity, has_ended=True)
         return History(tuple(self._state.epochs), self._state.best_epoch, reason)
 
     def _epoch(self, number: int) -> Epoch:
@@ -185,15 +190,16 @@ class _Trainer:
         return self._settings.learning_rate * warm_up * cosine
 
     def _identity(self) -> dict[str, object]:
-        """All that determines the weights beside the state: settings, loss, initial weights, and the scaled data."""
+        """All that determines an epoch beside the state: settings, loss, initial weights, and the scaled data."""
         start = hashlib.blake2b(repr(self._model.architecture).encode())
         start.update(self._flat.values.detach().cpu().numpy().tobytes())
         _add_data(start, self._training)
         if self._validation is not None:
             _add_data(start, self._validation)
         kernel = active_kernel()
+        settings = {name: value for name, value in asdict(self._settings).items() if name not in LENGTHS}
         return {
-            **asdict(self._settings),
+            **settings,
             **asdict(self._loss),
             "kernel": kernel,
             "data and initial weights": start.hexdigest(),
