@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace seqae {
@@ -90,13 +91,13 @@ public:
     std::mutex in_use;  // held by the one caller whose jobs run
 
     void run(int n_jobs, int n_threads, void (*job)(void*, int, int), void* context) {
-        start(n_threads - 1);
+        const int n_helpers = start(n_threads - 1);
         job_ = job, context_ = context;
         n_done_.store(0, std::memory_order_relaxed);
         {
             const std::lock_guard lock(mutex_);
-            for (int i = 0; i < n_threads - 1; ++i) berths_[i].keep_off_this_core();
-            ticket_.store(Ticket::of(n_jobs, n_threads - 1).word, std::memory_order_release);
+            for (int i = 0; i < n_helpers; ++i) berths_[i].keep_off_this_core();
+            ticket_.store(Ticket::of(n_jobs, n_helpers).word, std::memory_order_release);
         }
         wake_.notify_all();
         work(0);
@@ -138,14 +139,22 @@ private:
         }
     }
 
-    void start(int n_threads) {
-        for (; n_threads_ < n_threads; ++n_threads_) {
+    // Has n helpers, or as many as the system allows: fewer do the same work, later.
+    int start(int n) {
+        for (; n_threads_ < n; ++n_threads_) {
             {
                 const std::lock_guard lock(mutex_);
                 berths_.emplace_back();
             }
-            std::thread(&Pool::serve, this, n_threads_ + 1).detach();
+            try {
+                std::thread(&Pool::serve, this, n_threads_ + 1).detach();
+            } catch (const std::system_error&) {
+                const std::lock_guard lock(mutex_);
+                berths_.pop_back();
+                break;
+            }
         }
+        return std::min(n, n_threads_);
     }
 
     void (*job_)(void*, int, int) = nullptr;
