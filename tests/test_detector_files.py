@@ -133,6 +133,23 @@ def test_a_long_window_takes_no_memory_before_there_is_data() -> None:
     assert made.window_ == 10**12
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "must"),
+    [
+        ("stride", "3", "a whole number"),
+        ("window", "wide", "'auto'|a whole number"),
+        ("score", 7, "a text"),
+        ("scored_channels", [[0]], "list|text"),
+        ("held_out_fraction", None, "a number"),
+    ],
+)
+def test_a_parameter_of_another_type_is_refused(name: str, value: object, must: str) -> None:
+    saved = file("some channels")
+    changed = edited(saved.config, ("parameters", name), value)
+    with pytest.raises(ModelFileError, match=rf"parameters.*({must})"):
+        AnomalyDetector.from_model_file(replace(saved, config=changed))
+
+
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "one less": lambda array: array[:-1],
     "narrower": lambda array: array[..., :-1],

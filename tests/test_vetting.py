@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -92,13 +92,20 @@ def test_any_json_is_decoded_or_refused(value: object) -> None:
     assert isinstance(found, Outer) or len(found) < 300
 
 
-def function(size: int, rate: float | None = None) -> None:
-    """Takes two arguments."""
+def function(size: int, rate: float | None = None, names: Sequence[int | str] = ()) -> None:
+    """Takes three arguments."""
 
 
 def test_arguments_go_by_the_types_of_the_parameters() -> None:
     assert decoded_arguments(function, {"size": 3, "rate": None}, "parameters") == {"size": 3, "rate": None}
-    for given_, message in (({"size": "3"}, r"parameters\.size"), ({"width": 3}, "width"), ([3], "an object")):
+    assert decoded_arguments(function, {"names": [1, "a"]}, "parameters") == {"names": [1, "a"]}
+    wrong = (
+        ({"size": "3"}, r"parameters\.size"),
+        ({"names": [None]}, "names"),
+        ({"width": 3}, "width"),
+        ([3], "an object"),
+    )
+    for given_, message in wrong:
         with pytest.raises(ModelFileError, match=message):
             decoded_arguments(function, given_, "parameters")
 

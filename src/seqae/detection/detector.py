@@ -19,6 +19,7 @@ from ..parameters import as_random_state, check_choice, check_count, check_fract
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
+from ..storage.vetting import decoded_arguments
 from ..training.history import tracked
 from .evidence.interface import Score, Setting, Trained
 from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores
@@ -369,7 +370,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         learnt, parameters = unpack(file)
         model = None if learnt.autoencoder is None else SequenceAutoencoder.from_fitted(learnt.autoencoder)
         given = None if model is None else FrozenEstimator(model)
-        self = cls(given, threshold=learnt.rule.threshold, **parameters)
+        arguments = decoded_arguments(cls.__init__, parameters, "parameters")
+        self = cls(given, threshold=learnt.rule.threshold, **arguments)  # pyright: ignore[reportArgumentType]
         self._keep(learnt, model)
         return self
 

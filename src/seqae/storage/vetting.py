@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -185,6 +185,8 @@ def _decoded(kind: object, value: object, place: str, tags: Tags) -> object:
         return value
     if origin is tuple:
         return _tuple(get_args(kind), value, place, tags)
+    if origin is Sequence:
+        return list(_tuple((*get_args(kind), ...), value, place, tags))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {name: _decoded(get_args(kind)[1], part, place, tags) for name, part in as_mapping(value, place).items()}
     if isinstance(kind, type) and isinstance(value, Mapping) and _TAG in value:
