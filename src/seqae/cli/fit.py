@@ -52,11 +52,7 @@ def fit(
     ] = 0,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Kept after each epoch; to resume, or go on.",
-            rich_help_panel=TRAINING,
-        ),
+        typer.Option(metavar="FILE", help="Kept after each epoch; to resume.", rich_help_panel=TRAINING),
     ] = None,
     plot: options.Plot = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,

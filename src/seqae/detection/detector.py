@@ -19,7 +19,6 @@ from ..parameters import as_random_state, check_choice, check_count, check_fract
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
-from ..storage.vetting import decoded_arguments
 from ..training.history import tracked
 from .evidence.interface import Score, Setting, Trained
 from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores
@@ -367,11 +366,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     @classmethod
     def from_model_file(cls, file: ModelFile) -> Self:
         """The inverse of to_model_file(). Raises ModelFileError for another kind of content."""
-        learnt, parameters = unpack(file)
+        learnt, parameters = unpack(file, cls.__init__)
         model = None if learnt.autoencoder is None else SequenceAutoencoder.from_fitted(learnt.autoencoder)
         given = None if model is None else FrozenEstimator(model)
-        arguments = decoded_arguments(cls.__init__, parameters, "parameters")
-        self = cls(given, threshold=learnt.rule.threshold, **arguments)  # pyright: ignore[reportArgumentType]
+        self = cls(given, threshold=learnt.rule.threshold, **parameters)
         self._keep(learnt, model)
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from ..sequences.ragged import Ragged
 from ..storage import autoencoder as autoencoders
 from ..storage.autoencoder import Fitted
 from ..storage.model_file import ModelFile
-from ..storage.vetting import Arrays, as_count, checked, decoded, misfit, under, vet_arrays
+from ..storage.vetting import Arrays, as_count, checked, decoded, decoded_arguments, misfit, under, vet_arrays
 from .evidence.interface import RECONSTRUCTION, Evidence, Setting, Trained
 from .evidence.registry import evidence_named, scores
 from .limits import Rule
@@ -130,8 +130,11 @@ def pack(learnt: Learnt, parameters: Mapping[str, object]) -> ModelFile:
     return ModelFile(KIND, config, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def unpack(file: ModelFile) -> tuple[Learnt, dict[str, Any]]:
-    """The inverse of pack(). Raises ModelFileError for another kind of content, or a damaged or edited one."""
+def unpack(file: ModelFile, constructor: Callable[..., None]) -> tuple[Learnt, dict[str, Any]]:
+    """The inverse of pack(). constructor: of the detector, which declares the types of its parameters.
+
+    Raises ModelFileError for another kind of content, or a damaged or edited one.
+    """
     if file.kind != KIND:
         raise ModelFileError(f"the file holds a {file.kind}, not a detector")
     if file.config.get("layout") != LAYOUT:
@@ -148,6 +151,7 @@ def unpack(file: ModelFile) -> tuple[Learnt, dict[str, Any]]:
     saved = decoded(SavedDetector, config, "the detector")
     if set(saved.parameters) != set(SAVED):
         raise misfit("parameters", f"must be {', '.join(SAVED)}")
+    parameters = decoded_arguments(constructor, saved.parameters, "parameters")
     setting = _setting(saved, fitted)
     threshold = threshold_from_json(saved.threshold)
     limit = threshold.restored(saved.limit, arrays.take("limit.normal", (None,), np.float64))
@@ -155,7 +159,7 @@ def unpack(file: ModelFile) -> tuple[Learnt, dict[str, Any]]:
     held_out_scores = arrays.take("held_out_scores", (None,), np.float64)
     scorer, data = _scorer(saved, arrays, setting), _bytes(saved.data, "data")
     names, words = saved.channel_names, saved.vocabulary
-    return Learnt(fitted, scorer, setting, held_out_scores, data, rule, names, words), dict(saved.parameters)
+    return Learnt(fitted, scorer, setting, held_out_scores, data, rule, names, words), parameters
 
 
 def _setting(saved: SavedDetector, fitted: Fitted | None) -> Setting:
