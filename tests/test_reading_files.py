@@ -124,7 +124,7 @@ CSV_FAULTS = {
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), UnreadableFile, "is UTF-16"),
     "UTF-16 without mark": ("a,b\n1,2\n".encode("utf-16-le"), UnreadableFile, "is no text: byte 1, in line 1, is zero"),
     "text": ("a,b\n1,2\nfoo,3\n", InvalidSequence, "column 'a', row 1 is 'foo'"),
-    "decimal commas": ("a;b\n1,5;2\n", InvalidSequence, "column 'a', row 0 is '1,5'"),
+    "decimal commas and points": ("a;b\n1,5;2\n1.5;2\n", InvalidSequence, "column 'a', row 0 is '1,5'"),
     "same names": ("a,a\n1,2\n", InvalidSequence, "column 'a' occurs twice"),
     "no header": ("1.5,2\n3,4\n", UnreadableFile, "line 1 must name the columns, got the numbers 1.5, 2"),
     "an index": (",a\n0,2\n", InvalidSequence, "a column has no name"),
@@ -165,13 +165,17 @@ def test_files_that_are_not_there(tmp_path):
     assert_refused(tmp_path / "trian.csv", UnreadableFile, "there is no such file; did you mean train.csv?")
     assert_refused(tmp_path / "zzz", UnreadableFile, "there is no such file; check the path")
     assert_refused(tmp_path / "no" / "x.csv", UnreadableFile, "nor a folder .*no; check the path")
-    assert_refused(tmp_path, UnreadableFile, "is a folder")
+    assert_refused(tmp_path / "empty", UnreadableFile, "no such file")
+    (tmp_path / "empty").mkdir()
+    assert_refused(tmp_path / "empty", UnreadableFile, "is a folder without data files")
 
 
-@pytest.mark.parametrize("name", ["x.xlsx", "x", "x.parquet.gz", ".csvx"])
+@pytest.mark.parametrize("name", ["x.xls", "x", ".csvx"])
 def test_unknown_extensions(tmp_path, name):
     assert_refused(
-        write(tmp_path / name, CSV), UnreadableFile, r"no known extension; known are \.arrow, \.csv, .*\.tsv"
+        write(tmp_path / name, CSV),
+        UnreadableFile,
+        r"no known extension; known are \.arff, \.arrow, .*\.xlsx, and \.gz",
     )
 
 

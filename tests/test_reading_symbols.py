@@ -111,7 +111,7 @@ def test_what_are_no_symbols_is_named(tmp_path: Path) -> None:
         with pytest.raises(InvalidSequence, match=message):
             read(X, symbols="auto")
     (tmp_path / "x.txt").write_text("abc\n")
-    with pytest.raises(InvalidParameter, match="holds symbols"):
+    with pytest.raises(InvalidSequence, match="the table has no rows"):
         read(tmp_path / "x.txt")
     with pytest.raises(InvalidParameter, match="one sequence per line"):
         read(tmp_path / "x.txt", id="name", symbols="auto")

@@ -64,8 +64,8 @@ def compare(
     it: what was fitted until then is printed and written, and what was cut is marked.
     """
     if output is not None:
-        check_table_target(output, data.path)
-    check_figure_target(plot, data.path)
+        check_table_target(output, *data.inputs)
+    check_figure_target(plot, *data.inputs)
     from ..comparison import DEFAULT
     from ..comparison import compare as run
 
@@ -112,11 +112,11 @@ def read_labelled(data: DataFile, label: str | None) -> tuple[Source, np.ndarray
 
     from ..reading.inputs import read_laid_out
 
-    source = read_laid_out(data.path, replace(data.layout, drop=(label,)))
+    source = read_laid_out(data.given, replace(data.layout, drop=(label,)))
     if label in source.channel_names:  # of arrays, whose channels are no columns
         return _without_channel(source, label)
     layout = replace(data.layout, channels=(label,), symbols="auto", missing="error")
-    symbols = read_laid_out(data.path, layout)
+    symbols = read_laid_out(data.given, layout)
     values = np.array(symbols.vocabulary)[symbols.ragged.values]
     return source, _constant(values, source, label)
 

@@ -111,7 +111,7 @@ def detect(
     the one after its last; start_time and end_time are the times of its first and last step.
     """
     _check_files(output, files, data, symbols)
-    check_figure_target(plot, output, data.path)
+    check_figure_target(plot, output, *data.inputs)
     trained = changed(autoencoder, sizes, training)
     if files.normal is None:
         _refuse([*changed(learning), *trained], "is for learning; add --normal FILE, or leave it out")
@@ -121,7 +121,7 @@ def detect(
             _refuse(trained, "is for training, but the --model is trained already; leave it out")
         if learning.baseline is not None:
             _refuse(trained, "is for an autoencoder, but the --baseline has none; leave it out")
-        normal = _normal(replace(data, path=files.normal), autoencoder, symbols)
+        normal = _normal(replace(data, paths=[str(files.normal)]), autoencoder, symbols)
         parameters = training_parameters(autoencoder, sizes, training)
         detector = fitted_detector(normal, files.model, _number(files.threshold or "quantile"), learning, parameters)
     source = data.read_for(detector)
@@ -140,10 +140,10 @@ def detect(
 
 def _check_files(output: Path, files: FileOptions, data: DataFile, symbols: SymbolOptions) -> None:
     """Raise InvalidParameter for files that would overwrite each other, or options that do not go together."""
-    inputs = [path for path in (data.path, files.normal, files.model) if path is not None]
+    inputs = [path for path in (*data.inputs, files.normal, files.model) if path is not None]
     check_table_target(output, *inputs)
     if files.save is not None:
-        check_model_target(files.save, data.path)
+        check_model_target(files.save, *data.inputs)
         check_differs(files.save, output, *inputs)
     if files.model is not None and symbols != SymbolOptions():
         raise InvalidParameter(

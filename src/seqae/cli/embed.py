@@ -16,7 +16,7 @@ def embed(
 
     One row per sequence, with its id, in the order of the data.
     """
-    check_table_target(output, model, data.path)
+    check_table_target(output, model, *data.inputs)
     from ..storage.loading import load_autoencoder
     from ..storage.tables import write_vectors
 

@@ -29,18 +29,22 @@ class FittedModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """Argument and options of a command that reads one data file: its path and layout.
+    """Argument and options of a command that reads data: its paths and layout.
 
-    channels: column names between commas. symbols: as for read(); a model overrides it.
+    channels, names, na: between commas. symbols: as for read(); a model overrides it.
     """
 
-    path: options.Data
+    paths: options.Data
     id: options.Id = None
     time: options.Time = None
     time_format: options.TimeFormat = None
     channels: options.Channels = None
     wide: options.Wide = False
     missing: options.MissingValues = options.Missing.error
+    header: options.Header = True
+    names: options.Names = None
+    decimal: options.Decimal = None
+    na: options.Na = None
     max_bytes: options.MaxBytes = None
     symbols: Literal["auto", "words", "characters"] | None = None
 
@@ -48,22 +52,51 @@ class DataFile:
         """Its sequences."""
         from ..reading.inputs import read_laid_out
 
-        return read_laid_out(self.path, self.layout)
+        return read_laid_out(self.given, self.layout)
+
+    @property
+    def given(self) -> str | list[Path]:
+        """What read() is to take; texts in a list might be symbols."""
+        return self.paths[0] if len(self.paths) == 1 else [Path(path) for path in self.paths]
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The files that are read, which no result may replace.
+
+        Raises UnreadableFile for a folder or a pattern without files.
+        """
+        from ..reading.files import files_of
+
+        return [Path(file) for file in files_of(self.paths)]
 
     @property
     def layout(self) -> Layout:
         """The options for columns, as arguments of read()."""
         from ..reading import Layout
 
-        channels = None if self.channels is None else tuple(name.strip() for name in self.channels.split(","))
         missing = "mask" if self.missing == "mask" else "error"
-        layout = Layout(self.id, self.time, channels, self.wide, missing, self.symbols, time_format=self.time_format)
+        layout = Layout(
+            self.id,
+            self.time,
+            _listed(self.channels),
+            self.wide,
+            missing,
+            self.symbols,
+            time_format=self.time_format,
+            header=self.header,
+            names=_listed(self.names),
+            decimal=self.decimal,  # pyright: ignore[reportArgumentType]
+            na=_listed(self.na) or (),
+        )
         return layout if self.max_bytes is None else replace(layout, max_bytes=self.max_bytes)
 
     @property
     def is_text(self) -> bool:
         """Whether the file can contain only symbols."""
-        return self.path.name.lower().removesuffix(".gz").endswith(".txt")
+        from ..reading.paths import kind_of
+        from ..reading.symbols import holds_symbols
+
+        return all(kind_of(str(file)) == "txt" and holds_symbols(file) for file in self.inputs)
 
     def read_for(self, model: FittedModel) -> Source:
         """Its sequences with the model's channels, or as symbols.
@@ -72,7 +105,12 @@ class DataFile:
         """
         from ..reading import take
 
-        return take(self.path, model.schema_, layout=self.layout)
+        return take(self.given, model.schema_, layout=self.layout)
+
+
+def _listed(names: str | None) -> tuple[str, ...] | None:
+    """Names between commas."""
+    return None if names is None else tuple(name.strip() for name in names.split(","))
 
 
 def check_model_target(path: Path, *inputs: Path) -> None:

@@ -64,7 +64,7 @@ def fit(
 
     Ctrl-C and SIGTERM end the training and save the best model so far; the exit code is then 130 or 143.
     """
-    _check_files(data.path, output, checkpoint, plot)
+    _check_files(data, output, checkpoint, plot)
     source = replace(data, symbols=split.value if takes_symbols(architecture) else None).read()
     named = architecture if predicted_steps is None else _predicting(architecture, predicted_steps)
     size = counted_or_auto("--latent-size", latent_size)
@@ -92,11 +92,11 @@ def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) ->
     return SequenceAutoencoder(**parameters, callbacks=callbacks, verbose=verbose)  # pyright: ignore[reportArgumentType]
 
 
-def _check_files(data: Path, output: Path, checkpoint: Path | None, plot: Path | None) -> None:
-    check_model_target(output, data)
-    check_figure_target(plot, data, output)
+def _check_files(data: DataFile, output: Path, checkpoint: Path | None, plot: Path | None) -> None:
+    check_model_target(output, *data.inputs)
+    check_figure_target(plot, *data.inputs, output)
     if checkpoint is not None:
-        check_model_target(checkpoint, data)
+        check_model_target(checkpoint, *data.inputs)
         check_differs(checkpoint, output)
 
 

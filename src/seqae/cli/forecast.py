@@ -29,8 +29,8 @@ def forecast(
     The model must be composite, or fitted with --predicted-steps. One row per added step, with the id and the step's
     number in its sequence.
     """
-    check_table_target(output, model, data.path)
-    check_figure_target(plot, output, model, data.path)
+    check_table_target(output, model, *data.inputs)
+    check_figure_target(plot, output, model, *data.inputs)
     from ..forecasting import forecast as run
     from ..storage.loading import load_autoencoder
 

@@ -31,9 +31,11 @@ class Split(StrEnum):
 
 
 Data = Annotated[
-    Path,
+    list[str],
     typer.Argument(
-        metavar="DATA", help="CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines, .ts or .txt file.", show_default=False
+        metavar="DATA",
+        help="Files, folders, patterns, addresses, or - for standard input; see seqae look --help for the kinds.",
+        show_default=False,
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that fit saved.", show_default=False)]
@@ -80,6 +82,38 @@ Wide = Annotated[
 MissingValues = Annotated[
     Missing,
     typer.Option("--missing", help="What to do about missing values: refuse, or mask.", rich_help_panel=DATA_PANEL),
+]
+Header = Annotated[
+    bool,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether line 1 of a text table names the columns; else they are c0, c1, ...",
+        rich_help_panel=DATA_PANEL,
+    ),
+]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        "--names",
+        metavar="A,B,...",
+        help="Names for the columns of a file without a header.",
+        rich_help_panel=DATA_PANEL,
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        "--decimal",
+        metavar="SIGN",
+        help="The sign before fractions; a comma is found where fields stand between semicolons.",
+        rich_help_panel=DATA_PANEL,
+    ),
+]
+Na = Annotated[
+    str | None,
+    typer.Option(
+        "--na", metavar="A,B,...", help="Values that mark what is missing, such as -999.", rich_help_panel=DATA_PANEL
+    ),
 ]
 MaxBytes = Annotated[
     int | None,

@@ -33,9 +33,9 @@ def reconstruct(
 
     One row per step, with id and time, in the order and units of the data.
     """
-    check_table_target(output, model, data.path)
+    check_table_target(output, model, *data.inputs)
     if errors is not None:
-        check_table_target(errors, model, data.path)
+        check_table_target(errors, model, *data.inputs)
         check_differs(errors, output)
     from ..storage.loading import load_autoencoder
     from ..storage.tables import write_steps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zipfile
 from pathlib import Path
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 USUAL_RATIO = 50
 """A file may always expand to so many times its size."""
-_CHUNK, _ROWS = 1 << 22, 1 << 16
+_ROWS = 1 << 16
 
 
 def most_bytes(path: Path, layout: Layout) -> int:
@@ -32,17 +31,6 @@ def check_expanded(n_bytes: int, most: int) -> None:
             "(--max-bytes), else write it again",
             parameter="max_bytes",
         )
-
-
-def gunzipped(path: Path, most: int) -> bytes:
-    """The content of a .gz file."""
-    parts, n_bytes = [], 0
-    with gzip.open(path) as file:
-        while part := file.read(_CHUNK):
-            n_bytes += len(part)
-            check_expanded(n_bytes, most)
-            parts.append(part)
-    return b"".join(parts)
 
 
 def check_archive(archive: zipfile.ZipFile, most: int) -> None:

@@ -1,119 +1,136 @@
-"""Read a file by its extension; every message names the file."""
+"""Read files by their extensions, wherever they are; every message names the file."""
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ..errors import InvalidParameter, InvalidSequence, SeqaeError, UnreadableFile
 from .archives import read_npy, read_npz
+from .arff import read_arff
 from .expanding import check_arrow, check_parquet, most_bytes
+from .foreign import read_excel, read_hdf5, read_mat, read_orc
 from .joining import joined
-from .jsonl import read_jsonl
+from .jsonl import read_json, read_jsonl
+from .opening import name_of, opened, written
+from .paths import COMPRESSED, Origin, expanded, kind_of
 from .separated import read_csv
 from .source import Layout, Source
 from .symbols import read_txt
 from .table import source_of_table
 from .ts import read_ts
+from .tsf import read_tsf
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ZIP, _PARQUET, _ARROW, _NPY, _GZIP = b"PK\x03\x04", b"PAR1", b"ARROW1", b"\x93NUMPY", b"\x1f\x8b"
+_ZIP, _PARQUET, _ARROW, _NPY, _HDF5 = b"PK\x03\x04", b"PAR1", b"ARROW1", b"\x93NUMPY", b"\x89HDF"
 _SIGNATURES = {
     _ZIP: "a zip archive (NPZ and Excel files are)",
     _PARQUET: "a Parquet file",
     _ARROW: "an Arrow file",
     _NPY: "an NPY file",
-    _GZIP: "gzip-compressed",
-    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "gzip-compressed",
+    _HDF5: "an HDF5 file",
     b"%PDF": "a PDF document",
     b"SQLite format 3": "an SQLite database",
+    b"\xd0\xcf\x11\xe0": "an old Office file",
     b"<!doctype": "an HTML page",
     b"<html": "an HTML page",
     b"<?xml": "an XML document",
 }
 _STREAM = b""  # an Arrow stream and plain text start with no signature of their own
+_OWN = {
+    "npz": (_ZIP,),
+    "xlsx": (_ZIP,),
+    "xlsm": (_ZIP,),
+    "npy": (_NPY,),
+    "parquet": (_PARQUET,),
+    "pq": (_PARQUET,),
+    "arrow": (_ARROW, _STREAM),
+    "feather": (_ARROW, _STREAM),
+    "ipc": (_ARROW, _STREAM),
+    "h5": (_HDF5,),
+    "hdf5": (_HDF5,),
+    "mat": (_HDF5, _STREAM),
+}
+_TEXT_ONLY = {"header": "header=False", "names": "names=", "decimal": "decimal="}
 
 
-def source_of_file(path: str | os.PathLike[str], layout: Layout) -> Source:
-    """The sequences of a file.
+def source_of_file(origin: Origin, layout: Layout) -> Source:
+    """The sequences of a file, of standard input ("-"), of an address, or of what is compressed in them.
 
     Raises UnreadableFile for a file that is absent, damaged, empty or of an unknown kind; InvalidSequence and
     InvalidParameter as for a table in memory. Every message starts with the file's name.
     """
-    path = Path(path).expanduser()
-    with _translated(path):
-        _check_exists(path)
-        kind, reader = _reader(path)
-        _check_signature(path, kind)
-        return reader(path, layout)
+    with _translated(name_of(origin)), opened(origin, layout) as paths:
+        sources = [_source_of_plain(path, layout) for path in paths]
+        return sources[0] if len(sources) == 1 else joined(sources, [path.name for path in paths])
 
 
-def source_of_files(paths: Sequence[str | os.PathLike[str]], layout: Layout) -> Source:
+def source_of_files(origins: Sequence[Origin], layout: Layout) -> Source:
     """The sequences of several files, one after the other. Raises as source_of_file does."""
-    return joined([source_of_file(path, layout) for path in paths], paths)
+    return joined([source_of_file(origin, layout) for origin in origins], origins)
+
+
+def source_of_paths(origins: Sequence[Origin], layout: Layout) -> Source:
+    """The sequences of files, of all files in folders, and of those that patterns name."""
+    found = files_of(origins)
+    return source_of_file(found[0], layout) if len(found) == 1 else source_of_files(found, layout)
+
+
+def source_of_open_file(file: IO[bytes] | IO[str], layout: Layout) -> Source:
+    """The sequences of an open file, from its position on."""
+    name = getattr(file, "name", None)
+    with _translated(name if isinstance(name, str) else type(file).__name__), written(file, layout) as path:
+        return source_of_file(path, layout)
+
+
+def files_of(origins: Sequence[Origin]) -> list[Origin]:
+    """The files that paths mean: themselves, those in folders, and those that patterns name."""
+    return expanded(origins, is_name_of_file)
 
 
 def is_name_of_file(name: str | os.PathLike[str]) -> bool:
     """Whether a name ends as that of a data file does."""
-    kind = os.fspath(name).lower().removesuffix(".gz").rpartition(".")
-    return bool(kind[0]) and kind[2] in _TEXT_READERS | _BINARY_READERS
+    return kind_of(os.fspath(name)) in _READERS
+
+
+def _source_of_plain(path: Path, layout: Layout) -> Source:
+    kind = kind_of(path.name)
+    if kind not in _READERS:
+        known = ", ".join(f".{name}" for name in sorted(_READERS))
+        raise UnreadableFile(f"has no known extension; known are {known}, and {', '.join(COMPRESSED)} after those")
+    _check_signature(path, kind)
+    if kind not in _TEXT_TABLES and (given := [name for name in _TEXT_ONLY if _is_given(layout, name)]):
+        what = _TEXT_ONLY[given[0]]
+        raise InvalidParameter(f"{what} is of text tables such as CSV; leave it out", parameter=given[0])
+    return _READERS[kind](path, layout)
+
+
+def _is_given(layout: Layout, name: str) -> bool:
+    return getattr(layout, name) != getattr(Layout(), name)
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(name: str) -> Iterator[None]:
     """Add the file to our own errors, and translate errors of other libraries to ours."""
     try:
         yield
     except (InvalidSequence, InvalidParameter, UnreadableFile) as error:
         message = " ".join(str(error).split())  # names in a damaged file may hold anything
-        raise type(error)(f"{path}: {message}", parameter=error.parameter) from error
+        raise type(error)(f"{name}: {message}", parameter=error.parameter) from error
     except (SeqaeError, Warning):
         raise
     except Exception as error:  # a damaged file makes the parsers of other libraries raise whatever they like
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = " ".join(reason.split())[:200] or type(error).__name__
         raise UnreadableFile(
-            f"{path}: cannot be read, it may be damaged or cut short; copy or export it again ({reason})"
+            f"{name}: cannot be read, it may be damaged or cut short; copy or export it again ({reason})"
         ) from error
-
-
-def _check_exists(path: Path) -> None:
-    if path.is_dir():
-        raise UnreadableFile("is a folder; pass one of the files in it")
-    if not path.exists():
-        if re.match(r"[a-z][a-z0-9+]*:/", str(path), re.IGNORECASE):
-            raise UnreadableFile("is an address, not a file; download it first")
-        if any(sign in path.name for sign in "*?["):
-            raise UnreadableFile("there is no such file, and patterns are not expanded; pass a list of the files")
-        if not path.parent.is_dir():
-            raise UnreadableFile(f"there is no such file, nor a folder {path.parent}; check the path")
-        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
-        raise UnreadableFile(
-            f"there is no such file; did you mean {near[0]}?" if near else "there is no such file; check the path"
-        )
-    if not path.is_file():
-        raise UnreadableFile("is a pipe or a device; save the data to a file first, with the extension of its kind")
-    if path.stat().st_size == 0:
-        raise UnreadableFile("is empty; write it again")
-
-
-def _reader(path: Path) -> tuple[str, Callable[[Path, Layout], Source]]:
-    """The kind of a file and its reader; CSV, TSV, JSON Lines and .ts may be compressed."""
-    name = path.name.lower()
-    compressed = name.endswith(".gz")
-    kind = name.removesuffix(".gz").rpartition(".")[2]
-    readers = _TEXT_READERS if compressed else _TEXT_READERS | _BINARY_READERS
-    if kind not in readers:
-        known = ", ".join(f".{name}" for name in sorted(_TEXT_READERS | _BINARY_READERS))
-        raise UnreadableFile(f"has no known extension; known are {known}, and .gz after those of text")
-    return kind, readers[kind]
 
 
 def _check_signature(path: Path, kind: str) -> None:
@@ -122,9 +139,7 @@ def _check_signature(path: Path, kind: str) -> None:
         head = file.read(64)
     plain = head.lstrip().lower()
     found = next((start for start in _SIGNATURES if head.startswith(start) or plain.startswith(start)), _STREAM)
-    own = {"npz": (_ZIP,), "npy": (_NPY,), "parquet": (_PARQUET,), "pq": (_PARQUET,)}
-    own |= dict.fromkeys(("arrow", "feather", "ipc"), (_ARROW, _STREAM))
-    if found not in ((_GZIP,) if path.suffix.lower() == ".gz" else own.get(kind, (_STREAM,))):
+    if found not in _OWN.get(kind, (_STREAM,)):
         raise UnreadableFile(
             f"is {_SIGNATURES.get(found, 'something else')} and no {path.suffix} file; "
             "give it the extension it should have, or export it again"
@@ -159,20 +174,39 @@ def _arrow_table(path: Path, most: int) -> pa.Table:
     return pa.ipc.open_stream(mapped).read_all()
 
 
-_TEXT_READERS: dict[str, Callable[[Path, Layout], Source]] = {
+def _read_text(path: Path, layout: Layout) -> Source:
+    """Lines of symbols or, if numbers are wanted, a text table."""
+    return read_txt(path, layout) if layout.symbols is not None else read_csv(path, layout)
+
+
+_TEXT_TABLES: dict[str, Callable[[Path, Layout], Source]] = {
     "csv": read_csv,
     "tsv": read_csv,
+    "tab": read_csv,
+    "psv": read_csv,
+    "dat": read_csv,
+    "data": read_csv,
+    "asc": read_csv,
+    "txt": _read_text,
+}
+_READERS: dict[str, Callable[[Path, Layout], Source]] = _TEXT_TABLES | {
+    "json": read_json,
     "jsonl": read_jsonl,
     "ndjson": read_jsonl,
     "ts": read_ts,
-    "txt": read_txt,
-}
-_BINARY_READERS: dict[str, Callable[[Path, Layout], Source]] = {
+    "tsf": read_tsf,
+    "arff": read_arff,
     "parquet": _read_parquet,
     "pq": _read_parquet,
     "arrow": _read_arrow,
     "feather": _read_arrow,
     "ipc": _read_arrow,
+    "orc": read_orc,
     "npz": read_npz,
     "npy": read_npy,
+    "xlsx": read_excel,
+    "xlsm": read_excel,
+    "h5": read_hdf5,
+    "hdf5": read_hdf5,
+    "mat": read_mat,
 }

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Sequence, Sized, ValuesView
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import replace
 from typing import Literal, TypeGuard
 
 import numpy as np
 
 from ..errors import InvalidSequence
-from ..parameters import check_kind
 from ..sequences.checks import check_values, kept_dtype, to_numpy
 from ..sequences.ragged import Ragged, owner_of
 from ..sequences.scaling import at_needed_precision, in_float32, spread_of
+from .containers import groups_of, is_open_file, unwrapped
 from .schema import Schema, with_channels_of
 from .source import MAX_BYTES, Layout, Source, notice_arrays, notice_values, source_of_arrays
 from .vocabulary import with_own_tokens, with_tokens_of
 
+GROUP = "group"
+"""The name of the ids of a grouped data frame."""
 MANY_TOKENS, SPARSEST = 1 << 16, 64
 """Fewer tokens may have gaps; more must be at least one in so many of the numbers up to the largest."""
 
@@ -34,13 +35,21 @@ def read(
     missing: Literal["error", "mask"] = "error",
     symbols: Literal["auto", "words", "characters"] | None = None,
     time_format: str | None = None,
+    header: bool = True,
+    names: Iterable[object] | None = None,
+    decimal: Literal[".", ","] | None = None,
+    na: Iterable[object] = (),
     max_bytes: int = MAX_BYTES,
 ) -> Source:
     """The sequences in X, with their ids, times and channel names.
 
-    X: what Ragged.from_any takes; a data frame or series of pandas, polars, pyarrow or another library that narwhals
-        knows; a list of data frames, each one sequence; the path of a CSV, TSV, Parquet, Arrow, NPZ, NPY, JSON Lines
-        or .ts file, or a list of paths; or a Source, returned as it is.
+    X: what Ragged.from_any takes, or any iterable of arrays; a data frame or series of pandas, polars, pyarrow or
+        another library that narwhals knows, where a cell may hold a list with the steps of a sequence; a list of data
+        frames, each one sequence, or a grouped one; an open file; or a Source, returned as it is. Else paths, one or a
+        list: of files (CSV and other text tables, Parquet, Arrow, ORC, NPZ, NPY, JSON, JSON Lines, .ts, TSF, ARFF,
+        Excel, HDF5, MATLAB; also as .gz, .bz2, .xz, .zst or .zip), of folders, patterns such as "runs/*.csv", addresses
+        that fsspec knows, and "-" for standard input. Files without an id column are one sequence each, with the name
+        of the file as its id.
     id: the column that identifies the sequence of a row in a long table. Rows of one id are joined in row order,
         adjacent or not; sequences are in the order in which their ids first appear. Without it, the table is one
         series. In an NPZ file, the array with the id of each sequence.
@@ -56,6 +65,9 @@ def read(
     time_format: how times are written, as for strptime ("%d.%m.%Y %H:%M"), or "s", "ms", "us", "ns" for numbers since
         1970. Without it, common forms of dates are known, months and quarters too; the month comes first in 1/2/2026
         unless the dates then cannot be, the day in 1.2.2026.
+    header, names, decimal: of text tables. header=False: no line names the columns, which are then c0, c1, ... or
+        `names`. decimal: the sign before fractions; None takes "," where it fits fields between semicolons.
+    na: values that mark what is missing, such as -999; the usual ones, such as NA, ? and -, are known.
     max_bytes: what a compressed file may expand to, if that is more than 50 times its size.
 
     id and time may be several columns, such as ("Date", "Time") or "Date,Time".
@@ -67,7 +79,18 @@ def read(
     UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
     """
     layout = Layout(
-        _name(id), _name(time), _names(channels), wide, missing, symbols, time_format=time_format, max_bytes=max_bytes
+        _name(id),
+        _name(time),
+        _names(channels),
+        wide,
+        missing,
+        symbols,
+        time_format=time_format,
+        max_bytes=max_bytes,
+        header=header,
+        names=_names(names),
+        decimal=decimal,
+        na=_names(na) or (),
     )
     return _noticed(read_laid_out(X, layout), X)
 
@@ -76,15 +99,18 @@ def read_laid_out(X: object, layout: Layout) -> Source:
     """As read(), with its column arguments in one value."""
     if isinstance(X, Source):  # whatever a user passes: only its type tells that it was read before
         return X
-    if isinstance(X, str | os.PathLike):
-        from .files import source_of_file
+    if isinstance(X, str | os.PathLike) or _are_paths(X):
+        from .files import source_of_paths
 
-        return source_of_file(X, layout)
-    if _are_paths(X):
-        from .files import source_of_files
+        return source_of_paths([X] if isinstance(X, str | os.PathLike) else X, layout)
+    if not isinstance(X, list | np.ndarray):
+        if is_open_file(X):
+            from .files import source_of_open_file
 
-        return source_of_files(X, layout)
-    X = _opened(X)
+            return source_of_open_file(X, layout)
+        if (groups := groups_of(X)) is not None:
+            return _of_groups(*groups, layout)
+        X = unwrapped(X)
     if layout.symbols is not None and _is_list_of_symbols(X):
         from .symbols import source_of_lists
 
@@ -153,23 +179,12 @@ def _are_paths(X: object) -> TypeGuard[Sequence[str | os.PathLike[str]]]:
     return all(isinstance(path, str | os.PathLike) and is_name_of_file(path) for path in X)
 
 
-def _opened(X: object) -> object:
-    """X, or the sequences in it where it only looks like a list of sequences.
-
-    Raises InvalidSequence for what would be taken for something else.
-    """
-    kind = type(X)
-    if kind.__name__ == "PackedSequence" and kind.__module__.startswith("torch."):
-        from torch.nn.utils.rnn import PackedSequence, unpack_sequence
-
-        return unpack_sequence(check_kind("X", X, PackedSequence))
-    if isinstance(X, tuple) and kind is not tuple:
-        raise InvalidSequence(f"X is a {kind.__name__}, a tuple of named parts; pass the part that holds the sequences")
-    if isinstance(X, io.IOBase):
-        raise InvalidSequence(f"X is an open file ({kind.__name__}); pass its path, or the data frame read from it")
-    if isinstance(X, Iterator | KeysView | ValuesView | ItemsView):
-        raise InvalidSequence(f"X is a {kind.__name__}, which can be read once only; pass list(X)")
-    return X
+def _of_groups(keys: list[object], frames: list[object], layout: Layout) -> Source:
+    """The source of frames that were grouped by their ids."""
+    source = read_laid_out(frames, layout)
+    ids = np.empty(len(keys), object)
+    ids[:] = keys
+    return replace(source, ids=np.array(keys) if len({type(key) for key in keys}) == 1 else ids, id_name=GROUP)
 
 
 def _source_of_table(X: object, layout: Layout) -> Source | None:

@@ -22,7 +22,7 @@ FILE = "file"
 def joined(sources: Sequence[Source], paths: Sequence[str | os.PathLike[str]]) -> Source:
     """The sequences of all files, in their order. Channels go by name; ids must differ between the files.
 
-    Where each file is one sequence without an id, the file's path is its id.
+    Where each file is one sequence without an id, the file's name is its id.
 
     Raises InvalidSequence for files that do not go together.
     """
@@ -63,7 +63,7 @@ def _ids(sources: Sequence[Source], paths: Sequence[str | os.PathLike[str]]) -> 
     if len(names) > 1 or names == {ORDINAL}:
         n_sequences = sum(map(len, sources))
         if all(len(source) == 1 for source in sources):
-            return np.array([str(Path(path)) for path in paths], object), FILE
+            return _names(paths), FILE
         return np.arange(n_sequences), ORDINAL
     name = names.pop()
     homes: dict[object, str | os.PathLike[str]] = {}
@@ -75,6 +75,12 @@ def _ids(sources: Sequence[Source], paths: Sequence[str | os.PathLike[str]]) -> 
                     "if its steps go on from one file to the next, else give every sequence an id of its own"
                 )
     return np.concatenate([source.ids for source in sources]), name
+
+
+def _names(paths: Sequence[str | os.PathLike[str]]) -> np.ndarray:
+    """The names of the files, (n_files,) text; their paths where two have one name."""
+    names = [Path(path).name for path in paths]
+    return np.array(names if len(set(names)) == len(names) else [str(Path(path)) for path in paths], object)
 
 
 def _times(sources: Sequence[Source], paths: Sequence[str | os.PathLike[str]]) -> np.ndarray | None:

@@ -29,10 +29,40 @@ def read_jsonl(path: Path, layout: Layout) -> Source:
 
     Raises UnreadableFile naming the line that is not a JSON object.
     """
-    objects = list(_objects(decode(read_bytes(path, layout))))
+    return _source_of_objects(list(_objects(decode(read_bytes(path)))), layout)
+
+
+def _source_of_objects(objects: list[tuple[int, dict[str, object]]], layout: Layout) -> Source:
     if _is_sequence(objects[0][1], layout):
         return _sequences(objects, layout)
     return source_of_table(_table(objects), layout)
+
+
+def read_json(path: Path, layout: Layout) -> Source:
+    """One JSON array of such objects, one object with a list for each column, or JSON Lines.
+
+    Raises UnreadableFile for anything else.
+    """
+    text = decode(read_bytes(path))
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return read_jsonl(path, layout)
+    if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
+        return source_of_table(_of_columns(value), layout)
+    if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+        raise UnreadableFile("must be an array of objects, or an object with one list for each column; export it so")
+    return _source_of_objects(list(enumerate(value, 1)), layout)
+
+
+def _of_columns(columns: dict[str, list[object]]) -> pa.Table:
+    import pyarrow as pa
+
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} {length}" for name, length in list(lengths.items())[:6])
+        raise InvalidSequence(f"the columns differ in length ({shown}); make them alike")
+    return pa.table({name: _column(column, name) for name, column in columns.items()})
 
 
 def _is_sequence(value: dict[str, object], layout: Layout) -> bool:

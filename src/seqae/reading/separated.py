@@ -1,18 +1,19 @@
-"""CSV, also with tabs or semicolons, through pyarrow."""
+"""Text tables, fields between commas, semicolons, tabs, bars or blanks, through pyarrow."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidSequence, UnreadableFile
 from .combining import parts_of
+from .dialect import BLANKS, MISSING, Dialect, dialect_of
 from .source import Layout, Source
 from .table import source_of_table
 from .text import decode, read_bytes
+from .times import is_form
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,82 +26,86 @@ def read_csv(path: Path, layout: Layout) -> Source:
 
     Raises UnreadableFile naming the line that is not UTF-8, has too few or too many fields, or is not a header.
     """
-    data = read_bytes(path, layout)
-    first_line = decode(data[: data.find(b"\n")] if b"\n" in data else data).removesuffix("\r")
-    delimiter = _delimiter(first_line)
-    header = _header(first_line, delimiter)
-    _check_header(header, layout)
-    table = _parse(data, delimiter, header, layout)
-    return source_of_table(table, layout)
+    return source_of_table(table_of_text(read_bytes(path), layout), layout)
 
 
-def _parse(data: bytes, delimiter: str, header: list[str], layout: Layout) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    ids, times = parts_of(layout.id, header), parts_of(layout.time, header)
-    is_text = [*ids, *(times if layout.time_format is not None else ())]
-    if layout.symbols is not None:
-        is_text += [name for name in header if name not in times]
-    texts = dict.fromkeys(is_text, pa.string())
-    try:
-        table = arrow_csv.read_csv(
-            pa.BufferReader(data),
-            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_SIZE),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter,
-                newlines_in_values=b'"' in data,
-                ignore_empty_lines=len(header) > 1,  # in a single column an empty line is a missing value
-            ),
-            convert_options=arrow_csv.ConvertOptions(column_types=texts),
-        )
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise UnreadableFile(_fault(decode(data), delimiter, error)) from error
-    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+def table_of_text(data: bytes, layout: Layout) -> pa.Table:
+    """The columns of a text table. Raises as read_csv() does."""
+    dialect, body = dialect_of(data, layout)
+    table = _parse(body, dialect, layout)
+    if any(_is_bytes(kind) for kind in table.schema.types):
         decode(data)  # names the byte that is not UTF-8
-    for name in ids:
+    table = _without_empty_columns(table)
+    for name in parts_of(layout.id, table.column_names):
         table = _with_natural_ids(table, name)
     return table
 
 
-def _delimiter(first_line: str) -> str:
-    """The delimiter that occurs most often in the header, outside of quotes."""
-    return max(",;\t|", key=re.sub(r'"[^"]*"', "", first_line).count)
+def _parse(body: bytes, dialect: Dialect, layout: Layout) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
 
-
-def _header(first_line: str, delimiter: str) -> list[str]:
+    names, delimiter = list(dialect.names), "\t" if dialect.delimiter == BLANKS else dialect.delimiter
+    is_renamed = not dialect.has_header or names[-1] == ""  # a header may go over several lines; it is then no line
     try:
-        return next(csv.reader([first_line], delimiter=delimiter))
-    except (csv.Error, StopIteration) as error:
-        raise UnreadableFile(f"line 1 must name the columns; mend it ({error})") from error
+        return arrow_csv.read_csv(
+            pa.BufferReader(body),
+            read_options=arrow_csv.ReadOptions(
+                block_size=_BLOCK_SIZE,
+                column_names=names if is_renamed else None,
+                skip_rows=dialect.has_header and is_renamed,
+                skip_rows_after_names=int(dialect.has_units),
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter,
+                newlines_in_values=b'"' in body,
+                ignore_empty_lines=len(names) > 1,  # in a single column an empty line is a missing value
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=_texts(names, layout),
+                decimal_point=dialect.decimal,
+                null_values=[*MISSING, *layout.na],
+            ),
+        )
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise UnreadableFile(_fault(decode(body), delimiter, dialect, error)) from error
 
 
-def _check_header(header: list[str], layout: Layout) -> None:
-    """A first line of measurements would be lost as names; only columns that are numbered in order have such names.
+def _texts(names: list[str], layout: Layout) -> dict[str, pa.DataType]:
+    """The columns whose text is kept as it is written: ids, times in a form that is told, symbols."""
+    import pyarrow as pa
 
-    They are numbered from 0, as pandas numbers them, or, where they are the steps of a wide table, from any number.
-    """
-    try:
-        numbers = [float(name) for name in header if name not in (layout.id, layout.time)]
-    except ValueError:
-        return
-    is_numbered = len(numbers) > 1 and numbers == [numbers[0] + k for k in range(len(numbers))]
-    if not (is_numbered and (layout.wide or numbers[0] == 0)):
-        shown = ", ".join(header[:4]) + (", ..." if len(header) > 4 else "")
-        raise UnreadableFile(f"line 1 must name the columns, got the numbers {shown}; put a line of names above it")
+    times = parts_of(layout.time, names)
+    kept = [*parts_of(layout.id, names), *(times if is_form(layout.time_format) else ())]
+    if layout.symbols is not None:
+        kept += [name for name in names if name not in times]
+    return dict.fromkeys(kept, pa.string())
 
 
-def _fault(text: str, delimiter: str, error: Exception) -> str:
+def _is_bytes(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_binary(kind)
+
+
+def _without_empty_columns(table: pa.Table) -> pa.Table:
+    """Without columns that have neither name nor values, as spreadsheets leave at the right."""
+    kept = [k for k, field in enumerate(table.schema) if field.name or table.column(k).null_count < table.num_rows]
+    return table.select(kept) if len(kept) < table.num_columns else table
+
+
+def _fault(text: str, delimiter: str, dialect: Dialect, error: Exception) -> str:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    before, n_columns = dialect.n_before, len(dialect.names)
     try:
-        n_columns = len(next(rows))
         for row in rows:
-            if row and len(row) != n_columns:
+            if row and len(row) != n_columns and not (dialect.has_header and rows.line_num == 1):
                 return (
-                    f"line {rows.line_num} must have {n_columns} fields as line 1 has, got {len(row)}; mend that line"
+                    f"line {before + rows.line_num} must have {n_columns} fields as line {before + 1} has, got "
+                    f"{len(row)}; mend that line"
                 )
     except csv.Error as problem:
-        return f"line {rows.line_num} cannot be read ({problem}); mend that line"
+        return f"line {before + rows.line_num} cannot be read ({problem}); mend that line"
     return f"is no valid CSV; export it again ({' '.join(str(error).split())})"
 
 

@@ -267,6 +267,9 @@ class Layout:
     drop: columns of a table that are not channels.
     time_format: how times are written, as for strptime, or s, ms, us or ns for numbers since 1970.
     max_bytes: what a compressed file may expand to, if that is more than 50 times its size.
+    header, names, decimal: of text tables: whether line 1 names the columns, their names if none does, and the sign
+        before fractions; None finds it.
+    na: what marks a missing value, besides the usual.
 
     Raises InvalidParameter where they contradict each other.
     """
@@ -281,6 +284,10 @@ class Layout:
     drop: tuple[str, ...] = ()
     time_format: str | None = None
     max_bytes: int = MAX_BYTES
+    header: bool = True
+    names: tuple[str, ...] | None = None
+    decimal: Literal[".", ","] | None = None
+    na: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):
@@ -297,6 +304,10 @@ class Layout:
                 raise InvalidParameter(f"column {name!r} is named twice among id=, time= and channels=; name it once")
         if self.time_format is not None and self.time is None:
             raise InvalidParameter("time_format is of times; name their column with time=", parameter="time_format")
+        if self.decimal not in (None, ".", ","):
+            raise InvalidParameter(f"decimal must be '.' or ',', got {self.decimal!r}", parameter="decimal")
+        if self.names is not None and len(set(self.names)) < len(self.names):
+            raise InvalidParameter(f"names must differ, got {', '.join(self.names)}", parameter="names")
         if self.max_bytes < 1:
             raise InvalidParameter(f"max_bytes must be at least 1, got {self.max_bytes}", parameter="max_bytes")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from .times import times_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 LINE = "line"
 """The name of the ids of a .txt file: line numbers from 1."""
 
@@ -65,10 +67,26 @@ def read_txt(path: Path, layout: Layout) -> Source:
     for name, given in (("id", layout.id), ("time", layout.time), ("channels", layout.channels), ("wide", layout.wide)):
         if given:
             raise InvalidParameter(f"{name}= is for tables, but a .txt file is one sequence per line; leave it out")
-    lines = [line.removesuffix("\r") for line in decode(read_bytes(path, layout)).split("\n")]
+    lines = [line.removesuffix("\r") for line in decode(read_bytes(path)).split("\n")]
     numbers = np.array([number for number, line in enumerate(lines, 1) if line.strip()])
     source = source_of_lists([line for line in lines if line.strip()], layout)
     return replace(source, ids=numbers, id_name=LINE)
+
+
+def holds_symbols(path: Path) -> bool:
+    """Whether the lines of a file are sequences of symbols rather than the rows of a table.
+
+    Rows have equally many numbers, and not only whole ones, below at most one line of names.
+    """
+    if not path.is_file():
+        return True
+    with path.open("rb") as file:
+        head = file.read(1 << 16).decode(errors="replace")
+    lines = [line.split() for line in re.sub(r"[,;\t]", " ", head).splitlines() if not line.startswith(("#", "%"))]
+    rows = [line for line in lines[1:] if line]
+    fields = [field for row in rows for field in row]
+    is_table = bool(rows) and len(set(map(len, rows))) == 1 and all(re.fullmatch(_NUMBER, field) for field in fields)
+    return not (is_table and any("." in field for field in fields))
 
 
 def _split(line: str, has_words: bool) -> list[str]:

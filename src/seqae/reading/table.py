@@ -6,6 +6,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from ..sequences.checks import kept_dtype, unusable, unusable_channel, unusable_
 from ..sequences.ragged import Ragged
 from .combining import combined
 from .grouping import Grouping, decoded, group, one_series, refuse_missing
+from .lists import has_lists, lists_of_symbols, source_of_list_table
+from .markers import without_markers
 from .source import ORDINAL, VALUE, Layout, Source, notice_columns
 from .times import times_of
 
@@ -28,13 +31,24 @@ def source_of_table(table: pa.Table, layout: Layout) -> Source:
     Raises InvalidParameter for a column that does not exist, InvalidSequence for invalid values.
     """
     _check_index(table, layout)
-    table = combined(without_index(table, layout), layout)
+    table = without_markers(combined(without_index(table, layout), layout), layout)
     check_columns(table, layout)
+    if has_lists(table, layout):
+        return _of_lists(table, layout)
     if layout.symbols is not None:
         from .symbols import source_of_symbol_table
 
         return source_of_symbol_table(table, channel_columns(table, layout), layout)
     return _wide(table, layout) if layout.wide else _long(table, layout)
+
+
+def _of_lists(table: pa.Table, layout: Layout) -> Source:
+    if layout.symbols is None:
+        return source_of_list_table(table, layout)
+    from .symbols import source_of_lists
+
+    parts, ids, id_name = lists_of_symbols(table, layout)
+    return replace(source_of_lists(parts, layout), ids=ids, id_name=id_name)
 
 
 def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Source:

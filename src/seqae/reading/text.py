@@ -5,19 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UnreadableFile
-from .expanding import gunzipped, most_bytes
-from .source import Layout
 
 
-def read_bytes(path: Path, layout: Layout) -> bytes:
-    """The whole file as UTF-8, decompressed if its name ends in .gz, without a byte order mark.
+def read_bytes(path: Path) -> bytes:
+    """The whole file as UTF-8, without a byte order mark.
 
     Lines that end in a carriage return alone, as on old Macs, end in a line feed.
 
     Raises UnreadableFile if it is empty or cannot be UTF-8.
     """
-    is_compressed = path.suffix.lower() == ".gz"
-    data = gunzipped(path, most_bytes(path, layout)) if is_compressed else path.read_bytes()
+    data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UnreadableFile("is UTF-16, which starts with the bytes ff fe or fe ff; save it as UTF-8")
     if b"\0" in data[:1024]:

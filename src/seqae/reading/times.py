@@ -91,6 +91,11 @@ def times_of(table: pa.Table, layout: Layout, grouping: Grouping) -> tuple[np.nd
     return times, read.zone
 
 
+def is_form(time_format: str | None) -> bool:
+    """Whether a time_format tells how text is written, rather than the unit of numbers."""
+    return time_format is not None and time_format not in _UNITS
+
+
 def _chosen(month_first: np.ndarray, day_first: np.ndarray, grouping: Grouping, where: str) -> np.ndarray:
     """Dates with the month first, unless they increase only with the day first."""
     is_day_first = not is_increasing(month_first, grouping) and is_increasing(day_first, grouping)
@@ -304,7 +309,7 @@ def _no_date(column: pa.ChunkedArray, name: str, row: int, form: str) -> Invalid
     text = text if len(text) <= 40 else f"{text[:37]}..."
     return InvalidSequence(
         f"column {name!r}, row {row} is {text}, which is no date {form}; mend it, or tell how all are written with "
-        "time_format='%d.%m.%Y %H:%M' or alike (--time-format)"
+        "time_format='%d.%m.%Y %H:%M' or alike"
     )
 
 

@@ -26,7 +26,7 @@ def read_ts(path: Path, layout: Layout) -> Source:
 
     Raises UnreadableFile naming the line that breaks the format.
     """
-    lines = decode(read_bytes(path, layout)).splitlines()
+    lines = decode(read_bytes(path)).splitlines()
     tags, first = _header(lines)
     if tags.get("timestamps") == "true":
         raise UnreadableFile("has @timeStamps true; only evenly spaced values are read: export them without times")
@@ -63,6 +63,11 @@ def _sequence(line: str, number: int, is_labelled: bool) -> np.ndarray:
         channels.pop()
     if not channels:
         raise UnreadableFile(f"line {number} has no channel besides its label")
+    return matrix_of(channels, number)
+
+
+def matrix_of(channels: list[str], number: int) -> np.ndarray:
+    """Channels, each with commas between its steps, as (n_steps, n_channels). number: of the line, for messages."""
     columns = [_numbers(channel, number) for channel in channels]
     lengths = sorted({len(column) for column in columns})
     if len(lengths) > 1:
