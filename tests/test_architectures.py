@@ -17,6 +17,7 @@ from seqae.model.architecture import (
     Architecture,
     Autoregressive,
     Composite,
+    Counts,
     EncoderPlan,
     EqualLayers,
     FreeRunning,
@@ -48,6 +49,7 @@ FORWARD = EncoderPlan(is_bidirectional=False)
 TWO_LAYERS = EncoderPlan(layers=Units((4, 4)), is_bidirectional=False)
 STATES = Architecture(encoder=TWO_LAYERS, latent=LatentPlan(summary="states"), decoder=Autoregressive())
 TOKENS = replace(STATES, encoder=EncoderPlan(steps=Symbols(embedding_size=3)))
+COUNTED = LatentPlan(summary="states", counts=Counts())
 VARIATIONAL = Architecture(latent=LatentPlan(projection=Gaussian(kl_weight=0.1)))
 COMPOSITE = Architecture(training=TrainingPlan(task=Composite(after=3)))
 CHAIN = (
@@ -102,6 +104,11 @@ CHANGES: dict[str, tuple[Architecture, Architecture]] = (
         "LatentPlan.projection": (
             encoder(layers=Units((6,)), is_bidirectional=False),
             replace(encoder(layers=Units((6,)), is_bidirectional=False), latent=LatentPlan(projection=Identity())),
+        ),
+        "LatentPlan.counts": (TOKENS, replace(TOKENS, latent=COUNTED)),
+        "Counts.n_decoding": (
+            replace(TOKENS, latent=COUNTED),
+            replace(TOKENS, latent=replace(COUNTED, counts=Counts(n_decoding=2))),
         ),
         "LatentPlan.length_weight": (DEFAULT, latent(length_weight=1.0)),
         "Gaussian.kl_weight": (VARIATIONAL, latent(projection=Gaussian(kl_weight=0.2))),

@@ -29,7 +29,7 @@ VECTORS, TOKENS = DataShape(2), DataShape(1, n_symbols=7)
         (3, "mse", VECTORS, ("hybrid", 3)),
         (2, "mse", VECTORS, ("repeat", 2)),
         ("auto", "bce", VECTORS, ("repeat", 32)),
-        ("auto", "cross_entropy", TOKENS, ("tokens", 32)),
+        ("auto", "cross_entropy", TOKENS, ("hybrid_tokens", 128)),
         (1, "cross_entropy", TOKENS, ("tokens", 1)),
     ],
 )
@@ -74,7 +74,7 @@ def test_tokens_are_taken_without_a_word() -> None:
     rng = np.random.default_rng(0)
     X = Ragged.from_tokens([rng.integers(0, 5, size=int(n)) for n in rng.integers(2, 9, 12)])
     ae = SequenceAutoencoder(latent_size=4, hidden_size=4, max_epochs=1, random_state=0, verbose=False).fit(X)
-    assert (ae.architecture_, ae.loss_.kind) == ("tokens", "cross_entropy")
+    assert (ae.architecture_, ae.loss_.kind) == ("hybrid_tokens", "cross_entropy")
     assert ae.transform(X).shape == (12, 4)
 
 

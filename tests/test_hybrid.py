@@ -13,9 +13,9 @@ import seqae
 from seqae import Ragged, SequenceAutoencoder
 from seqae.errors import InvalidParameter
 from seqae.model.building import build
+from seqae.model.closed_form import Memory, time_code
 from seqae.model.hybrid import Hybrid, Residual
-from seqae.model.hybrids.learnt import Learnt
-from seqae.model.hybrids.parts import Memory, time_code
+from seqae.model.learnt import Learnt
 from seqae.training.loop import gains
 
 from .conftest import make_ragged, make_waves

@@ -26,6 +26,7 @@ LAYERS = {  # of 64 units and a vector of 8 values, on sequences of 4 steps and 
     "stacked": ("2 layers of 16 and 8 lstm units", "2 layers of 8 and 16 lstm units"),
     "outputs": (f"1 layer of 64 lstm units{BOTH}", "1 layer of 64 lstm units"),
     "tokens": (f"1 layer of 64 lstm units{BOTH}", "1 layer of 64 lstm units"),
+    "hybrid_tokens": (f"1 layer of 64 lstm units{BOTH}", "1 layer of 64 lstm units"),
     "state": ("1 layer of 64 lstm units", "1 layer of 64 lstm units"),
     "seq2seq": ("4 layers of 64 lstm units", "4 layers of 64 lstm units"),
     "encdec_ad": ("1 layer of 64 lstm units", "1 layer of 64 lstm units"),
@@ -41,8 +42,8 @@ LAYERS = {  # of 64 units and a vector of 8 values, on sequences of 4 steps and 
 
 
 def fitted(name: str) -> SequenceAutoencoder:
-    loss = "cross_entropy" if name == "tokens" else "mse"
-    X = [np.array([0, 1, 2, 1])] * 3 if name == "tokens" else make_waves(3, seed=0, shortest=4, longest=4)
+    loss = "cross_entropy" if "tokens" in name else "mse"
+    X = [np.array([0, 1, 2, 1])] * 3 if "tokens" in name else make_waves(3, seed=0, shortest=4, longest=4)
     return SequenceAutoencoder(name, latent_size=8, loss=loss, max_epochs=1, random_state=0, verbose=False).fit(X)
 
 

@@ -50,7 +50,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     Parameters:
     architecture: a name in seqae.model.presets.PRESETS, or an Architecture for finer choices; "auto" is "hybrid", or
-        where that cannot be, "tokens" for tokens and "repeat" for loss="bce" and vectors of 1 or 2 values.
+        where that cannot be, "hybrid_tokens" for tokens and "repeat" for loss="bce" and vectors of 1 or 2 values.
     latent_size: values of a vector; "auto" is 128 of a hybrid (64 to 127 of fewer than 96 sequences), 32 of others.
     hidden_size, n_layers: units of a layer, and layers on each side; None is the architecture's own, else 64 and 1.
     cell: "lstm" or "gru".

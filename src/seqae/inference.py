@@ -84,7 +84,7 @@ def predict(model: Autoencoder, loss: Loss, loader: BatchLoader, n_steps: int) -
     def batches() -> Iterator[tuple[np.ndarray, Ragged]]:
         for indices in ordered_batches(np.maximum(loader.lengths, n_steps)):
             batch = loader.load(indices)
-            yield indices, predictor(model.encoder(batch), lengths[indices])
+            yield indices, predictor(model.encoder.encode(batch).latent, lengths[indices])
 
     return _collect(batches(), loss, lengths, predictor)
 
@@ -95,7 +95,7 @@ def prediction_losses_of(model: Autoencoder, loss: Loss, loader: BatchLoader) ->
     with kernel_first():
         for indices in ordered_batches(loader.lengths):
             batch = loader.load(indices)
-            latent = model.encoder(model.source(batch))
+            latent = model.encoder.encode(model.source(batch)).latent
             parts = [_losses(decoder, loss, latent, target, indices) for decoder, target in model.held_back(batch)]
             yield indices, _one_after_the_other(parts)
 

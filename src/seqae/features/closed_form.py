@@ -25,7 +25,7 @@ from ..storage.vetting import Arrays, as_count, misfit, under
 from .basis import N_FOLDS, Basis, fit_basis
 from .chunks import Sequences, as_arrays, chunks, evenly, folds
 from .description import Description, fit_description
-from .linear_algebra import affine, one_thread
+from .linear_algebra import affine, one_thread, random_rotation
 
 DECODING_WEIGHT = 0.3
 LENGTH_WEIGHT = 0.1
@@ -187,7 +187,7 @@ def fit_closed_encoder(
         weight * np.sqrt(latent_size / power) if power > 0 else 1.0
         for weight, power in zip(weights, powers, strict=True)
     ]
-    rotation = _rotation(sum(sizes), latent_size, seed)
+    rotation = random_rotation(sum(sizes), latent_size, seed)
     return ClosedEncoder(basis, description, fit_length_units(sequences.lengths), np.repeat(scales, sizes), rotation)
 
 
@@ -230,10 +230,3 @@ def fit_closed_decoder(sequences: Sequences, encoder: ClosedEncoder) -> ClosedDe
     weight = fit_correction(products, n) * balance[:, None]
     weight[:n] += basis.components.reshape(n, basis.mean.size) / encoder.scales[:n, None]
     return ClosedDecoder(basis.mean, encoder.rotation.T @ weight)
-
-
-def _rotation(n_parts: int, latent_size: int, seed: int) -> np.ndarray:
-    """Orthonormal rows that the seed decides, (n_parts, latent_size)."""
-    normal = np.random.default_rng(seed).standard_normal((latent_size, n_parts))
-    columns, triangle = np.linalg.qr(normal)
-    return np.ascontiguousarray((columns * np.sign(np.diag(triangle))).T)

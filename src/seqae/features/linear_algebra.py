@@ -82,3 +82,10 @@ def leading_directions(rows: np.ndarray, n_largest: int | None = None) -> tuple[
     is_kept = values > LEAST_VARIANCE * max(float(values[0]), float(np.finfo(np.float64).tiny))
     values, vectors = values[is_kept], vectors[:, is_kept]
     return rows.T @ (vectors / np.sqrt(values)) if n < q else vectors, values
+
+
+def random_rotation(n_parts: int, n_values: int, seed: int) -> np.ndarray:
+    """Orthonormal rows that the seed decides, (n_parts, n_values) float64."""
+    normal = np.random.default_rng(seed).standard_normal((n_values, n_parts))
+    columns, triangle = np.linalg.qr(normal)
+    return np.ascontiguousarray((columns * np.sign(np.diag(triangle))).T)

@@ -10,6 +10,7 @@ from ..errors import InvalidParameter
 from ..parameters import check_choice, check_count, check_fraction
 from .plans import (
     LATENT_SIZE,
+    Counts,
     DataShape,
     Described,
     EncoderPlan,
@@ -34,6 +35,7 @@ __all__ = [
     "Architecture",
     "Autoregressive",
     "Composite",
+    "Counts",
     "EncoderPlan",
     "EqualLayers",
     "FreeRunning",
@@ -53,6 +55,8 @@ __all__ = [
     "Units",
     "Values",
 ]
+
+WITH_COUNTS = 4  # times as many values, where three in four describe
 
 # -- decoder ----------------------------------------------------------------------------------------------------------
 
@@ -293,9 +297,10 @@ class Architecture(Plan):
         return self.encoder.layers.own_sizes
 
     def usual_size(self, shape: DataShape, n_sequences: int) -> int:
-        """32; where the vector is cut into steps, the next multiple of their number."""
+        """32, four times as many with counts; where the vector is cut into steps, the next multiple of their number."""
         n_steps = shape.n_steps if self.decoder.latent_as == "steps" and shape.n_steps else 1
-        return -(-LATENT_SIZE // n_steps) * n_steps
+        size = LATENT_SIZE if self.latent.counts is None else WITH_COUNTS * LATENT_SIZE
+        return -(-size // n_steps) * n_steps
 
     @property
     def n_layers(self) -> int | None:
@@ -333,6 +338,8 @@ def _check_fit(a: Architecture) -> None:
         ),
         "Symbols need readout='dense', and feedback=TeacherForcing() if any": steps.are_symbols
         and (decoder.readout != "dense" or (decoder.feedback is not None and not decoder.feedback.is_taught)),
+        "counts are of Symbols, and need a learnt projection beside them": a.latent.counts is not None
+        and not (steps.are_symbols and a.latent.projection.is_learnt),
         "Reshape takes neither strides nor steps held back": decoder.latent_as == "steps"
         and (bool(steps.strides) or a.training.task.n_held_back > 0),
         "is_bidirectional states cannot be handed over without a projection": a.hands_over_states
@@ -345,6 +352,7 @@ def _check_fit(a: Architecture) -> None:
 
 PARTS: tuple[type[Described], ...] = (
     Architecture, EncoderPlan, EqualLayers, Units, Multiples, Values, Symbols, LatentPlan, Linear, Identity, Gaussian,
+    Counts,
     Repeat, InitialState, Autoregressive, Reshape, TeacherForcing, FreeRunning,
     TrainingPlan, Reconstruct, Predict, Composite,
 )  # fmt: skip

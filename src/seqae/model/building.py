@@ -13,11 +13,12 @@ from .architecture import Architecture
 from .autoencoder import Autoencoder, Objective
 from .chains.building import build_chain
 from .chains.plan import ChainPlan
+from .closed_form import FEWEST_VALUES, build_hybrid
 from .convolution import ConvolutionReader, ConvolutionWriter
 from .hybrid import Hybrid
-from .hybrids.parts import FEWEST_VALUES, build_hybrid
 from .interface import Decoder, LengthCode, LengthHead
 from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
+from .learnt import NGramValues
 from .losses import Loss
 from .plans import DataShape, Plan
 from .presets import AUTO, as_architecture
@@ -66,15 +67,16 @@ def chosen(
 ) -> tuple[str | Plan, int]:
     """The architecture and the size of its vectors, where either is "auto".
 
-    The architecture is tokens for tokens, and else hybrid, unless that cannot be: a closed form fits curves, so a loss
-    of probabilities ("bce") takes repeat, and so do vectors of fewer than 3 values. The size is what the architecture
-    finds usual for such data, see Plan.usual_size. Raises InvalidParameter for what is neither "auto" nor one of these,
-    and for a closed form with such a loss.
+    The architecture is hybrid_tokens for tokens (tokens for vectors of one value), and else hybrid, unless that cannot
+    be: a closed form fits curves, so a loss of probabilities ("bce") takes repeat, and so do vectors of fewer than 3
+    values. The size is what the architecture finds usual for such data, see Plan.usual_size. Raises InvalidParameter
+    for what is neither "auto" nor one of these, and for a closed form with such a loss.
     """
     size = None if latent_size == AUTO else check_count("latent_size", latent_size)
     if architecture == AUTO:
         is_curve = loss.takes_scaled and (size is None or size >= FEWEST_VALUES)
-        architecture = "tokens" if shape.n_symbols is not None else "hybrid" if is_curve else "repeat"
+        of_tokens = "tokens" if size == 1 else "hybrid_tokens"
+        architecture = of_tokens if shape.n_symbols is not None else "hybrid" if is_curve else "repeat"
     plan = as_architecture(architecture)
     if plan.is_closed_form and not loss.takes_scaled:
         raise InvalidParameter(
@@ -94,17 +96,22 @@ def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:
 def _build_recurrent(
     plan: Architecture, cell: str, shape: DataShape, latent_size: int, hidden_size: int | None, n_layers: int | None
 ) -> Autoencoder:
+    counts, n_counts = plan.latent.counts, 0
+    if counts is not None:
+        n_counts, latent_size = latent_size - counts.decoding_of(latent_size), counts.decoding_of(latent_size)
     encoder_sizes = plan.encoder.layers.sizes(latent_size, hidden_size, n_layers)
     own = Cell(cell, plan.activation)  # pyright: ignore[reportArgumentType]
     sizes = Sizes(own, latent_size, encoder_sizes, _decoder_sizes(plan, shape, encoder_sizes))
     _check_sizes(plan, shape, sizes)
-    encoder = _encoder(plan, shape, sizes)
+    encoder = _encoder(plan, shape, sizes, n_counts)
     task, latent = plan.training.task, plan.latent
     decoder, predictor, preceder = (
         _decoder(plan, shape, sizes) if is_wanted else None
         for is_wanted in (task.has_reconstruction, task.after, task.before)
     )
     decoders = [part for part in (decoder, predictor, preceder) if part is not None]
+    for each in decoders if n_counts else ():
+        each.n_read = latent_size
     return Autoencoder(
         plan,
         encoder,
@@ -131,7 +138,7 @@ def _objective(plan: Architecture) -> Objective:
     )
 
 
-def _encoder(plan: Architecture, shape: DataShape, sizes: Sizes) -> RecurrentEncoder:
+def _encoder(plan: Architecture, shape: DataShape, sizes: Sizes, n_counts: int) -> RecurrentEncoder:
     steps, latent, latent_size = plan.encoder.steps, plan.latent, sizes.latent_size
     reader, input_size = None, shape.n_channels
     if shape.n_symbols is not None:
@@ -148,6 +155,7 @@ def _encoder(plan: Architecture, shape: DataShape, sizes: Sizes) -> RecurrentEnc
         n_symbols=shape.n_symbols,
         length_code=LengthCode(latent_size) if is_learnt and latent.length_weight > 0 else None,
         log_variance=LinearMap(summary_size, latent_size) if latent.projection.kl_weight > 0 else None,
+        ngrams=NGramValues(n_counts) if n_counts else None,
         is_attended=plan.decoder.readout == "attention",
         dropout=plan.training.dropout,
     )

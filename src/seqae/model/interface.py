@@ -45,7 +45,7 @@ class LengthCode(nn.Module):
 
 
 class LengthHead(nn.Module):
-    """How long a sequence was, by its vector: linear in lengths in usual units.
+    """How long a sequence was, by its vector: linear in lengths in usual units. It reads what is to be decoded.
 
     statistics: mean, unit and longest of the lengths that training encodes.
     """
@@ -80,7 +80,7 @@ class LengthHead(nn.Module):
     def lengths(self, latent: Tensor) -> np.ndarray:
         """Whole lengths from 1 to twice the longest in training, (n_sequences,) int64."""
         mean, unit, longest = self.statistics.tolist()
-        told = self.map(latent)[:, 0].double().cpu().numpy() * unit + mean
+        told = self.map(latent[:, : self.map.weight.shape[1]].contiguous())[:, 0].double().cpu().numpy() * unit + mean
         return np.clip(np.rint(told), 1, MAX_FACTOR * longest).astype(np.int64)
 
 
@@ -148,18 +148,21 @@ class Encoder(Part):
     """Sequences to latent vectors.
 
     n_symbols: how many tokens it knows, None for values. length_code: what the vector holds of the length, if anything.
-    is_closed_form: whether all of it is learnt before training. n_decoding: values of a vector that are there to be
-    decoded, where the others describe; None where all are.
+    is_closed_form: whether all of it is learnt before training.
     """
 
     n_symbols: int | None = None
     is_closed_form: bool = False
-    n_decoding: int | None = None
     length_code: LengthCode | None
 
     @abstractmethod
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
-        """sequences: scaled, back to back; draw: of a training update, None for the plain result."""
+        """What decoders read. sequences: scaled, back to back; draw: of a training update, None for the result."""
+
+    @property
+    def n_decoding(self) -> int | None:
+        """Values of a vector that are there to be decoded, where the others describe; None where all are."""
+        return None
 
     @property
     def length_direction(self) -> Tensor | None:
@@ -167,24 +170,26 @@ class Encoder(Part):
         return None
 
     def forward(self, sequences: Batch) -> Tensor:
-        """Returns (n_sequences, latent_size). Raises InvalidSequence for tensors that are no sequences."""
+        """Whole vectors, (n_sequences, latent_size). Raises InvalidSequence for tensors that are no sequences."""
         return self.encode(as_ragged(sequences, self)).latent
 
 
 class Decoder(Part):
     """Latent vectors to sequences of any length.
 
-    n_channels: values of a step; 1 for tokens. writes_tokens: whether the steps are tokens.
+    n_channels: values of a step; 1 for tokens. writes_tokens: whether the steps are tokens. n_read: how many values
+    of a vector it reads, from the first, where the others only describe; None for all.
     """
 
     n_channels: int
+    n_read: int | None = None
     writes_tokens: bool = False
 
     def forward(
         self, latent: Tensor, lengths: np.ndarray | Tensor | Sequence[int], memory: Ragged | None = None
     ) -> Ragged:
-        """As decode(), with lengths of any kind, such as a list."""
-        return self.decode(latent, np.asarray(lengths, np.int64), memory)
+        """As decode(), of whole vectors, and with lengths of any kind, such as a list."""
+        return self.decode(latent[:, : self.n_read].contiguous(), np.asarray(lengths, np.int64), memory)
 
     @abstractmethod
     def decode(self, latent: Tensor, lengths: np.ndarray, memory: Ragged | None = None) -> Ragged:

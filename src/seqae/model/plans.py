@@ -333,21 +333,50 @@ class Gaussian(Projection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Counts(Described):
+    """How often short runs of tokens occur, compressed: values of the vector that describe and are not decoded.
+
+    They are learnt before training; see seqae.features.ngrams.
+    n_decoding: the other values, which decode. None is a quarter of all or, if that is less than 32, half up to 32.
+    """
+
+    n_decoding: int | None = None
+
+    def __post_init__(self) -> None:
+        check_optional_count("Counts.n_decoding", self.n_decoding)
+
+    def decoding_of(self, latent_size: int) -> int:
+        """How many values of a vector decode. Raises InvalidParameter where none is left to describe."""
+        n_decoding = self.n_decoding or max(latent_size // 4, min(latent_size // 2, LATENT_SIZE), 1)
+        if n_decoding >= latent_size:
+            raise InvalidParameter(
+                f"latent_size must be above n_decoding, so that a value describes; got latent_size={latent_size}, "
+                f"n_decoding={n_decoding}",
+                parameter="latent_size",
+            )
+        return n_decoding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LatentPlan(Described):
     """The vector.
 
     summary: of the encoder: the top layer's "final" hidden state; h and c of all layers ("states") or of
         the last ("top_state"); the mean of the top layer's outputs ("pooled").
     projection: how.
+    counts: further values of the vector, of tokens; None for none.
     length_weight: of the squared error of the length head, for standardised lengths. Above 0, a projected vector also
         has a direction for the length of the encoded sequence; 0 removes both.
     """
 
     summary: Literal["final", "states", "top_state", "pooled"] = "final"
     projection: Linear | Identity | Gaussian = field(default=Linear())
+    counts: Counts | None = None
     length_weight: float = 0.1
 
     def __post_init__(self) -> None:
+        if self.counts is not None:
+            check_part("LatentPlan.counts", self.counts, Counts)
         check_part("LatentPlan.projection", self.projection, Projection)
         check_choice("LatentPlan.summary", self.summary, ("final", "states", "top_state", "pooled"))
         check_weight("LatentPlan.length_weight", self.length_weight)

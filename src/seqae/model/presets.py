@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -11,6 +12,7 @@ from .architecture import (
     Architecture,
     Autoregressive,
     Composite,
+    Counts,
     EncoderPlan,
     EqualLayers,
     FreeRunning,
@@ -33,6 +35,12 @@ __all__ = ["AUTO", "PRESETS", "Architecture", "as_architecture", "takes_symbols"
 AUTO: Literal["auto"] = "auto"  # stands for a preset that the data decide, see model.building.chosen
 
 FORWARD = EncoderPlan(is_bidirectional=False)
+TOKENS = Architecture(
+    encoder=EncoderPlan(steps=Symbols(embedding_size=32)),
+    latent=LatentPlan(summary="states"),
+    decoder=Autoregressive(feedback=TeacherForcing()),
+    training=TrainingPlan(dropout=0.1),
+)
 PRESETS: Mapping[str, Architecture | Hybrid] = MappingProxyType(
     {
         "hybrid": Hybrid(residual=Residual()),
@@ -43,12 +51,8 @@ PRESETS: Mapping[str, Architecture | Hybrid] = MappingProxyType(
             latent=LatentPlan(projection=Identity()),
         ),
         "outputs": Architecture(latent=LatentPlan(summary="pooled"), decoder=Repeat(readout="attention")),
-        "tokens": Architecture(
-            encoder=EncoderPlan(steps=Symbols(embedding_size=32)),
-            latent=LatentPlan(summary="states"),
-            decoder=Autoregressive(feedback=TeacherForcing()),
-            training=TrainingPlan(dropout=0.1),
-        ),
+        "tokens": TOKENS,
+        "hybrid_tokens": replace(TOKENS, latent=LatentPlan(summary="states", counts=Counts())),
         "state": Architecture(
             encoder=FORWARD,
             latent=LatentPlan(summary="states"),
@@ -97,6 +101,9 @@ outputs: the decoder attends over all outputs o(t) of the encoder (PyTorch's enc
         m(t) = P o(t),  z = mean m,  d(t) = LSTM(z, d(t-1)),  a = softmax(m . Q d(t)),  y(t) = W [d(t); sum a m].
 tokens: embedded symbols, states carried over, teacher forcing, softmax (PyTorch's EncoderLSTM and DecoderLSTM):
         z = P states(x),  d(t) = LSTM(E s(t-1), d(t-1)),  d(0) = Q z,  p(t) = softmax(W d(t)).
+hybrid_tokens: the vector of tokens, which decodes, beside values that describe and are not decoded: how often runs of
+    one to three tokens occur, hashed, and compressed without labels before training (seqae.features.ngrams):
+        vector = [z; Q V'(sqrt f - mean)],  z as in tokens,  f relative frequencies of runs.
 state: final h and c of every layer start the decoder, which reads the step before (Sutskever et al. 2014, 1409.3215;
     Keras' return_state); scheduled sampling (Bengio et al. 2015, 1506.03099) in its parallel form (Duckworth et al.
     2019, 1906.04331):

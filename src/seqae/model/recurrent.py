@@ -14,8 +14,9 @@ from ..recurrence import Cell, Constant, Readout, State, attend, concatenate, re
 from ..sequences.ragged import Ragged, back_to_back
 from .architecture import Feedback
 from .convolution import ConvolutionWriter
-from .interface import Code, Encoder, LengthCode, TrainingData, ValueDecoder, length_statistics
+from .interface import Batch, Code, Encoder, LengthCode, TrainingData, ValueDecoder, as_ragged, length_statistics
 from .layers import Draw, LinearMap, RecurrentLayer, directions_of, final_states, outputs_and_states, run, run_to_end
+from .learnt import NGramValues
 from .rows import in_reverse, shifted, with_values
 
 Summary = Literal["final", "states", "top_state", "pooled"]
@@ -26,8 +27,9 @@ class RecurrentEncoder(Encoder):
 
     reader: maps steps of the data to the layers' input, None if they are the same. layers: see
     bidirectional_layers(). projection: of the summary, None if that is the vector. length_code: of a projected
-    vector. log_variance: of the summary, for a variational model. is_attended: whether the decoder attends over all
-    outputs, of which the vector is then the mean.
+    vector. log_variance: of the summary, for a variational model. ngrams: further values of the vector, which describe
+    tokens and are not decoded. is_attended: whether the decoder attends over all outputs, of which the vector is then
+    the mean.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class RecurrentEncoder(Encoder):
         n_symbols: int | None = None,
         length_code: LengthCode | None = None,
         log_variance: LinearMap | None = None,
+        ngrams: NGramValues | None = None,
         is_attended: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.reader, self.layers, self.n_symbols = reader, layers, n_symbols
         self.projection, self.length_code, self.log_variance = projection, length_code, log_variance
+        self.ngrams = ngrams
         self._summary, self._is_attended, self._dropout = summary, is_attended, dropout
 
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
@@ -58,15 +62,28 @@ class RecurrentEncoder(Encoder):
         states = final_states(stack, inputs, self._dropout, draw)
         return self._code(_join(states, self._summary, len(stack[-1])), sequences.lengths)
 
+    def forward(self, sequences: Batch) -> Tensor:
+        """See Encoder.forward."""
+        batch = as_ragged(sequences, self)
+        latent = self.encode(batch).latent
+        return latent if self.ngrams is None else torch.cat([latent, self.ngrams(batch).to(latent)], dim=1)
+
+    @property
+    def n_decoding(self) -> int | None:
+        """See Encoder.n_decoding."""
+        return None if self.ngrams is None or self.projection is None else self.projection.weight.shape[0]
+
     @property
     def recurrent_layers(self) -> list[list[RecurrentLayer]]:
         """See Part.recurrent_layers."""
         return directions_of(self.layers)
 
     def fit_closed_form(self, data: TrainingData) -> None:
-        """Fit the length statistics; see Part.fit_closed_form."""
+        """Fit the length statistics, and the values that describe tokens; see Part.fit_closed_form."""
         if self.length_code is not None:
             self.length_code.statistics.copy_(length_statistics(data.encoded_lengths))
+        if self.ngrams is not None:
+            self.ngrams.fit(data.sequences)
 
     def _code(self, summary: Tensor, lengths: np.ndarray) -> Code:
         latent = self._project(summary, lengths)

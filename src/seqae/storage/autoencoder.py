@@ -12,8 +12,8 @@ import torch
 from ..errors import ModelFileError, SeqaeError
 from ..model.autoencoder import Autoencoder
 from ..model.building import build_for
-from ..model.hybrids.learnt import learnt_in
 from ..model.interface import Part
+from ..model.learnt import learnt_in
 from ..model.losses import Loss, as_loss
 from ..model.plans import DataShape, Plan
 from ..parameters import Defaults

@@ -10,17 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...errors import InvalidParameter
-from ...features.chunks import as_arrays
-from ...features.closed_form import ClosedDecoder, ClosedEncoder, fit_closed_decoder, fit_closed_encoder
-from ...recurrence import Cell
-from ...sequences.ragged import Ragged, owners_of, step_numbers_of
-from ..autoencoder import Autoencoder, Objective
-from ..hybrid import Hybrid, Residual
-from ..interface import Code, Encoder, LengthCode, LengthHead, TrainingData, ValueDecoder
-from ..layers import (
+from ..errors import InvalidParameter
+from ..features.chunks import as_arrays
+from ..features.closed_form import ClosedDecoder, ClosedEncoder, fit_closed_decoder, fit_closed_encoder
+from ..recurrence import Cell
+from ..sequences.ragged import Ragged, owners_of, step_numbers_of
+from .autoencoder import Autoencoder, Objective
+from .hybrid import Hybrid, Residual
+from .interface import Code, Encoder, LengthCode, LengthHead, TrainingData, ValueDecoder
+from .layers import (
     Draw,
-    Layer,
     LinearMap,
     RecurrentLayer,
     bidirectional_layers,
@@ -28,9 +27,9 @@ from ..layers import (
     dropped_out,
     outputs_and_states,
 )
-from ..plans import HIDDEN_SIZE, N_LAYERS, DataShape
-from ..rows import with_values
-from .learnt import Learnt
+from .learnt import Learnt, Seed
+from .plans import HIDDEN_SIZE, N_LAYERS, DataShape
+from .rows import with_values
 
 FEWEST_VALUES = 3
 MOST_VALUES = 1 << 24  # of vectors remembered, 64 MiB; what comes later is computed anew
@@ -77,18 +76,6 @@ def _digest(sequences: Ragged, i: int) -> bytes:
     return digest.digest()
 
 
-class Seed(Layer):
-    """What a closed form draws by: part of what the seed of all parameters decides."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.value = 0
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw it."""
-        self.value = int(torch.randint(2**31, (1,), generator=generator))
-
-
 class ClosedFormEncoder(Encoder):
     """Basis, description and length; see seqae.features.closed_form. Nothing of it is trained."""
 
@@ -99,7 +86,7 @@ class ClosedFormEncoder(Encoder):
         super().__init__()
         make = partial(ClosedEncoder.from_arrays, latent_size=latent_size, n_channels=n_channels)
         self.seed, self.closed_form = Seed(), Learnt(make)
-        self.latent_size, self.n_decoding = latent_size, n_decoding
+        self.latent_size, self._n_decoding = latent_size, n_decoding
         self._memory = Memory(latent_size)
 
     def encode(self, sequences: Ragged, draw: Draw | None = None) -> Code:
@@ -114,13 +101,18 @@ class ClosedFormEncoder(Encoder):
         return []
 
     @property
+    def n_decoding(self) -> int:
+        """See Encoder.n_decoding."""
+        return self.closed_form.value.basis.n_components
+
+    @property
     def length_direction(self) -> Tensor | None:
         """See Encoder.length_direction."""
         return torch.from_numpy(self.closed_form.value.length_direction).float()
 
     def fit_closed_form(self, data: TrainingData) -> None:
         """See Part.fit_closed_form."""
-        size, n = self.latent_size, self.n_decoding
+        size, n = self.latent_size, self._n_decoding
         learnt = fit_closed_encoder(data.sequences, size, n_decoding=n, seed=self.seed.value)
         self.closed_form.learn(learnt, learnt.to_arrays())
         self._memory.forget()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ...errors import InvalidParameter
-from ...storage.vetting import Arrays
-from ..layers import modules_of
+from ..errors import InvalidParameter
+from ..features.chunks import Sequences, as_arrays
+from ..features.ngrams import NGrams, fit_ngrams
+from ..sequences.ragged import Ragged
+from ..storage.vetting import Arrays
+from .layers import Layer, modules_of
 
 T = TypeVar("T")
 SEPARATOR = ":"  # torch takes no dot in the name of a buffer
@@ -72,6 +76,36 @@ class Learnt(nn.Module, Generic[T]):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+
+
+class Seed(Layer):
+    """What a closed form draws by: part of what the seed of all parameters decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = 0
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw it."""
+        self.value = int(torch.randint(2**31, (1,), generator=generator))
+
+
+class NGramValues(nn.Module):
+    """Values that describe tokens, learnt before training; see seqae.features.ngrams."""
+
+    def __init__(self, n_values: int) -> None:
+        super().__init__()
+        self.n_values = n_values
+        self.seed, self.closed_form = Seed(), Learnt(partial(NGrams.from_arrays, n_values=n_values))
+
+    def forward(self, sequences: Ragged) -> Tensor:
+        """Returns (n_sequences, n_values) float32, on the CPU."""
+        return torch.from_numpy(self.closed_form.value.of(as_arrays(sequences)))
+
+    def fit(self, sequences: Sequences) -> None:
+        """Learn them from the training sequences."""
+        learnt = fit_ngrams(sequences, self.n_values, seed=self.seed.value)
+        self.closed_form.learn(learnt, learnt.to_arrays())
 
 
 def learnt_in(module: nn.Module) -> dict[str, Learnt[Any]]:

@@ -1,1 +1,0 @@
-"""Closed forms beside recurrent layers: a family of its own, of which the default is one."""
