@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from decimal import Decimal
@@ -18,6 +19,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
 
+from seqae import AnomalyDetector
 from seqae.errors import DataWarning, InvalidSequence, SeqaeError
 from seqae.reading import read, take
 from seqae.reading.latent import take_latent
@@ -300,3 +302,61 @@ def test_a_token_far_beyond_the_others_is_refused_before_any_memory_is_taken() -
 def test_vectors_have_a_range(value: float, message: str) -> None:
     with pytest.raises(InvalidSequence, match=f"vector 1, value 0 .* {message}"):
         take_latent([[0.0, 1.0], [value, 0.0]], 2)
+
+
+@pytest.mark.parametrize("kind", ["table", "wide", "list", "csv", "jsonl"])
+def test_work_grows_with_the_columns_not_with_their_square(tmp_path: Path, kind: str) -> None:
+    def calls(n_columns: int) -> int:
+        frame = pd.DataFrame({f"c{k}": [1.0, 2.0, 4.0] for k in range(n_columns)})
+        path = tmp_path / f"{n_columns}.{kind}"
+        if kind in ("csv", "jsonl"):
+            frame.to_csv(path, index=False) if kind == "csv" else frame.to_json(path, orient="records", lines=True)
+        X = {"table": pa.Table.from_pandas(frame), "wide": frame, "list": [frame, frame]}.get(kind, path)
+        count = 0
+
+        def hook(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        read(X, wide=kind == "wide")
+        sys.setprofile(hook)
+        try:
+            read(X, wide=kind == "wide")
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(400) <= 2.2 * calls(200)
+
+
+def test_work_grows_with_the_files_not_with_their_square(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{k}.csv" for k in range(60)]
+    for path in paths:
+        path.write_text("x,y\n1,2\n3,4\n")
+
+    def calls(n_files: int) -> int:
+        count = 0
+
+        def hook(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(hook)
+        try:
+            read(paths[:n_files])
+        finally:
+            sys.setprofile(None)
+        return count
+
+    calls(2)
+    assert calls(60) <= 2.1 * calls(30)
+
+
+def test_steps_that_a_log_drops_are_no_gaps() -> None:
+    rng = np.random.default_rng(0)
+    times = np.cumsum(np.where(rng.random(3000) < 0.06, 2, 1)).astype("M8[s]")
+    frame = pd.DataFrame({"t": times, "x": np.sin(np.arange(3000) / 5)})
+    detector = AnomalyDetector(window=100, baseline="pca").fit(read(frame, time="t"))
+    found = detector.detect(read(frame[:1000], time="t"))
+    assert found.times is not None
+    assert np.array_equal(found.times, times[:1000])

@@ -26,6 +26,7 @@ FEWEST_SERIES = 5
 FINGERPRINT_STEPS = 1024
 
 IRREGULAR_GAP, REGULAR_GAP = 10.0, 1.5
+LONGEST_DROP = 3.5
 PAST_STEPS, FEWEST_REGULAR, CHUNK = 100, 3, 4096
 
 
@@ -107,7 +108,9 @@ def split_at_gaps(series: Ragged, times: np.ndarray | None) -> Ragged:
 
     times: (n_rows,) as in Source, or None for series without gaps. A time difference is compared with the median
     of at most 100 before it, so that later data change nothing. A gap is more than 1.5 times the median if differences
-    are regular (at least three, three in four within 10 % of the median), else more than 10 times the median.
+    are regular (at least three, three in four within 10 % of the median), else more than 10 times the median. In a
+    regular series that drops steps now and then, a difference of up to 3.5 times the median is none if one of the 100
+    is as long.
     Raises InvalidSequence if times do not increase.
     """
     if times is None:
@@ -339,4 +342,6 @@ def _are_gaps(steps: np.ndarray, past: np.ndarray) -> np.ndarray:
     """steps: (n,) in time; past: (n, n_past), those before each. Returns (n,) bool."""
     median = np.median(past, axis=1, keepdims=True)
     is_regular = (np.mean(np.abs(past - median) <= 0.1 * median, axis=1) >= 0.75) & (past.shape[1] >= FEWEST_REGULAR)
-    return steps > median[:, 0] * np.where(is_regular, REGULAR_GAP, IRREGULAR_GAP)
+    is_gap = steps > median[:, 0] * np.where(is_regular, REGULAR_GAP, IRREGULAR_GAP)
+    n_alike = np.count_nonzero(past >= 0.9 * steps[:, None], axis=1)
+    return is_gap & ~(is_regular & (steps <= LONGEST_DROP * median[:, 0]) & (n_alike > 0))
