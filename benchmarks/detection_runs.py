@@ -16,6 +16,7 @@ from . import detection_sets as sets
 from .detection_methods import Method, Row, methods, predicting, table
 from .discord import Discord, is_installed
 from .metrics import Events, auroc, average_precision, best_f1, count_events, f1, is_top_hit
+from .range_metrics import range_precision, range_recall, vus_pr
 
 Benchmark = Callable[[Iterable[int], int | None, int | None], list[tuple[str, list[Row]]]]
 """Takes seeds, the epochs of every autoencoder or None, and how many series or None. Returns the rows of a table."""
@@ -105,10 +106,14 @@ def _telemetry(name: str, *, is_predicting: bool = False, epochs: int = 5, **set
             for entity in chosen:
                 found = method(seed).fit([entity.train]).detect([entity.test])
                 scores = found.scores.values[:, 0]
-                rows.append((auroc(entity.labels, scores), average_precision(entity.labels, scores)))
+                measures = (auroc, average_precision, vus_pr)
+                marked = (range_precision, range_recall)
+                ranges = [measure(entity.labels, found.is_anomaly) for measure in marked]
+                rows.append([*(measure(entity.labels, scores) for measure in measures), *ranges])
                 events += count_events(entity.labels, found.is_anomaly)
-            means = np.nanmean(rows, axis=0)
-            return {"event F1": events.f1, "AUROC": float(means[0]), "AP": float(means[1])}
+            names = ("AUROC", "AP", "VUS-PR", "range precision", "range recall")
+            means = dict(zip(names, np.nanmean(rows, axis=0).tolist(), strict=True))
+            return {"event F1": events.f1, **means}
 
         made = methods(epochs or usual, **settings)
         return table(made | predicting(epochs or usual, **settings) if is_predicting else made, seeds, run)

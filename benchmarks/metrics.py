@@ -13,7 +13,7 @@ def segments(is_marked: np.ndarray) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
-def _ranked(scores: np.ndarray) -> np.ndarray:
+def ranked(scores: np.ndarray) -> np.ndarray:
     """Scores with NaN, unknown, as the least anomalous."""
     scores = np.asarray(scores, np.float64)
     return np.where(np.isnan(scores), -np.inf, scores)
@@ -27,7 +27,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     n_anomalies, n_normal = int(is_anomaly.sum()), int((~is_anomaly).sum())
     if not n_anomalies or not n_normal:
         return float("nan")
-    ranks = rankdata(_ranked(scores))
+    ranks = rankdata(ranked(scores))
     return float((ranks[is_anomaly].sum() - n_anomalies * (n_anomalies + 1) / 2) / (n_anomalies * n_normal))
 
 
@@ -100,7 +100,7 @@ def interval(values: list[float]) -> tuple[float, float]:
 
 def _cuts(is_anomaly: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cumulative anomalies among the highest scores, at possible thresholds: equal scores are on one side."""
-    known = _ranked(scores)
+    known = ranked(scores)
     order = np.argsort(-known, kind="stable")
     descending = known[order]
     return np.cumsum(is_anomaly[order]), np.append(descending[1:] != descending[:-1], True)
