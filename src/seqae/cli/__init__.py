@@ -19,6 +19,7 @@ from .importing import import_model
 from .info import info
 from .options import spread
 from .reconstruct import reconstruct
+from .report import report
 
 __all__ = ["app", "main"]
 
@@ -40,6 +41,7 @@ COMMANDS = {
     detect: "seqae detect today.csv --normal last_month.csv --time minute -o found.parquet",
     forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
     compare: "seqae compare walks.csv --id person --time second -o table.csv",
+    report: "seqae report walks.seqae new.csv --id person --time second -o report.html",
     import_model: "seqae import model.keras -o walks.seqae",
     info: "seqae info walks.seqae",
     bench: "seqae bench --quick",

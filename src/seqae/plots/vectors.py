@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import InvalidParameter, MissingExtra
+from ..errors import InvalidParameter
 from ..examination.result import Examination
+from ..examination.vectors import Method, placed
 from ..parameters import check_choice
 from .style import BLUE, COLOURS, GREY, ORANGE, figure, legend, plain, short
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Colour = Literal["label", "error", "length", "kind", "order"]
-Method = Literal["pca", "tsne", "umap"]
 MOST_LABELS = 8
 UNUSED = 1e-3
 MARKERS = "osDv^<>P"
@@ -45,22 +45,6 @@ def vectors(examination: Examination, colour: Colour = "error", method: Method =
     else:
         _draw_scale(drawn, axes, places, *_scale(examination, colour))
     return drawn
-
-
-def placed(rows: np.ndarray, method: Method) -> np.ndarray:
-    """Vectors on a plane by t-SNE or UMAP. rows: (n, latent_size). Returns (n, 2). Raises MissingExtra."""
-    if method == "umap":
-        try:
-            from umap import UMAP  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise MissingExtra("umap") from error
-        return np.asarray(UMAP(random_state=0, n_jobs=1).fit_transform(rows), np.float64)
-    from sklearn.manifold import TSNE
-
-    perplexity = min(30.0, max(1.0, (len(rows) - 1) / 3))
-    if len(rows) < 3:
-        return np.zeros((len(rows), 2))
-    return np.asarray(TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(rows), np.float64)
 
 
 def _scale(examination: Examination, colour: Colour) -> tuple[np.ndarray, str]:
