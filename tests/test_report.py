@@ -172,7 +172,7 @@ def test_detections_are_listed(model: SequenceAutoencoder) -> None:
 
 
 def test_commands_name_the_users_files(model: SequenceAutoencoder) -> None:
-    origin = Origin("a b.seqae", "c.csv", "--id engine")
+    origin = Origin("a b.seqae", ("c.csv",), "--id engine")
     page = page_of(examine(model, make_waves(9, seed=1)), decoding_of(model), origin=origin)
     assert "seqae embed &#x27;a b.seqae&#x27; c.csv --id engine -o vectors.parquet" in page
 
@@ -229,7 +229,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout = ["--id", "person", "--time", "second"]
 
     def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, [*arguments])
+        result = CliRunner().invoke(app, [*arguments], catch_exceptions=False)
         return result.exit_code, result.output
 
     fit = run("fit", "walks.csv", *layout, "--channels", "x,y", "--latent-size", "8", "-o", "m.seqae", "-q")

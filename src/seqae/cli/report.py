@@ -66,14 +66,14 @@ def report(
     It tells what was learnt, from what, whether it is any good beside linear methods, which sequences are alike, which
     are strange and where; and it decodes vectors as you move over the map.
     """
-    check_page_target(output, data.path, model)
+    check_page_target(output, *data.inputs, model)
     from ..report import Origin, decoding_of, page_of, write_report
     from ..storage.loading import load_autoencoder
 
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)
-    learnt_from = None if trained_on is None else replace(data, path=trained_on).read_for(estimator)
-    usual = None if normal is None else replace(data, path=normal).read_for(estimator)
+    learnt_from = None if trained_on is None else replace(data, paths=[str(trained_on)]).read_for(estimator)
+    usual = None if normal is None else replace(data, paths=[str(normal)]).read_for(estimator)
     given = None if labels is None else read_labelled(data, labels)[1]
     note(f"looking at {len(source):,} sequences")
     examined = _examined(estimator, source, given, learnt_from)
@@ -81,7 +81,7 @@ def report(
     page = page_of(
         examined,
         decoding_of(estimator),
-        origin=Origin(str(model), str(data.path), layout_of(data)),
+        origin=Origin(str(model), tuple(data.paths), layout_of(data)),
         detection=None if usual is None else _detected(estimator, usual, source),
         map_name=map_name.value,
         places=places,
@@ -103,9 +103,11 @@ def check_page_target(output: Path, *inputs: Path) -> None:
 
 def layout_of(data: DataFile) -> str:
     """The options that tell how the data is laid out, as they are written."""
-    given = {"--id": data.id, "--time": data.time, "--channels": data.channels}
-    told = [part for name, value in given.items() if value is not None for part in (name, value)]
+    names = ("id", "time", "time_format", "channels", "names", "decimal", "na", "max_bytes")
+    given = {f"--{name.replace('_', '-')}": getattr(data, name) for name in names}
+    told = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     told += ["--wide"] if data.wide else []
+    told += [] if data.header else ["--no-header"]
     told += ["--missing", data.missing.value] if data.missing != options.Missing.error else []
     return shlex.join(told)
 

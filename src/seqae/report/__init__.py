@@ -41,7 +41,7 @@ class Origin:
     """Where model and data come from, for the commands on the page. layout: options, such as --id engine."""
 
     model: str = "model.seqae"
-    data: str = "data.csv"
+    data: tuple[str, ...] = ("data.csv",)
     layout: str = ""
 
 
@@ -105,7 +105,7 @@ def _texts(
     problem = next((text for text in content.left_out if text.startswith("Live decoding")), decoding.problem)
     told: tuple[str, ...] = ()
     return {
-        "title": escape(f"{os.path.basename(origin.data)} through {os.path.basename(origin.model)}"),
+        "title": escape(f"{_named(origin.data)} through {os.path.basename(origin.model)}"),
         "in_short": sections.listed(sections.in_short(examination, detection, len(told))),
         "data": sections.data_section(examination),
         "training": sections.training_section(examination),
@@ -125,8 +125,13 @@ def _texts(
     }
 
 
+def _named(paths: tuple[str, ...]) -> str:
+    first = os.path.basename(paths[0].rstrip("/"))
+    return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
+
+
 def _use(origin: Origin) -> str:
-    model, data = shlex.quote(origin.model), shlex.quote(origin.data)
+    model, data = shlex.quote(origin.model), shlex.join(origin.data)
     layout = f" {origin.layout}" if origin.layout else ""
     commands = {
         "A vector for each sequence, to search, cluster or classify:": (
