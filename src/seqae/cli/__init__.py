@@ -17,6 +17,7 @@ from .forecast import forecast
 from .group import Group, show_version
 from .importing import import_model
 from .info import info
+from .look import look
 from .options import spread
 from .reconstruct import reconstruct
 from .report import report
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 COMMANDS = {
     demo: "seqae demo",
+    look: "seqae look walks.csv --id person --time second",
     fit: "seqae fit walks.csv --id person --time second -o walks.seqae",
     embed: "seqae embed walks.seqae new.csv --id person --time second -o vectors.parquet",
     reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",

@@ -54,6 +54,12 @@ class DataFile:
 
         return read_laid_out(self.given, self.layout)
 
+    def read_noticed(self) -> Source:
+        """Its sequences, with a warning of what looks as if it was meant otherwise."""
+        from ..reading.inputs import read_noticed
+
+        return read_noticed(self.given, self.layout)
+
     @property
     def given(self) -> str | list[Path]:
         """What read() is to take; texts in a list might be symbols."""

@@ -95,6 +95,11 @@ def read(
     return _noticed(read_laid_out(X, layout), X)
 
 
+def read_noticed(X: object, layout: Layout) -> Source:
+    """As read(), warnings included, with its column arguments in one value."""
+    return _noticed(read_laid_out(X, layout), X)
+
+
 def read_laid_out(X: object, layout: Layout) -> Source:
     """As read(), with its column arguments in one value."""
     if isinstance(X, Source):  # whatever a user passes: only its type tells that it was read before

@@ -88,7 +88,7 @@ def notice_values(source: Source, spread: Spread) -> None:
     for name, value, count in _markers(source, spread):
         _warn(
             f"channel {name!r} holds {value:g} {count} times, far from its other values; if it marks what is missing, "
-            "make it NaN and read the data with missing='mask' (--missing mask)"
+            f"read the data with na=[{value:g}] and missing='mask' (--na {value:g} --missing mask)"
         )
     step = np.abs(spread.mean) * spread.epsilon
     is_coarse = (spread.high > spread.low) & (spread.deviation < 8 * step)
