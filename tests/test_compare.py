@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def test_each_row_is_what_it_says() -> None:
     assert repeat.low < repeat.error < repeat.high
     assert repeat.n_parameters > 0 < repeat.seconds
     assert repeat.accuracy is not None
+    assert repeat.nearest is not None
+    assert repeat.is_falling
     assert (mean.is_baseline, mean.accuracy, pca.is_baseline) == (True, None, True)
     assert result.recommended in {row.name for row in result.rows}
     shuffled = np.random.default_rng([0, 1]).permutation(24)
@@ -51,6 +54,26 @@ def test_each_row_is_what_it_says() -> None:
     errors = [(((told[k] - X[i]) / scale) ** 2).mean() for k, i in enumerate(held_out)]
     assert mean.error == pytest.approx(np.mean(errors), rel=1e-5)
     assert mean.high - mean.error == pytest.approx(1.96 * np.std(errors, ddof=1) / np.sqrt(6), rel=1e-5)
+    centre = fit_scaling(sequences[training]).centre
+    squares, power = (
+        sum(part(k, i) for k, i in enumerate(held_out))
+        for part in (
+            lambda k, i: (((told[k] - X[i]) / scale) ** 2).sum(),
+            lambda k, i: (((X[i] - centre) / scale) ** 2).sum(),
+        )
+    )
+    assert mean.explained == pytest.approx(1 - squares / power, rel=1e-5)
+
+
+def test_the_default_is_compared_with_the_others() -> None:
+    X, y = make_waves(24, seed=0), np.arange(24) % 2
+    result = compare(X, y, architectures=["hybrid", "repeat"], n_seeds=1, quality="fast", max_epochs=2, verbose=False)
+    hybrid, repeat, mean, pca = result.rows
+    assert [row.latent_size for row in result.rows] == [64, 32, None, 32]
+    assert hybrid.explained > repeat.explained
+    assert hybrid.n_parameters > repeat.n_parameters
+    assert hybrid.explained > mean.explained
+    assert pca.name == "PCA of resampled"
 
 
 def test_the_same_seeds_give_the_same_table() -> None:
@@ -68,10 +91,26 @@ def row(name: str, error: float, standard_error: float, n_parameters: int) -> Co
 
 def test_the_smallest_within_one_standard_error_is_recommended() -> None:
     rows = [row("large", 1.0, 0.2, 1000), row("small", 1.1, 0.2, 10), row("tiny", 1.3, 0.2, 1)]
-    name, reason = recommend(rows)
+    name, reason = recommend(rows, 100)
     assert name == "small"
     assert "within one standard error" in reason
-    assert recommend(rows[::2])[0] == "large"
+    assert "hybrid" not in reason
+    assert recommend(rows[::2], 100)[0] == "large"
+
+
+def test_what_cannot_be_read_is_not_recommended() -> None:
+    """With 100 held-out sequences, an accuracy of .9 has a standard error of .03."""
+    large, small, tiny = row("hybrid", 1.0, 0.2, 1000), row("small", 1.1, 0.2, 10), row("tiny", 1.2, 0.2, 1)
+    rows = [replace(large, accuracy=0.9), replace(small, accuracy=0.88), replace(tiny, accuracy=0.86)]
+    name, reason = recommend(rows, 100)
+    assert name == "small"
+    assert "its vectors can be read (0.880)" in reason
+    assert reason.endswith("; hybrid: 1, read with 0.900 against 0.880")
+    assert recommend([rows[0], rows[2]], 100)[0] == "hybrid"
+    assert recommend([rows[0], replace(rows[1], error=1.3)], 100)[0] == "hybrid"
+    assert recommend([large, small], 100)[1].endswith(
+        "; hybrid: 1, and its vectors also describe, which only labels would show"
+    )
 
 
 def test_values_may_be_missing() -> None:

@@ -43,7 +43,7 @@ class MeanSequence:
 
     def reconstruct(self, sequences: Ragged) -> Ragged:
         """The mean sequence at the length of each sequence, in units of the data."""
-        curves = np.broadcast_to(self.curve, (len(sequences), *self.curve.shape))
+        curves = np.repeat(self.curve[None], len(sequences), axis=0)
         return _stretched(curves, sequences.lengths, self.scaling)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -23,6 +22,7 @@ from .parameters import (
     as_random_state,
     check_choice,
     check_count,
+    check_count_or_auto,
     check_fraction,
     check_optional_count,
     check_positive,
@@ -32,13 +32,13 @@ from .reading.latent import take_latent, take_lengths
 from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged, as_ragged
-from .sequences.scaling import fit_scaling, identity_scaling
+from .sequences.scaling import Scaling, fit_scaling, identity_scaling
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
-from .training.batching import BatchLoader, device_of, split_off
+from .training.batching import BatchLoader, Budget, device_of, held_out_of, planned
 from .training.checkpoint import Checkpoint
 from .training.history import Callback, History, ProgressBar
-from .training.loop import Settings, learn, told_apart
+from .training.loop import learn, told_apart
 
 
 class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -57,9 +57,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     loss: "mse", "mae", "huber", "bce" (values in 0..1), "cross_entropy" (tokens), or a Loss to choose
         its reduction too; "auto" is cross_entropy for tokens and mse otherwise.
     scale: whether each channel is centred and scaled first.
-    max_epochs, batch_size, learning_rate: of training; batch_size counts sequences.
+    quality: how much to train where max_epochs is "auto". "fast": a hybrid's closed form alone, or a quarter of "good";
+        "good": seconds; "best": five to ten times as much. What each part gave: history_.
+    max_epochs, batch_size, learning_rate: of training; batch_size counts sequences. "auto" goes by the data, so that
+        small ones get as many updates as large ones: seqae.training.batching.planned has the rules.
     validation_fraction: share of sequences held out to find the best epoch; 0 holds out none.
-    patience: epochs without a better validation loss before training stops; None never stops early.
+    patience: epochs without a better validation loss before training stops, none of them while something anneals;
+        "auto" is a fifth of all, 20 at least; None never stops early.
     device: "auto" is a CUDA device if there is one; else torch's name of a device: "cpu", "cuda", "cuda:1".
     random_state: an int makes runs reproducible, with the same bits.
     callbacks: see Callback; a Checkpoint makes the run resumable.
@@ -68,7 +72,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     Learnt by fit: model_ with encoder_ and decoder_ (modules that share weights, and take scaled sequences), scaling_,
     history_, architecture_ and latent_size_ (what "auto" stood for), n_channels_, channel_names_, vocabulary_ (the text
-    of each token, None if tokens are numbers),
+    of each token, None if tokens are numbers), held_out_ (the numbers of the sequences that were held out; not saved),
     shape_ (facts about the data that determine the model's sizes).
     """
 
@@ -85,11 +89,12 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         cell: Literal["lstm", "gru"] = DEFAULTS.cell,
         loss: str | Loss = DEFAULTS.loss,
         scale: bool = True,
-        max_epochs: int = DEFAULTS.max_epochs,
-        batch_size: int = DEFAULTS.batch_size,
+        quality: Literal["fast", "good", "best"] = DEFAULTS.quality,
+        max_epochs: int | Literal["auto"] = DEFAULTS.max_epochs,
+        batch_size: int | Literal["auto"] = DEFAULTS.batch_size,
         learning_rate: float = DEFAULTS.learning_rate,
         validation_fraction: float = DEFAULTS.validation_fraction,
-        patience: int | None = DEFAULTS.patience,
+        patience: int | Literal["auto"] | None = DEFAULTS.patience,
         device: str = DEFAULTS.device,
         random_state: int | np.random.RandomState | None = None,
         callbacks: Sequence[Callback | Checkpoint] = (),
@@ -102,6 +107,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.cell = cell
         self.loss = loss
         self.scale = scale
+        self.quality: Literal["fast", "good", "best"] = quality
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -123,7 +129,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         interrupt: what Ctrl-C does. The best model of whole epochs so far is kept, and history_.stopped_by is
             "interrupt"; then "raise" raises KeyboardInterrupt, so that loops over fits end too, and "keep" returns.
         """
-        of_symbols, settings = takes_symbols(self.architecture), self._settings()
+        of_symbols, budget = takes_symbols(self.architecture), self._budget()
         fraction = check_fraction("validation_fraction", self.validation_fraction)
         check_choice("interrupt", interrupt, ("raise", "keep"))
         callbacks, checkpoints = self._callbacks()
@@ -137,28 +143,27 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model = build_for(parameters, shape)
         loss.check_target(source.ragged)
         model.check_lengths(source.ragged.lengths)
-        is_trained = model.can_gain(len(source.ragged) if settings.patience else sys.maxsize)
-        fraction = 0.0 if validation is not None or not is_trained else fraction
-        training, held_out = split_off(source.ragged, fraction, settings.seed)
+        settings = planned(budget, model, source.ragged.lengths)
+        is_judged = validation is None and (settings is not None or budget.quality != "fast")
+        which = held_out_of(len(source), fraction if is_judged else 0.0, budget.seed)
+        training, held_out = source.ragged, source.ragged[which] if len(which) else None
+        if held_out is not None:
+            training = training[np.setdiff1d(np.arange(len(source)), which)]
         if validation is not None:
             held_out = take(validation, schema_of(source, shape.n_symbols)).ragged
             model.check_lengths(held_out.lengths)
-        scaling = fit_scaling(training) if is_scaled and loss.takes_scaled else identity_scaling(training.n_channels)
-        model.initialise(settings.seed)
+        scale = fit_scaling if is_scaled and loss.takes_scaled else _unchanged
+        scaling = scale(training)
+        model.initialise(budget.seed)
         model.to(device)
+        judge = None if held_out is None else BatchLoader(held_out, scaling, device)
         loader = BatchLoader(training, scaling, device)
-        history = learn(
-            model,
-            loss,
-            loader,
-            None if held_out is None else BatchLoader(held_out, scaling, device),
-            settings if is_trained else None,
-            callbacks=callbacks,
-            checkpoints=checkpoints,
-        )
-        if not history.best_epoch and validation is None and held_out is not None:
-            model.fit_closed_form(BatchLoader(source.ragged, scaling, device))  # nothing is left to hold out for
+        history = learn(model, loss, loader, judge, settings, callbacks=callbacks, checkpoints=checkpoints)
+        if not history.best_epoch and is_judged and held_out is not None:  # nothing is left to hold out for
+            scaling = scale(source.ragged)
+            model.fit_closed_form(BatchLoader(source.ragged, scaling, device))
         self._learn(Fitted(parameters, model, shape, scaling, history, source.channel_names, source.vocabulary))
+        self.held_out_ = which
         if history.stopped_by == "interrupt" and interrupt == "raise":
             raise KeyboardInterrupt("training was interrupted; the estimator holds the best model so far")
         return self
@@ -169,12 +174,13 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.shape_, self.channel_names_ = fitted.shape, fitted.channel_names
         self.n_channels_, self.vocabulary_ = fitted.shape.n_channels, fitted.vocabulary
 
-    def _settings(self) -> Settings:
-        return Settings(
-            max_epochs=check_count("max_epochs", self.max_epochs),
-            batch_size=check_count("batch_size", self.batch_size),
+    def _budget(self) -> Budget:
+        return Budget(
+            quality=check_choice("quality", self.quality, ("fast", "good", "best")),
+            max_epochs=check_count_or_auto("max_epochs", self.max_epochs),
+            batch_size=check_count_or_auto("batch_size", self.batch_size),
             learning_rate=check_positive("learning_rate", self.learning_rate),
-            patience=check_optional_count("patience", self.patience),
+            patience=None if self.patience is None else check_count_or_auto("patience", self.patience),
             seed=int(as_random_state(self.random_state).randint(2**31)),
         )
 
@@ -372,3 +378,8 @@ def _one(name: str, sequence: object) -> Ragged | list[object]:
     if len(ragged) != 1:
         raise InvalidParameter(f"{name} must be one sequence, got {len(ragged)}", parameter=name)
     return ragged
+
+
+def _unchanged(sequences: Ragged) -> Scaling:
+    """The scaling that changes nothing."""
+    return identity_scaling(sequences.n_channels)

@@ -27,11 +27,12 @@ class Defaults:
     n_layers: int | None = None
     cell: Literal["lstm", "gru"] = "lstm"
     loss: str = "auto"
-    max_epochs: int = 100
-    batch_size: int = 64
+    quality: Literal["fast", "good", "best"] = "good"
+    max_epochs: int | Literal["auto"] = "auto"
+    batch_size: int | Literal["auto"] = "auto"
     learning_rate: float = 5e-3
     validation_fraction: float = 0.1
-    patience: int = 20
+    patience: int | Literal["auto"] | None = "auto"
     device: str = "auto"
 
 
@@ -48,6 +49,15 @@ def check_count(name: str, value: object, *, least: int = 1) -> int:
 def check_optional_count(name: str, value: object) -> int | None:
     """None, or a whole number of at least 1."""
     return None if value is None else check_count(name, value)
+
+
+def check_count_or_auto(name: str, value: object) -> int | Literal["auto"]:
+    """A whole number of at least 1, or "auto"."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, str):
+        raise InvalidParameter(f"{name} must be 'auto' or a whole number of at least 1, got {value!r}", parameter=name)
+    return check_count(name, value)
 
 
 def check_positive(name: str, value: object) -> float:

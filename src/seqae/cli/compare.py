@@ -17,8 +17,6 @@ from .screen import console, counted, say
 from .training import ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from ..comparison import ComparedRow, Comparison
@@ -140,35 +138,55 @@ def _constant(values: np.ndarray, source: Source, label: str) -> np.ndarray:
     return labels
 
 
-HEADINGS = ("architecture", "held-out error", "95 % interval", "accuracy", "parameters", "seconds")
+HEADINGS = ("architecture", "values", "variance\nexplained", "held-out\nerror", "1-NN", "logistic", "learnt", "seconds")
+LABELLED = ("1-NN", "logistic")
 
 
 def _show(result: Comparison, output: Path | None) -> None:
+    from rich import box
     from rich.table import Table
 
-    table = Table(title=f"{counted(result.n_training, 'sequence')} to fit, {result.n_held_out:,} held out")
-    for heading in HEADINGS:
+    is_labelled = any(row.nearest is not None for row in result.rows)
+    headings = [name for name in HEADINGS if is_labelled or name not in LABELLED]
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"{counted(result.n_training, 'sequence')} to fit, {result.n_held_out:,} held out",
+        caption=(
+            "Error: mean square, and half of its 95 % interval. 1-NN, logistic: accuracy of the nearest neighbour and "
+            "of logistic regression on the vectors. Learnt: numbers."
+        ),
+        caption_justify="left",
+    )
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == HEADINGS[0] else "right", overflow="fold")
     for row in result.rows:
-        table.add_row(*_cells(row))
+        cells = _cells(row)
+        table.add_row(*(cells[heading] for heading in headings))
     console(beside=output).print(table)
     for row in result.rows:
         if row.problem:
             say(f"{row.name} was left out: {row.problem}", beside=output)
     if any(row.is_cut and not row.problem for row in result.rows):
         say("*: an interrupt cut its training; it is not recommended.", beside=output)
+    falling = [row.name for row in result.rows if row.is_falling]
+    if falling:
+        say(f"The loss was still falling of {', '.join(falling)}: train longer, such as --quality best.", beside=output)
     told = f"Use {result.recommended}: {result.reason}." if result.recommended else f"{result.reason.capitalize()}."
     say(told, beside=output)
 
 
-def _cells(row: ComparedRow) -> Sequence[str]:
+def _cells(row: ComparedRow) -> dict[str, str]:
+    """By heading."""
     if row.problem:
-        return [row.name, *["-"] * (len(HEADINGS) - 1)]
-    return [
+        return dict.fromkeys(HEADINGS, "-") | {HEADINGS[0]: row.name}
+    told = (
         row.name + ("*" if row.is_cut else ""),
-        f"{row.error:.4f}",
-        f"{row.low:.4f} .. {row.high:.4f}",
+        "-" if row.latent_size is None else f"{row.latent_size:,}",
+        f"{row.explained:.1%}",
+        f"{row.error:.4f} ±{(row.high - row.low) / 2:.4f}",
+        "-" if row.nearest is None else f"{row.nearest:.3f}",
         "-" if row.accuracy is None else f"{row.accuracy:.3f}",
         f"{row.n_parameters:,}",
         f"{row.seconds:.1f}",
-    ]
+    )
+    return dict(zip(HEADINGS, told, strict=True))

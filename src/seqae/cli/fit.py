@@ -13,12 +13,14 @@ from ..model.presets import AUTO, PRESETS, takes_symbols
 from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_figure_target, check_model_target, draw, save_model
-from .screen import best_epoch, counted, duration, facts, lengths, losses, place, steps
+from .screen import best_epoch, counted, duration, explained, facts, lengths, listed, losses, place, steps
 from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
     from ..reading import Source
+
+MOST_JUDGED = 1024  # sequences, beside simpler models
 
 
 def fit(
@@ -113,15 +115,44 @@ def _draw(estimator: SequenceAutoencoder, source: Source, path: Path | None) -> 
 
 def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
     """What was trained on, and how it went."""
-    history = model.history_
+    history, constant = model.history_, _constant_channels(source)
     return {
         "sequences": f"{len(source):,} of {lengths(source.ragged)}",
         **steps(model.shape_.n_symbols, model.channel_names_, model.vocabulary_),
+        **({"constant": f"{listed(constant)}: left out of what is explained"} if constant else {}),
         "architecture": f"{_named(model.architecture_)}, vectors of {counted(model.latent_size_, 'value')}",
+        **explained(history, _simpler(model, source)),
         "best epoch": best_epoch(history),
-        "loss": losses(history),
+        **({"loss": losses(history)} if history.best is not None else {}),
+        **({"note": "the loss was still falling; train longer, such as --quality best"} if history.is_falling else {}),
         "time": f"{duration(history.seconds)} on {place(model.model_.device)}",
     }
+
+
+def _simpler(model: SequenceAutoencoder, source: Source) -> dict[str, float]:
+    """What the mean sequence and PCA explain of the held-out sequences, of at most 1,024 of them."""
+    import numpy as np
+
+    from ..examination.quality import beside_linear
+    from ..sequences.ragged import evenly_chosen
+
+    if model.history_.explained is None or not len(model.held_out_):
+        return {}
+    sequences, chosen = source.ragged, model.held_out_[evenly_chosen(len(model.held_out_), MOST_JUDGED)]
+    training = sequences[np.setdiff1d(np.arange(len(source)), model.held_out_)]
+    size = model.encoder_.n_decoding or model.latent_size_
+    beside = beside_linear(sequences[chosen], model.history_.explained, model.scaling_, (size,), training)
+    return {row.name: row.explained for row in beside.rows[1:]}
+
+
+def _constant_channels(source: Source) -> tuple[str, ...]:
+    """Names of the channels whose value never changes."""
+    if source.ragged.is_tokens:
+        return ()
+    from ..sequences.scaling import spread_of
+
+    constant = spread_of(source.ragged).is_constant
+    return tuple(name for name, is_constant in zip(source.channel_names, constant, strict=True) if is_constant)
 
 
 def _named(architecture: str | Plan) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError
 from . import options
-from .screen import best_epoch, counted, duration, facts, listed, losses, steps
+from .screen import best_epoch, counted, duration, explained, facts, listed, losses, steps
 
 if TYPE_CHECKING:
     from ..storage.description import Description, Layers
@@ -88,7 +88,8 @@ def _training(loss: str, history: History) -> dict[str, str]:
     if not history.epochs and history.closed_form is None:
         return {"loss": loss, "training": "elsewhere: the model was imported"}
     return {
-        "loss": f"{loss}: {losses(history)}",
+        **explained(history, {}),
+        "loss": ": ".join(part for part in (loss, losses(history)) if part),
         "best epoch": best_epoch(history),
         **({"history": curve([epoch.monitored_loss for epoch in history.epochs])} if history.epochs else {}),
         "time": duration(history.seconds),

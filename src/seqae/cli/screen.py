@@ -93,9 +93,20 @@ def best_epoch(history: History) -> str:
     return f"{history.best_epoch} of {len(history.epochs)} ({REASONS[history.stopped_by]})"
 
 
+def explained(history: History, beside: Mapping[str, float]) -> dict[str, str]:
+    """How good a model is: what it explains, its linear part, and what simpler ones explain, by name; if known."""
+    if history.explained is None:
+        return {}
+    of_linear = [str(history.closed_form)] if history.closed_form is not None and history.epochs else []
+    others = [*of_linear, *(f"{name} {share:.1%}" for name, share in beside.items())]
+    where = "of held-out sequences" if history.is_held_out else "of the training sequences themselves"
+    aside = f" ({', '.join(others)})" if others else ""
+    return {"explained": f"{history.explained:.1%} of the variance {where}{aside}"}
+
+
 def losses(history: History) -> str:
-    """What a closed form explains, and the losses of the best epoch."""
-    told, best = [] if history.closed_form is None else [str(history.closed_form)], history.best
+    """Of the best epoch."""
+    told, best = [], history.best
     if best is not None:
         told += [] if best.validation_loss is None else [f"validation {best.validation_loss:.4g}"]
         told.append(f"training {best.training_loss:.4g}")

@@ -43,12 +43,20 @@ class ModelOptions:
 class TrainingOptions:
     """The training, as parameters of SequenceAutoencoder; patience 0 stands for None."""
 
-    max_epochs: Annotated[int, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=TRAINING)] = (
-        DEFAULTS.max_epochs
-    )
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Sequences of a batch.", rich_help_panel=TRAINING)] = (
-        DEFAULTS.batch_size
-    )
+    quality: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How much to train: fast, good, or best, which takes minutes.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = DEFAULTS.quality
+    max_epochs: Annotated[
+        str, typer.Option(metavar="N", help="Most epochs; auto goes by --quality.", rich_help_panel=TRAINING)
+    ] = str(DEFAULTS.max_epochs)
+    batch_size: Annotated[
+        str, typer.Option(metavar="N", help="Sequences of a batch; auto goes by the data.", rich_help_panel=TRAINING)
+    ] = str(DEFAULTS.batch_size)
     learning_rate: Annotated[
         float, typer.Option(metavar="X", help="The highest of the schedule.", rich_help_panel=TRAINING)
     ] = DEFAULTS.learning_rate
@@ -56,8 +64,11 @@ class TrainingOptions:
         float, typer.Option(metavar="X", help="Part held out to find the best epoch.", rich_help_panel=TRAINING)
     ] = DEFAULTS.validation_fraction
     patience: Annotated[
-        int, typer.Option(metavar="N", help="Epochs without progress to stop after, or 0.", rich_help_panel=TRAINING)
-    ] = DEFAULTS.patience
+        str,
+        typer.Option(
+            metavar="N", help="Epochs without progress to stop after; 0 never stops.", rich_help_panel=TRAINING
+        ),
+    ] = str(DEFAULTS.patience)
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.", rich_help_panel=TRAINING)
     ] = DEFAULTS.device
@@ -65,7 +76,11 @@ class TrainingOptions:
 
 def parameters_of(model: ModelOptions, training: TrainingOptions) -> dict[str, Any]:
     """The options as parameters of SequenceAutoencoder."""
-    return {**asdict(model), **asdict(training), "patience": training.patience or None}
+    counts = {
+        name: counted_or_auto(f"--{name.replace('_', '-')}", getattr(training, name))
+        for name in ("max_epochs", "batch_size", "patience")
+    }
+    return {**asdict(model), **asdict(training), **counts, "patience": counts["patience"] or None}
 
 
 def counted_or_auto(option: str, text: str) -> int | str:

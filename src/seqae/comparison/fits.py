@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from ..baselines import MeanSequence, ResampledPCA
+from ..baselines import MeanSequence, ResampledPCA, explained_variance
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
+from ..model.building import n_learnt
 from ..model.losses import Loss
 from ..model.plans import LATENT_SIZE, Plan
 from ..model.presets import AUTO, PRESETS, as_architecture
@@ -19,7 +21,7 @@ from ..reading import take
 from ..sequences.ragged import Ragged, hold_out
 from ..sequences.scaling import Scaling, fit_scaling
 from ..training.history import Epoch, Meter
-from .result import ComparedRow, ComparedRun, Comparison, left_out, recommend, summarised
+from .result import ComparedRow, ComparedRun, Comparison, Measured, left_out, recommend, summarised
 
 DEFAULT = (
     "hybrid",
@@ -47,11 +49,12 @@ class Settings(TypedDict, total=False):
     cell: Literal["lstm", "gru"]
     loss: str | Loss
     scale: bool
-    max_epochs: int
-    batch_size: int
+    quality: Literal["fast", "good", "best"]
+    max_epochs: int | Literal["auto"]
+    batch_size: int | Literal["auto"]
     learning_rate: float
     validation_fraction: float
-    patience: int | None
+    patience: int | Literal["auto"] | None
     device: str
 
 
@@ -71,17 +74,18 @@ def compare(
 ) -> Comparison:
     """Fit each architecture n_seeds times to the same sequences, and measure it on the same held-out ones.
 
-    y: (n_sequences,) labels, numbers or text, for the accuracy of a linear probe on the vectors.
+    y: (n_sequences,) labels, numbers or text, for the accuracy of the nearest neighbour and of a linear probe.
     architectures: names of presets, or a dict of descriptions by your own names.
     latent_size: one size, or several; each architecture is fitted with each. "auto" is each architecture's own, and
         PCA then has 32 components, as many as values of a hybrid decode.
     interrupt: what Ctrl-C does. "raise" raises KeyboardInterrupt; "keep" returns the fits so far.
     verbose: "auto" and True show progress on stderr. on_fit is called with each name and seed before the work.
-    settings: of SequenceAutoencoder, the same for all; the budget is max_epochs. hidden_size and n_layers are not
-        passed to architectures that determine them.
+    settings: of SequenceAutoencoder, the same for all; the budget is quality or max_epochs. hidden_size and n_layers
+        are not passed to architectures that determine them.
 
     The recommendation is by the one-standard-error rule (Breiman et al. 1984): of all rows whose error is within one
-    standard error of the smallest, the one with the fewest learnt numbers, baselines included.
+    standard error of the smallest, baselines included, and with labels of those whose accuracy is within one of the
+    best, the one with the fewest learnt numbers. Where that is not the hybrid, the reason says how the hybrid compares.
     Raises InvalidParameter if nothing could be fitted, InvalidSequence for fewer than 8 sequences.
     """
     check_choice("interrupt", interrupt, ("raise", "keep"))
@@ -92,12 +96,12 @@ def compare(
     if sequences.is_tokens:
         raise InvalidSequence("compare takes vectors; tokens have no linear baselines")
     split = _split(sequences, y, check_fraction("test_fraction", test_fraction), random_state)
-    watch = _Watch(len(tasks) * len(seeds), settings.get("max_epochs", DEFAULTS.max_epochs), verbose, on_fit)
+    watch = _Watch(len(tasks) * len(seeds), verbose, on_fit)
     rows, runs = _all_fitted(tasks, seeds, split, settings, watch)
     if interrupt == "raise" and any(row.is_cut for row in rows):
         raise KeyboardInterrupt("the comparison was interrupted")
     rows += _baselines(split, sizes)
-    recommended, reason = recommend(rows)
+    recommended, reason = recommend(rows, len(split.held_out))
     return Comparison(tuple(rows), tuple(runs), recommended, reason, len(split.training), len(split.held_out))
 
 
@@ -120,26 +124,31 @@ class _Task:
         return self.given_name if self.is_one else _with_size(self.given_name, self.latent_size)
 
 
+PARTS_OF_FIT = 1000
+
+
 class _Watch:
     """Progress of all fits together; a callback of each."""
 
-    def __init__(
-        self, n_fits: int, n_epochs: int, verbose: bool | str, on_fit: Callable[[str, int], None] | None
-    ) -> None:
-        self._meter = Meter("comparing", n_fits * n_epochs) if verbose else None
-        self._n_epochs, self._n_left, self._on_fit = n_epochs, 0, on_fit
+    def __init__(self, n_fits: int, verbose: bool | str, on_fit: Callable[[str, int], None] | None) -> None:
+        self._meter = Meter("comparing", n_fits * PARTS_OF_FIT) if verbose else None
+        self._n_epochs, self._n_left, self._on_fit = 1, 0, on_fit
 
     def begin(self, name: str, seed: int) -> None:
         """Of a fit."""
-        self._n_left = self._n_epochs
+        self._n_left = PARTS_OF_FIT
         if self._on_fit is not None:
             self._on_fit(name, seed)
         if self._meter is not None:
             self._meter.tell(f"{name}, seed {seed}", "")
 
+    def on_train_start(self, n_epochs: int, n_batches: int, n_done: int) -> None:
+        """Of a fit that trains."""
+        self._n_epochs = n_epochs
+
     def on_epoch_end(self, epoch: Epoch) -> None:
         """One epoch further."""
-        self._further(1)
+        self._further(PARTS_OF_FIT // self._n_epochs)
 
     def end(self) -> None:
         """Of a fit, which may have stopped early."""
@@ -150,10 +159,10 @@ class _Watch:
         if self._meter is not None:
             self._meter.stop()
 
-    def _further(self, n_epochs: int) -> None:
-        self._n_left -= n_epochs
+    def _further(self, n_parts: int) -> None:
+        self._n_left -= n_parts
         if self._meter is not None:
-            self._meter.advance(n_epochs)
+            self._meter.advance(n_parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,11 +221,10 @@ def _split(sequences: Ragged, y: object, fraction: float, seed: int) -> _Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """A run with the errors for its row, (n_held_out,)."""
+    """A run with what its row is made of."""
 
     run: ComparedRun
-    errors: np.ndarray
-    n_parameters: int
+    measured: Measured
 
 
 def _all_fitted(
@@ -255,30 +263,24 @@ def _row(
     if not fits:
         return left_out(task.name, INTERRUPTED, task.known_size, is_cut=True), []
     runs = [fit.run for fit in fits]
-    accuracies = [run.accuracy for run in runs if run.accuracy is not None]
-    row = summarised(
-        task.name,
-        runs[0].latent_size,
-        np.mean([fit.errors for fit in fits], axis=0),
-        accuracy=float(np.mean(accuracies)) if accuracies else None,
-        n_parameters=fits[0].n_parameters,
-        seconds=float(np.mean([run.history.seconds for run in runs])),
-        is_cut=is_cut,
-    )
-    return row, runs
+    measured = [fit.measured for fit in fits]
+    return summarised(task.name, runs[0].latent_size, measured, is_cut=is_cut), runs
 
 
 def _fit(task: _Task, seed: int, split: _Split, settings: Settings, watch: _Watch) -> _Fit:
     own_sizes = as_architecture(task.architecture).own_sizes
     given: dict[str, Any] = {name: value for name, value in settings.items() if name not in own_sizes}
     fixed = {"latent_size": task.latent_size, "random_state": seed, "verbose": False, "callbacks": (watch,)}
+    started = time.perf_counter()
     ae = SequenceAutoencoder(task.architecture, **given, **fixed).fit(split.training, interrupt="keep")
-    errors = _errors(split, ae.reconstruct(split.held_out))
-    accuracy = None
-    if split.labels is not None:
-        accuracy = _probe(ae.transform(split.training), ae.transform(split.held_out), split.labels)
-    run = ComparedRun(task.name, ae.latent_size_, seed, float(errors.mean()), accuracy, ae.history_)
-    return _Fit(run, errors, sum(parameter.numel() for parameter in ae.model_.parameters()))
+    seconds = time.perf_counter() - started
+    made = ae.reconstruct(split.held_out)
+    vectors = None if split.labels is None else (ae.transform(split.training), ae.transform(split.held_out))
+    measured = _measured(split, made, vectors, n_parameters=n_learnt(ae.model_), seconds=seconds)
+    measured = replace(measured, is_falling=ae.history_.is_falling)
+    error = float(measured.errors.mean())
+    run = ComparedRun(task.name, ae.latent_size_, seed, error, measured.accuracy, measured.nearest, ae.history_)
+    return _Fit(run, measured)
 
 
 def _baselines(split: _Split, given: Sequence[Size]) -> list[ComparedRow]:
@@ -287,18 +289,33 @@ def _baselines(split: _Split, given: Sequence[Size]) -> list[ComparedRow]:
     of_pca = "PCA of resampled"
     named = {size: of_pca if len(sizes) == 1 else _with_size(of_pca, size) for size in sizes}
     mean = MeanSequence.fit(split.training)
-    errors = _errors(split, mean.reconstruct(split.held_out))
-    row = summarised("mean sequence", None, errors, n_parameters=mean.curve.size, is_baseline=True)
+    of_mean = _measured(split, mean.reconstruct(split.held_out), None, n_parameters=mean.curve.size)
+    row = summarised("mean sequence", None, [of_mean], is_baseline=True)
     return [row, *(_row_of_pca(name, size, split) for size, name in named.items())]
 
 
 def _row_of_pca(name: str, size: int, split: _Split) -> ComparedRow:
     pca = ResampledPCA.fit(split.training, size)
-    accuracy = None
-    if split.labels is not None:
-        accuracy = _probe(pca.transform(split.training), pca.transform(split.held_out), split.labels)
-    errors, n_parameters = _errors(split, pca.reconstruct(split.held_out)), pca.mean.size + pca.components.size
-    return summarised(name, size, errors, accuracy=accuracy, n_parameters=n_parameters, is_baseline=True)
+    vectors = None if split.labels is None else (pca.transform(split.training), pca.transform(split.held_out))
+    n_parameters = pca.mean.size + pca.components.size
+    measured = _measured(split, pca.reconstruct(split.held_out), vectors, n_parameters=n_parameters)
+    return summarised(name, size, [measured], is_baseline=True)
+
+
+def _measured(
+    split: _Split,
+    reconstruction: Ragged,
+    vectors: tuple[np.ndarray, np.ndarray] | None,
+    *,
+    n_parameters: int,
+    seconds: float = 0.0,
+) -> Measured:
+    """Of held-out sequences. vectors: of training and held-out sequences, None without labels."""
+    explained = explained_variance(split.held_out, reconstruction, split.scaling)
+    accuracy = nearest = None
+    if vectors is not None and split.labels is not None:
+        accuracy, nearest = _accuracies(*vectors, split.labels)
+    return Measured(_errors(split, reconstruction), explained, n_parameters, accuracy, nearest, seconds)
 
 
 def _errors(split: _Split, reconstruction: Ragged) -> np.ndarray:
@@ -310,13 +327,20 @@ def _errors(split: _Split, reconstruction: Ragged) -> np.ndarray:
     return sums / np.maximum(np.add.reduceat(observed.sum(axis=1), actual.starts), 1)
 
 
-def _probe(training: np.ndarray, held_out: np.ndarray, labels: tuple[np.ndarray, np.ndarray]) -> float:
-    """Accuracy of logistic regression on standardised vectors."""
+def _accuracies(
+    training: np.ndarray, held_out: np.ndarray, labels: tuple[np.ndarray, np.ndarray]
+) -> tuple[float, float]:
+    """Of logistic regression and of the nearest neighbour, on standardised vectors."""
     from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     if len(np.unique(labels[0])) < 2:
         raise InvalidParameter("y must have at least two labels among the training sequences", parameter="y")
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(training, labels[0])
-    return float(probe.score(held_out, labels[1]))
+    classifiers = LogisticRegression(max_iter=5000), KNeighborsClassifier(n_neighbors=1)
+    probe, nearest = (
+        float(make_pipeline(StandardScaler(), each).fit(training, labels[0]).score(held_out, labels[1]))
+        for each in classifiers
+    )
+    return probe, nearest

@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One fit on held-out sequences. errors: (n_held_out,), see ComparedRow; explained: of all of them together.
+
+    accuracy, nearest: None without labels. seconds: of fitting.
+    """
+
+    errors: np.ndarray
+    explained: float
+    n_parameters: int
+    accuracy: float | None = None
+    nearest: float | None = None
+    seconds: float = 0.0
+    is_falling: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ComparedRow:
     """One model. Errors are mean squared errors of held-out sequences, each channel in units of its deviation.
@@ -25,6 +41,8 @@ class ComparedRow:
     None without labels. n_parameters: learnt numbers. seconds: of fitting one, on average.
     problem: why it could not be fitted; the numbers are then NaN. is_cut: an interrupt ended one of its fits, or came
     before all were done. latent_size: None for the mean sequence, which has no vectors.
+    explained: variance explained, of all held-out steps together, 0..1. nearest: as accuracy, of the nearest neighbour.
+    is_falling: the loss of one of its fits still fell at the end: see History.
     """
 
     name: str
@@ -39,17 +57,21 @@ class ComparedRow:
     is_baseline: bool = False
     is_cut: bool = False
     problem: str = ""
+    explained: float = float("nan")
+    nearest: float | None = None
+    is_falling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """One fit, of one seed. error, accuracy: as in ComparedRow, of this fit alone."""
+    """One fit, of one seed. error, accuracy, nearest: as in ComparedRow, of this fit alone."""
 
     name: str
     latent_size: int
     seed: int
     error: float
     accuracy: float | None
+    nearest: float | None
     history: History
 
 
@@ -95,20 +117,35 @@ class Comparison:
 def summarised(
     name: str,
     latent_size: int | None,
-    errors: np.ndarray,
+    fits: Sequence[Measured],
     *,
-    n_parameters: int,
-    accuracy: float | None = None,
-    seconds: float = 0.0,
     is_baseline: bool = False,
     is_cut: bool = False,
 ) -> ComparedRow:
-    """The row of a fitted model. errors: (n_held_out,), mean squared error of each held-out sequence."""
+    """The row of a model that was fitted so many times."""
+    errors = np.mean([fit.errors for fit in fits], axis=0)
     error, standard_error = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(len(errors)))
-    low, high = error - 1.96 * standard_error, error + 1.96 * standard_error
     return ComparedRow(
-        name, latent_size, error, low, high, standard_error, accuracy, n_parameters, seconds, is_baseline, is_cut
+        name,
+        latent_size,
+        error,
+        error - 1.96 * standard_error,
+        error + 1.96 * standard_error,
+        standard_error,
+        _mean([fit.accuracy for fit in fits]),
+        fits[0].n_parameters,
+        float(np.mean([fit.seconds for fit in fits])),
+        is_baseline,
+        is_cut,
+        explained=float(np.mean([fit.explained for fit in fits])),
+        nearest=_mean([fit.nearest for fit in fits]),
+        is_falling=any(fit.is_falling for fit in fits),
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def left_out(name: str, problem: str, latent_size: int | None, *, is_cut: bool = False) -> ComparedRow:
@@ -117,7 +154,7 @@ def left_out(name: str, problem: str, latent_size: int | None, *, is_cut: bool =
     return ComparedRow(name, latent_size, nan, nan, nan, nan, None, 0, nan, is_cut=is_cut, problem=problem)
 
 
-def recommend(rows: Sequence[ComparedRow]) -> tuple[str, str]:
+def recommend(rows: Sequence[ComparedRow], n_held_out: int) -> tuple[str, str]:
     """The name and the reason. Cut rows are ignored: their models had a smaller budget."""
     fitted = [row for row in rows if not row.problem and not row.is_cut]
     if all(row.is_baseline for row in fitted):
@@ -125,17 +162,42 @@ def recommend(rows: Sequence[ComparedRow]) -> tuple[str, str]:
             return "", "an interrupt came before any architecture was fitted"
         raise InvalidParameter(f"no architecture could be fitted; the first says: {rows[0].problem}")
     best = min(fitted, key=lambda row: row.error)
-    limit = best.error + best.standard_error
-    eligible = [row for row in fitted if row.error <= limit]
+    near = [row for row in fitted if row.error <= best.error + best.standard_error]
+    eligible = _readable(near, n_held_out)
     chosen = min(eligible, key=lambda row: row.n_parameters)
+    return chosen.name, _reason(chosen, best, is_read=len(eligible) < len(near)) + _of_hybrid(chosen, fitted)
+
+
+def _readable(rows: list[ComparedRow], n_held_out: int) -> list[ComparedRow]:
+    """Those whose accuracy lies within one standard error of the best; all, without labels."""
+    accuracies = [row.accuracy for row in rows if row.accuracy is not None]
+    if not accuracies:
+        return rows
+    best = max(accuracies)
+    limit = best - np.sqrt(best * (1 - best) / n_held_out)
+    return [row for row in rows if row.accuracy is not None and row.accuracy >= limit]
+
+
+def _reason(chosen: ComparedRow, best: ComparedRow, *, is_read: bool) -> str:
+    read = "" if chosen.accuracy is None or not is_read else f", and its vectors can be read ({chosen.accuracy:.3f})"
     if chosen is best:
-        others = "no smaller model comes within one standard error of it"
-        return best.name, f"{best.name} has the smallest held-out error, {best.error:.4g}, and {others}"
-    return chosen.name, (
+        others = "" if is_read else ", and no smaller model comes within one standard error of it"
+        return f"{best.name} has the smallest held-out error, {best.error:.4g}{read}{others}"
+    return (
         f"{best.name} has the smallest held-out error, {best.error:.4g}, but {chosen.name} ({chosen.error:.4g}) lies "
-        f"within one standard error of it ({best.standard_error:.2g}) and has {chosen.n_parameters:,} learnt numbers "
-        f"in place of {best.n_parameters:,}"
+        f"within one standard error of it ({best.standard_error:.2g}){read} and has {chosen.n_parameters:,} learnt "
+        f"numbers in place of {best.n_parameters:,}"
     )
+
+
+def _of_hybrid(chosen: ComparedRow, rows: Sequence[ComparedRow]) -> str:
+    """Why it is not the default, if it is not."""
+    hybrid = next((row for row in rows if row.name == "hybrid"), None)
+    if hybrid is None or chosen is hybrid:
+        return ""
+    if chosen.accuracy is not None and hybrid.accuracy is not None:
+        return f"; hybrid: {hybrid.error:.4g}, read with {hybrid.accuracy:.3f} against {chosen.accuracy:.3f}"
+    return f"; hybrid: {hybrid.error:.4g}, and its vectors also describe, which only labels would show"
 
 
 def _as_record(run: ComparedRun) -> dict[str, object]:
@@ -146,6 +208,7 @@ def _as_record(run: ComparedRun) -> dict[str, object]:
         "seed": run.seed,
         "error": run.error,
         "accuracy": run.accuracy,
+        "nearest": run.nearest,
         "best_epoch": history.best_epoch,
         "n_epochs": len(history.epochs),
         "stopped_by": history.stopped_by,

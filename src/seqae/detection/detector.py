@@ -42,7 +42,6 @@ from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
 
-
 KNOWN_DATA = (
     "the limit was learnt from these data, so that by design few of them lie above it, whatever they hold: judge other "
     "data, or take the threshold 'scored' if these are what you want to know about"
@@ -376,7 +375,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
 def own_autoencoder(*, are_tokens: bool, verbose: bool | Literal["auto"] = "auto") -> SequenceAutoencoder:
     """The autoencoder of a detector that was given none; unfitted."""
-    return SequenceAutoencoder("tokens" if are_tokens else "repeat", latent_size=32, verbose=verbose)
+    name = "tokens" if are_tokens else "repeat"
+    return SequenceAutoencoder(name, latent_size=32, max_epochs=100, batch_size=64, patience=20, verbose=verbose)
 
 
 def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceAutoencoder:

@@ -148,7 +148,9 @@ def _as_splits(splits: PaperSplits | Mapping[str, Sized]) -> PaperSplits:
 def _trained(autoencoder: SequenceAutoencoder | None, splits: PaperSplits, seed: int) -> SequenceAutoencoder:
     """The autoencoder, trained on s_N; v_N1 determines the best epoch."""
     if autoencoder is None:
-        autoencoder = SequenceAutoencoder("encdec_ad", hidden_size=40, latent_size=80)
+        autoencoder = SequenceAutoencoder(
+            "encdec_ad", hidden_size=40, latent_size=80, max_epochs=100, batch_size=64, patience=20
+        )
     given = check_kind("autoencoder", autoencoder, SequenceAutoencoder)  # s_N trains a copy of it
     return seeded_copy(given, seed).fit(splits.s_N, validation=splits.v_N1)
 

@@ -25,7 +25,8 @@ class Objective:
     """What training minimises, and what it does to the input.
 
     kl_weight, kl_annealing: see Gaussian. length_weight: see LatentPlan. noise: see Values. dropped_steps: see
-    TrainingPlan. after, before, horizon_annealing: see Predict. fewest_sequences: see Residual.
+    TrainingPlan. after, before, horizon_annealing: see Predict. is_scheduled: see TeacherForcing. fewest_sequences: see
+    Residual.
     """
 
     kl_weight: float = 0.0
@@ -36,7 +37,15 @@ class Objective:
     after: int = 0
     before: int = 0
     horizon_annealing: float = 0.0
+    is_scheduled: bool = False
     fewest_sequences: int = 0
+
+    @property
+    def annealing(self) -> float:
+        """The part of the training in which the objective still changes, 0..1."""
+        of_divergence = self.kl_annealing if self.kl_weight else 0.0
+        of_horizon = self.horizon_annealing if self.after > 1 else 0.0
+        return max(of_divergence, of_horizon, float(self.is_scheduled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +113,10 @@ class Autoencoder(nn.Module):
         """Whether it is a model before any training."""
         return self.encoder.is_closed_form
 
-    def can_gain(self, n_sequences: int) -> bool:
-        """Whether training on so many sequences can be expected to help."""
-        is_trained = any(parameter.requires_grad for parameter in self.parameters())
-        return is_trained and n_sequences >= self.objective.fewest_sequences
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is anything to train."""
+        return any(parameter.requires_grad for parameter in self.parameters())
 
     @property
     def n_held_back(self) -> int:
@@ -214,10 +223,7 @@ class Autoencoder(nn.Module):
 
     def evaluation_loss(self, batch: Ragged, loss: Loss) -> Tensor:
         """What is monitored: the weighted sum of evaluation_terms(). Returns a scalar."""
-        total = torch.zeros((), device=batch.values.device)
-        for term in self.evaluation_terms(batch, loss):
-            total = total + term.weight * term.value
-        return total
+        return total_of(self.evaluation_terms(batch, loss))
 
     def evaluation_terms(self, batch: Ragged, loss: Loss) -> list[Term]:
         """Reconstruction and prediction as after training, and the divergence."""
@@ -282,6 +288,14 @@ class Autoencoder(nn.Module):
         elif of.dropped_steps > 0:
             values = values * draw.kept((len(values), 1), of.dropped_steps, values)
         return Ragged.view(values, source.starts, source.lengths, source.observed)
+
+
+def total_of(terms: Sequence[Term]) -> Tensor:
+    """The weighted sum, a scalar."""
+    total = torch.zeros((), device=terms[0].value.device)
+    for term in terms:
+        total = total + term.weight * term.value
+    return total
 
 
 def _cut(batch: Ragged, firsts: np.ndarray, count: int) -> Ragged:

@@ -18,7 +18,7 @@ from .convolution import ConvolutionReader, ConvolutionWriter
 from .hybrid import Hybrid
 from .interface import Decoder, LengthCode, LengthHead
 from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
-from .learnt import NGramValues
+from .learnt import NGramValues, learnt_in
 from .losses import Loss
 from .plans import DataShape, Plan
 from .presets import AUTO, as_architecture
@@ -93,6 +93,12 @@ def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:
     return build(parameters["architecture"], parameters["cell"], **asdict(shape), **sizes)
 
 
+def n_learnt(model: Autoencoder) -> int:
+    """Numbers that a model learns: its parameters, and what closed forms hold."""
+    closed = (buffer for part in learnt_in(model).values() for buffer in part.buffers())
+    return sum(tensor.numel() for tensor in (*model.parameters(), *closed))
+
+
 def _build_recurrent(
     plan: Architecture, cell: str, shape: DataShape, latent_size: int, hidden_size: int | None, n_layers: int | None
 ) -> Autoencoder:
@@ -125,7 +131,7 @@ def _build_recurrent(
 
 
 def _objective(plan: Architecture) -> Objective:
-    task, projection = plan.training.task, plan.latent.projection
+    task, projection, feedback = plan.training.task, plan.latent.projection, plan.decoder.feedback
     return Objective(
         kl_weight=projection.kl_weight,
         kl_annealing=projection.kl_annealing,
@@ -135,6 +141,7 @@ def _objective(plan: Architecture) -> Objective:
         after=task.after,
         before=task.before,
         horizon_annealing=task.horizon_annealing,
+        is_scheduled=feedback is not None and feedback.is_scheduled,
     )
 
 

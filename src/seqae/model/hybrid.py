@@ -21,14 +21,15 @@ class Residual(Described):
     is_bidirectional: whether they also run from the sequence's end. n_waves: sines and cosines of relative time read.
     n_read: values that a linear map makes of the vector, to be read at every step. dropout: fraction of all that is
         read that training sets to zero. On 1,500 sequences, the whole vector without dropout gained half as much.
-    fewest_sequences: of fewer, nothing is trained: none of the measured sets of up to 300 gained.
+    fewest_sequences: of fewer, nothing is trained unless max_epochs is given: of the measured sets, those of 36 to 537
+        sequences gained nothing, and the one of 1,500 did.
     """
 
     is_bidirectional: bool = True
     n_waves: int = 4
     n_read: int = 32
     dropout: float = 0.2
-    fewest_sequences: int = 400
+    fewest_sequences: int = 1000
 
     def __post_init__(self) -> None:
         check_count("Residual.n_waves", self.n_waves, least=0)

@@ -11,12 +11,12 @@ import torch
 
 from ..errors import ModelFileError, SeqaeError
 from ..model.autoencoder import Autoencoder
-from ..model.building import build_for
+from ..model.building import build_for, n_learnt
 from ..model.interface import Part
 from ..model.learnt import learnt_in
 from ..model.losses import Loss, as_loss
 from ..model.plans import DataShape, Plan
-from ..parameters import Defaults
+from ..parameters import DEFAULTS, Defaults
 from ..sequences.checks import MAX_MAGNITUDE
 from ..sequences.scaling import Scaling
 from ..training.history import History
@@ -33,7 +33,6 @@ _KINDS: dict[str, Any] = {
     "architecture": str | Plan,
     "loss": str | Loss,
     "scale": bool,
-    "patience": int | None,
     "random_state": int | None,
 }
 """The estimator's parameters, and what each of them is."""
@@ -108,6 +107,7 @@ def _unpack(file: ModelFile) -> Fitted:
 
 def _parameters(saved: Mapping[str, object]) -> dict[str, Any]:
     """The parameters of the estimator, each of its own type."""
+    saved = {"quality": DEFAULTS.quality, **saved}  # which files did not tell at first
     for name in saved:
         if name not in _KINDS:
             raise misfit("parameters", f"has {shown(name)}, which is no parameter")
@@ -152,8 +152,7 @@ def _model(parameters: Mapping[str, Any], shape: DataShape, arrays: Arrays) -> A
 
 def _structure(model: Autoencoder) -> Structure:
     parts = {"encoder": model.encoder, **model.decoders}
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Structure(n_parameters, tuple(_layers(name, part) for name, part in parts.items()))
+    return Structure(n_learnt(model), tuple(_layers(name, part) for name, part in parts.items()))
 
 
 def _layers(name: str, part: Part) -> Layers:

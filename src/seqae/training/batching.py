@@ -1,4 +1,4 @@
-"""Batches: which sequences go together, loading them, and the loss of each with its gradient.
+"""Batches: how many, which sequences go together, loading them, and the loss of each with its gradient.
 
 The gradient comes by autograd, or by replaying an earlier batch's kernel calls. A replayed batch runs no code of the
 model: that makes it fast, and would make hooks and breakpoints there seem dead. So a batch is replayed only if
@@ -14,11 +14,14 @@ Every RETRACE_EVERY-th batch goes through the model, so that a change of the mod
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -38,6 +41,84 @@ BUCKET_BATCHES = 64
 INFERENCE_SEQUENCES = 1024
 INFERENCE_STEPS = 1 << 17
 FEWEST_SEQUENCES = 32  # that the kernel takes at a time, on the widest processors
+
+
+Quality = Literal["fast", "good", "best"]
+FEWEST_IN_BATCH, MOST_IN_BATCH, BATCHES = 8, 64, 16
+SHARES: Mapping[Quality, float] = {"fast": 0.25, "good": 1, "best": 5}
+UPDATES, FEWEST_EPOCHS = 2000, 20  # times these
+RESIDUAL_SHARES: Mapping[Quality, float] = {"fast": 0, "good": 1, "best": 10}
+RESIDUAL_UPDATES, FEWEST_RESIDUAL_UPDATES, RESIDUAL_STEPS = 500, 200, 1_000_000
+PATIENCE, LEAST_PATIENCE = 0.2, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much to train, as an estimator is told. "auto" goes by the data: see planned()."""
+
+    quality: Quality
+    max_epochs: int | Literal["auto"]
+    batch_size: int | Literal["auto"]
+    learning_rate: float
+    patience: int | Literal["auto"] | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to train. patience: epochs without a better monitored loss before stopping, counted from where the objective
+    no longer changes (see Objective.annealing); None never stops early.
+
+    learning_rate: the highest; it rises over the first 2 % of the updates and falls on a cosine to 1 % (Loshchilov &
+    Hutter 2017, 1608.03983). max_norm: longest gradient (Pascanu et al. 2013, 1211.5063).
+    """
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int | None
+    seed: int
+    max_norm: float = 1.0
+
+
+def planned(budget: Budget, model: Autoencoder, lengths: np.ndarray) -> Settings | None:
+    """What a budget is for a model and data; None where nothing is to be trained. lengths: (n_sequences,), in steps.
+
+    Whatever is not "auto" is obeyed. A batch has a sixteenth of the sequences, a power of two from 8 to 64.
+    A recurrent autoencoder gets 2,000 updates or more, so that every sequence is seen 20 times; a quarter of both with
+    quality "fast", five times with "best". Recurrent layers beside a closed form get 500 updates, but at most a million
+    steps, where there are enough sequences (see Residual) and 200 updates at least; ten times with "best", none with
+    "fast". Patience is a fifth of the epochs, 20 at least.
+    """
+    if not model.is_trained:
+        return None
+    batch_size = batch_size_for(len(lengths)) if budget.batch_size == "auto" else budget.batch_size
+    n_batches = -(-len(lengths) // batch_size)
+    if budget.max_epochs != "auto":
+        max_epochs = budget.max_epochs
+    elif model.has_closed_form:
+        max_epochs = _epochs_beside_closed_form(budget.quality, model, lengths, n_batches)
+    else:
+        share = SHARES[budget.quality]
+        max_epochs = max(math.ceil(share * UPDATES / n_batches), math.ceil(share * FEWEST_EPOCHS))
+    if not max_epochs:
+        return None
+    usual = max(math.ceil(PATIENCE * max_epochs), LEAST_PATIENCE)
+    patience = usual if budget.patience == "auto" else budget.patience
+    return Settings(max_epochs, batch_size, budget.learning_rate, patience, budget.seed)
+
+
+def batch_size_for(n_sequences: int) -> int:
+    """A power of two, about a sixteenth of the sequences."""
+    return min(max(1 << max(n_sequences // BATCHES, 1).bit_length() - 1, FEWEST_IN_BATCH), MOST_IN_BATCH)
+
+
+def _epochs_beside_closed_form(quality: Quality, model: Autoencoder, lengths: np.ndarray, n_batches: int) -> int:
+    """How many epochs can be expected to help, and are soon done; 0 if none are."""
+    share = RESIDUAL_SHARES[quality]
+    n_epochs = min(math.ceil(share * RESIDUAL_UPDATES / n_batches), int(share * RESIDUAL_STEPS / lengths.sum()))
+    is_enough = n_epochs * n_batches >= FEWEST_RESIDUAL_UPDATES
+    return n_epochs if is_enough and len(lengths) >= model.objective.fewest_sequences else 0
 
 
 def shuffled_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
@@ -147,12 +228,11 @@ HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backwa
 TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that is decorated with torch.no_grad()
 
 
-def split_off(sequences: Ragged, fraction: float, seed: int) -> tuple[Ragged, Ragged | None]:
-    """Training and held-out sequences; at least one is held out if there are two and the fraction is above 0."""
-    if not fraction or len(sequences) < 2:
-        return sequences, None
-    training, held_out = hold_out(len(sequences), fraction, (seed, 0))
-    return sequences[training], sequences[held_out]
+def held_out_of(n_sequences: int, fraction: float, seed: int) -> np.ndarray:
+    """Which sequences are held out, increasing; at least one if there are two and the fraction is above 0."""
+    if not fraction or n_sequences < 2:
+        return np.zeros(0, np.int64)
+    return hold_out(n_sequences, fraction, (seed, 0))[1]
 
 
 class FlatParameters:

@@ -21,15 +21,20 @@ if TYPE_CHECKING:
     from ..recurrence import AdamState
 
 
+FALLING, FALLING_OF_ALL = 0.03, 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedFormPart:
     """What came before any epoch: parts of the loss of the mean step, over held-out sequences if there are any.
 
-    explained: what the closed form alone takes away of it; gained: what training takes away beyond that.
+    explained: what the closed form alone takes away of it; gained: what training takes away beyond that. seconds: the
+        time that the closed form took.
     """
 
     explained: float
     gained: float
+    seconds: float = 0.0
 
     def __str__(self) -> str:
         """For example: linear part 96.3 %, recurrence adds 0.4 points."""
@@ -41,6 +46,8 @@ class Epoch:
     """One pass over the training sequences.
 
     training_loss: mean over the epoch's batches; validation_loss: after it, None without validation sequences.
+    reconstruction, prediction, divergence: parts of the validation loss, the divergence before its kl_weight; None
+        where there is no such part.
     """
 
     number: int  # 1 is the first
@@ -48,6 +55,9 @@ class Epoch:
     validation_loss: float | None
     learning_rate: float
     seconds: float
+    reconstruction: float | None = None
+    prediction: float | None = None
+    divergence: float | None = None
 
     @property
     def monitored_loss(self) -> float:
@@ -62,12 +72,30 @@ class History:
     stopped_by: "max_epochs" where all were run; "patience"; "interrupt" for Ctrl-C; "callback" for StopTraining;
         "closed_form" where nothing was trained.
     closed_form: of a model that learns one before training, else None; best_epoch is 0 where it alone was kept.
+    explained: the part of the variance that the model gives back, of held-out sequences if there are any (is_held_out).
+        None for tokens, probabilities and models that only predict, and without any but for closed forms.
     """
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
     stopped_by: StopReason
     closed_form: ClosedFormPart | None = None
+    explained: float | None = None
+    is_held_out: bool = False
+
+    @property
+    def is_falling(self) -> bool:
+        """Whether more training would pay: all epochs were run, and the last quarter of them gained.
+
+        It gained 3 % or more of the loss, or a tenth of what all epochs gained, as where learning has hardly begun.
+        """
+        losses = [epoch.monitored_loss for epoch in self.epochs]
+        n_last = max(1, len(losses) // 4)
+        if self.stopped_by != "max_epochs" or len(losses) < 2:
+            return False
+        before = min(losses[:-n_last])
+        gained = before - min(losses[-n_last:])
+        return gained > min(FALLING * before, FALLING_OF_ALL * (losses[0] - before + gained))
 
     @property
     def best(self) -> Epoch | None:
@@ -76,8 +104,9 @@ class History:
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of all epochs together."""
-        return sum(epoch.seconds for epoch in self.epochs)
+        """Wall-clock time of a closed form and all epochs together."""
+        before = 0.0 if self.closed_form is None else self.closed_form.seconds
+        return before + sum(epoch.seconds for epoch in self.epochs)
 
     def to_frame(self) -> pa.Table:
         """One row per epoch, as a pyarrow Table: `.to_pandas()` or polars.from_arrow() go on."""
@@ -87,6 +116,10 @@ class History:
             "epoch": pa.array([epoch.number for epoch in self.epochs], pa.int64()),
             "training_loss": pa.array([epoch.training_loss for epoch in self.epochs], pa.float64()),
             "validation_loss": pa.array([epoch.validation_loss for epoch in self.epochs], pa.float64()),
+            **{
+                part: pa.array([getattr(epoch, part) for epoch in self.epochs], pa.float64())
+                for part in ("reconstruction", "prediction", "divergence")
+            },
             "learning_rate": pa.array([epoch.learning_rate for epoch in self.epochs], pa.float64()),
             "seconds": pa.array([epoch.seconds for epoch in self.epochs], pa.float64()),
             "is_best": pa.array([epoch.number == self.best_epoch for epoch in self.epochs], pa.bool_()),

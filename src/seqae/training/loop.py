@@ -6,17 +6,17 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 
 from ..errors import InvalidParameter, TrainingDiverged
-from ..model.autoencoder import Autoencoder
+from ..model.autoencoder import Autoencoder, total_of
 from ..model.layers import Draw
 from ..model.losses import Loss
 from ..recurrence import AdamState, active_kernel, adam_step, kernel_first
-from .batching import BatchLoader, FlatParameters, LossAndGradient, ordered_batches, shuffled_batches
+from .batching import BatchLoader, FlatParameters, LossAndGradient, Settings, ordered_batches, shuffled_batches
 from .checkpoint import Checkpoint
 from .history import Callback, ClosedFormPart, Epoch, History, Run, StopReason, StopTraining, check_hooks
 
@@ -25,21 +25,7 @@ FINAL_RATE = 0.01
 LENGTHS = ("max_epochs", "patience")
 """Settings that may change when a run is resumed: how long it goes on."""
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to train. patience: epochs without a better monitored loss before stopping; None never stops early.
-
-    learning_rate: the highest; it rises over the first 2 % of the updates and falls on a cosine to 1 % (Loshchilov &
-    Hutter 2017, 1608.03983). max_norm: longest gradient (Pascanu et al. 2013, 1211.5063).
-    """
-
-    max_epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int | None
-    seed: int
-    max_norm: float = 1.0
+TINY = float(np.finfo(np.float64).tiny)
 
 
 def train(
@@ -147,18 +133,23 @@ class _Trainer:
             n_steps += n_batch_steps
             if self._callbacks:
                 self._call("on_batch_end")
-        validation_loss = None if self._validation is None else self._mean_loss(self._validation)
-        return Epoch(number, total / n_steps, validation_loss, rate, time.perf_counter() - started)
+        losses = {} if self._validation is None else self._mean_losses(self._validation)
+        total_loss = losses.pop("validation_loss", None)
+        return Epoch(number, total / n_steps, total_loss, rate, time.perf_counter() - started, **losses)
 
     @torch.no_grad()
-    def _mean_loss(self, loader: BatchLoader) -> float:
-        """The loss of all sequences, a mean over batches weighted by their steps."""
-        total, n_steps = 0.0, 0
+    def _mean_losses(self, loader: BatchLoader) -> dict[str, float]:
+        """The loss of all sequences and its parts, by their names in Epoch: means over batches by their steps."""
+        sums: dict[str, float] = {}
+        n_steps = 0
         for indices in ordered_batches(loader.lengths):
             batch = loader.load(indices)
-            total += float(self._model.evaluation_loss(batch, self._loss)) * batch.n_steps
+            terms = self._model.evaluation_terms(batch, self._loss)
+            values = [("validation_loss", total_of(terms)), *((term.name, term.value) for term in terms)]
+            for name, value in values:
+                sums[name] = sums.get(name, 0.0) + float(value) * batch.n_steps
             n_steps += batch.n_steps
-        return total / n_steps
+        return {name: value / n_steps for name, value in sums.items()}
 
     def _record(self, epoch: Epoch) -> None:
         """Add the epoch, and keep its weights if it is the best so far or nothing is monitored."""
@@ -170,8 +161,9 @@ class _Trainer:
             state.best_epoch = epoch.number
 
     def _is_out_of_patience(self) -> bool:
-        patience = self._settings.patience
-        return patience is not None and len(self._state.epochs) - self._state.best_epoch >= patience
+        patience, n_annealed = self._settings.patience, self._settings.max_epochs * self._model.objective.annealing
+        first = max(self._state.best_epoch, math.ceil(n_annealed))
+        return patience is not None and len(self._state.epochs) - first >= patience
 
     def _draw(self) -> Draw:
         """The random draw of the next update, a function of the seed and the update number."""
@@ -242,25 +234,52 @@ def learn(
 
     The best epoch of a model that has a closed form may be 0, which is that alone: it is unless the mean over held-out
     sequences of what each gains by training is larger than its standard error. Without held-out sequences, what
-    train() leaves is kept. Raises as train() does.
+    train() leaves is kept. Raises as train() does, but a closed form stands if KeyboardInterrupt comes early.
     """
+    started = time.perf_counter()
     model.fit_closed_form(training)
+    seconds = time.perf_counter() - started
     judge = training if validation is None else validation
-    if settings is None:
-        before, usual = losses_by_sequence(model, loss, judge)
-        return History((), 0, "closed_form", _told(before, before, usual))
-    if not model.has_closed_form:
-        return train(model, loss, training, validation, settings, callbacks=callbacks, checkpoints=checkpoints)
-    start = [parameter.detach().clone() for parameter in model.parameters()]
+    if settings is not None and not model.has_closed_form:
+        history = train(model, loss, training, validation, settings, callbacks=callbacks, checkpoints=checkpoints)
+        return history if validation is None else _judged(history, model, loss, validation)
     before, usual = losses_by_sequence(model, loss, judge)
-    history = train(model, loss, training, validation, settings, callbacks=callbacks, checkpoints=checkpoints)
-    after, _ = losses_by_sequence(model, loss, judge)
-    if validation is not None and not gains(before, after):
-        with torch.no_grad():
-            for parameter, own in zip(model.parameters(), start, strict=True):
-                parameter.copy_(own)
-        history, after = replace(history, best_epoch=0), before
-    return replace(history, closed_form=_told(before, after, usual))
+    history, after = History((), 0, "closed_form"), before
+    if settings is not None:
+        start = [parameter.detach().clone() for parameter in model.parameters()]
+        try:
+            history = train(model, loss, training, validation, settings, callbacks=callbacks, checkpoints=checkpoints)
+            after, _ = losses_by_sequence(model, loss, judge)
+        except KeyboardInterrupt:
+            history = History((), 0, "interrupt")
+        if not history.best_epoch or (validation is not None and not gains(before, after)):
+            with torch.no_grad():
+                for parameter, own in zip(model.parameters(), start, strict=True):
+                    parameter.copy_(own)
+            history, after = replace(history, best_epoch=0), before
+    told = replace(_told(before, after, usual), seconds=seconds)
+    explained = told.explained + told.gained if loss.kind == "mse" else explained_by(model, judge)
+    return replace(history, closed_form=told, explained=explained, is_held_out=validation is not None)
+
+
+def _judged(history: History, model: Autoencoder, loss: Loss, held_out: BatchLoader) -> History:
+    """With what the model explains of held-out sequences, where it reconstructs values."""
+    if model.decoder is None or not loss.takes_scaled:
+        return history
+    return replace(history, explained=explained_by(model, held_out), is_held_out=True)
+
+
+@kernel_first()
+@torch.no_grad()
+def explained_by(model: Autoencoder, loader: BatchLoader) -> float:
+    """The part of the squares of observed values, as they are scaled, that the reconstruction takes away."""
+    left, power = 0.0, 0.0
+    for indices in ordered_batches(loader.lengths):
+        batch = loader.load(indices)
+        observed = torch.ones_like(batch.values) if batch.observed is None else batch.observed
+        left += float(((model(batch).values - batch.values) * observed).double().square().sum())
+        power += float((batch.values * observed).double().square().sum())
+    return 1 - left / max(power, TINY)
 
 
 def gains(before: np.ndarray, after: np.ndarray) -> bool:
@@ -285,7 +304,7 @@ def losses_by_sequence(model: Autoencoder, loss: Loss, loader: BatchLoader) -> t
 
 
 def _told(before: np.ndarray, after: np.ndarray, usual: np.ndarray) -> ClosedFormPart:
-    total = max(float(usual.sum()), float(np.finfo(np.float64).tiny))
+    total = max(float(usual.sum()), TINY)
     return ClosedFormPart(1 - float(before.sum()) / total, float((before - after).sum()) / total)
 
 
