@@ -52,7 +52,7 @@ def test_unknown_names_are_attribute_errors() -> None:
 
 def test_constructors_stay_small() -> None:
     parameters = inspect.signature(seqae.SequenceAutoencoder).parameters
-    assert len(parameters) == 16
+    assert len(parameters) == 17
 
 
 @pytest.mark.parametrize("statement", ["import seqae", "import seqae.cli"])
