@@ -39,7 +39,7 @@ def test_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for block in blocks("python"):
         names: dict[str, object] = {}
         exec(block, names)
-        assert names["vectors"].shape == (370, 32)
+        assert names["vectors"].shape == (370, 128)
         assert len(names["again"][0]) == len(names["test"][0])
         assert names["longer"][0].shape == (40, 12)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .screen import console, duration, place, say
+from .training import counted_or_auto
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +21,10 @@ def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write the results.")
     ] = Path("demo-out"),
-    max_epochs: Annotated[int, typer.Option("--max-epochs", "--epochs", min=1, help="Most epochs.")] = 100,
+    max_epochs: Annotated[
+        str,
+        typer.Option("--max-epochs", "--epochs", metavar="N", help="Of the recurrent autoencoder; auto as for fit."),
+    ] = "auto",
 ) -> None:
     """Train on spoken vowels and measure the result.
 
@@ -33,13 +37,14 @@ def demo(
 
     check_folder(output)
     say("Training on 270 spoken vowels; 370 others are held out.")
-    _show(run(output, max_epochs=max_epochs))
+    _show(run(output, max_epochs=counted_or_auto("--max-epochs", max_epochs)))
 
 
 def _show(result: Demo) -> None:
     history = result.recurrent.history_
     epochs = f"{len(history.epochs)} epochs, the best was {history.best_epoch}"
-    say(f"Hybrid: {result.model.history_.closed_form} of the loss of the mean step.")
+    usual = result.model.history_
+    say(f"Default: {result.model.architecture_}, {duration(usual.seconds)}, {usual.closed_form}.")
     say(f"Recurrent autoencoder: {duration(history.seconds)} on {place(result.recurrent.model_.device)}, {epochs}.\n")
     console().print(_table(result))
     console().print("\n" + result.verdict)

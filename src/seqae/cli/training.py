@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -83,10 +83,10 @@ def parameters_of(model: ModelOptions, training: TrainingOptions) -> dict[str, A
     return {**asdict(model), **asdict(training), **counts, "patience": counts["patience"] or None}
 
 
-def counted_or_auto(option: str, text: str) -> int | str:
+def counted_or_auto(option: str, text: str) -> int | Literal["auto"]:
     """What an option says that takes a whole number or auto."""
     if text == "auto":
-        return text
+        return "auto"
     if not (text.isascii() and text.isdigit()):
         raise InvalidParameter(f"{option} must be a whole number or auto, got {text!r}")
     return int(text)

@@ -1,6 +1,6 @@
 """Compare architectures on the same data."""
 
 from .fits import DEFAULT, compare
-from .result import ComparedRow, ComparedRun, Comparison
+from .result import ComparedRow, ComparedRun, Comparison, accuracies
 
-__all__ = ["DEFAULT", "ComparedRow", "ComparedRun", "Comparison", "compare"]
+__all__ = ["DEFAULT", "ComparedRow", "ComparedRun", "Comparison", "accuracies", "compare"]

@@ -21,7 +21,7 @@ from ..reading import take
 from ..sequences.ragged import Ragged, hold_out
 from ..sequences.scaling import Scaling, fit_scaling
 from ..training.history import Epoch, Meter
-from .result import ComparedRow, ComparedRun, Comparison, Measured, left_out, recommend, summarised
+from .result import ComparedRow, ComparedRun, Comparison, Measured, accuracies, left_out, recommend, summarised
 
 DEFAULT = (
     "hybrid",
@@ -314,7 +314,7 @@ def _measured(
     explained = explained_variance(split.held_out, reconstruction, split.scaling)
     accuracy = nearest = None
     if vectors is not None and split.labels is not None:
-        accuracy, nearest = _accuracies(*vectors, split.labels)
+        accuracy, nearest = accuracies(*vectors, *split.labels)
     return Measured(_errors(split, reconstruction), explained, n_parameters, accuracy, nearest, seconds)
 
 
@@ -325,22 +325,3 @@ def _errors(split: _Split, reconstruction: Ragged) -> np.ndarray:
     observed = np.ones(squares.shape, bool) if actual.observed is None else np.asarray(actual.observed)
     sums = np.add.reduceat(np.where(observed, squares, 0).sum(axis=1), actual.starts)
     return sums / np.maximum(np.add.reduceat(observed.sum(axis=1), actual.starts), 1)
-
-
-def _accuracies(
-    training: np.ndarray, held_out: np.ndarray, labels: tuple[np.ndarray, np.ndarray]
-) -> tuple[float, float]:
-    """Of logistic regression and of the nearest neighbour, on standardised vectors."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    if len(np.unique(labels[0])) < 2:
-        raise InvalidParameter("y must have at least two labels among the training sequences", parameter="y")
-    classifiers = LogisticRegression(max_iter=5000), KNeighborsClassifier(n_neighbors=1)
-    probe, nearest = (
-        float(make_pipeline(StandardScaler(), each).fit(training, labels[0]).score(held_out, labels[1]))
-        for each in classifiers
-    )
-    return probe, nearest
