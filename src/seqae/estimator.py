@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -38,7 +39,7 @@ from .storage.model_file import ModelFile, write_model_file
 from .training.batching import BatchLoader, Budget, device_of, held_out_of, planned
 from .training.checkpoint import Checkpoint
 from .training.history import Callback, History, ProgressBar
-from .training.loop import learn, told_apart
+from .training.loop import learn, measured, told_apart
 
 
 class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -162,6 +163,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if not history.best_epoch and is_judged and held_out is not None:  # nothing is left to hold out for
             scaling = scale(source.ragged)
             model.fit_closed_form(BatchLoader(source.ragged, scaling, device))
+        history = replace(history, measured=measured(model, loss, BatchLoader(source.ragged, scaling, device)))
         self._learn(Fitted(parameters, model, shape, scaling, history, source.channel_names, source.vocabulary))
         self.held_out_ = which
         if history.stopped_by == "interrupt" and interrupt == "raise":

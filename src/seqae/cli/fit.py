@@ -13,7 +13,7 @@ from ..model.presets import AUTO, PRESETS, takes_symbols
 from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_figure_target, check_model_target, draw, save_model
-from .screen import best_epoch, counted, duration, explained, facts, lengths, listed, losses, place, steps
+from .screen import best_epoch, counted, duration, explained, facts, lengths, listed, losses, note, place, steps
 from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def fit(
     _draw(estimator, source, plot)
     if not quiet:
         facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
+        for line in estimator.history_.diagnostics:
+            note(f"note: {line}")
     if estimator.history_.stopped_by == "interrupt":
         raise KeyboardInterrupt(f"training was interrupted; the best model of its whole epochs is saved: {output}")
 

@@ -110,3 +110,54 @@ def as_loss(loss: str | Loss, *, of_tokens: bool) -> Loss:
         return Loss(loss)  # pyright: ignore[reportArgumentType]
     check_part("loss", loss, Loss)
     return loss
+
+
+# -- what a batch is like, beside which losses are judged --------------------------------------------------------------
+
+
+def known(values: torch.Tensor, batch: Ragged) -> np.ndarray:
+    """Values of a batch's shape, zeros where nothing was observed."""
+    own = values.cpu().numpy()
+    return own if batch.observed is None else np.where(batch.observed.cpu().numpy(), own, 0)
+
+
+def squares_about_mean(batch: Ragged) -> np.ndarray:
+    """Squared distances from the mean step, zeros where nothing was observed; (1, 1) zeros for tokens. float64."""
+    if batch.is_tokens:
+        return np.zeros((1, 1))
+    values = batch.values.double().cpu().numpy()
+    observed = np.ones(values.shape, bool) if batch.observed is None else batch.observed.cpu().numpy()
+    means = values.sum(axis=0, where=observed) / np.maximum(observed.sum(axis=0), 1)
+    return np.where(observed, (values - means) ** 2, 0)
+
+
+def spread(batch: Ragged) -> tuple[float, float, float]:
+    """Least and greatest deviation, and greatest mean, of the channels that vary; 1, 1, 0 where none does."""
+    values = np.zeros((1, 1)) if batch.is_tokens else batch.values.double().cpu().numpy()
+    deviations, means = values.std(axis=0), np.abs(values.mean(axis=0))
+    varying = deviations > 0
+    own = deviations[varying] if varying.any() else np.ones(1)
+    return float(own.min()), float(own.max()), float(means[varying].max(initial=0.0))
+
+
+def share_of_lengths(vectors: np.ndarray, lengths: np.ndarray) -> float:
+    """The part of the vectors' variance that is linear in the length. vectors: (n, size); lengths: (n,)."""
+    centred, own = vectors - vectors.mean(axis=0), (lengths - lengths.mean())[:, None]
+    power, length_power = float((centred**2).sum()), float((own**2).sum())
+    if not (power > 0 and length_power > 0):
+        return 0.0
+    return float(((own * centred).sum(axis=0) ** 2).sum()) / (length_power * power)
+
+
+def linear_part(batch: Ragged, total: float, n_components: int) -> float | None:
+    """The part of the mean step's squared error, `total`, that PCA of the batch takes away.
+
+    None for tokens, for sequences of several lengths, and where values are missing.
+    """
+    if batch.is_tokens or batch.observed is not None or (batch.lengths != batch.lengths[0]).any():
+        return None
+    rows = batch.values.double().cpu().numpy().reshape(len(batch), -1)
+    centred = rows - rows.mean(axis=0)
+    powers = np.linalg.eigvalsh(centred @ centred.T)[::-1]
+    # Rounded, since the last digits depend on the threads of LAPACK.
+    return round(1 - float(powers[n_components:].sum()) / total, 6) if total > 0 else None

@@ -103,7 +103,7 @@ def _texts(
 ) -> dict[str, str]:
     can_decode, n_channels = content.header["decoder"] is not None, examination.errors.shape[1]
     problem = next((text for text in content.left_out if text.startswith("Live decoding")), decoding.problem)
-    told: tuple[str, ...] = ()
+    told = examination.history.diagnostics
     return {
         "title": escape(f"{_named(origin.data)} through {os.path.basename(origin.model)}"),
         "in_short": sections.listed(sections.in_short(examination, detection, len(told))),

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InvalidParameter
+from . import diagnostics
+from .diagnostics import Measured
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,6 +76,7 @@ class History:
     closed_form: of a model that learns one before training, else None; best_epoch is 0 where it alone was kept.
     explained: the part of the variance that the model gives back, of held-out sequences if there are any (is_held_out).
         None for tokens, probabilities and models that only predict, and without any but for closed forms.
+    measured: what was measured of the model afterwards, for `diagnostics`; None for one that only predicts.
     """
 
     epochs: tuple[Epoch, ...]
@@ -82,6 +85,7 @@ class History:
     closed_form: ClosedFormPart | None = None
     explained: float | None = None
     is_held_out: bool = False
+    measured: Measured | None = None
 
     @property
     def is_falling(self) -> bool:
@@ -96,6 +100,20 @@ class History:
         before = min(losses[:-n_last])
         gained = before - min(losses[-n_last:])
         return gained > min(FALLING * before, FALLING_OF_ALL * (losses[0] - before + gained))
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """What may be wrong with the model, or may be had cheaper: sentences, each only where it is true."""
+        training = [epoch.training_loss for epoch in self.epochs]
+        validation = [epoch.validation_loss for epoch in self.epochs if epoch.validation_loss is not None]
+        told = diagnostics.of_training(
+            training,
+            validation or None,
+            self.best_epoch,
+            is_falling=self.is_falling,
+            adds=None if self.closed_form is None else self.closed_form.gained,
+        )
+        return tuple(told if self.measured is None else [*diagnostics.of_model(self.measured), *told])
 
     @property
     def best(self) -> Epoch | None:

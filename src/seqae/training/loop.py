@@ -13,19 +13,23 @@ import torch
 
 from ..errors import InvalidParameter, TrainingDiverged
 from ..model.autoencoder import Autoencoder, total_of
+from ..model.interface import Decoder
 from ..model.layers import Draw
-from ..model.losses import Loss
+from ..model.losses import Loss, known, linear_part, share_of_lengths, spread, squares_about_mean
 from ..recurrence import AdamState, active_kernel, adam_step, kernel_first
+from ..sequences.ragged import Ragged, evenly_chosen
 from .batching import BatchLoader, FlatParameters, LossAndGradient, Settings, ordered_batches, shuffled_batches
 from .checkpoint import Checkpoint
+from .diagnostics import Measured
 from .history import Callback, ClosedFormPart, Epoch, History, Run, StopReason, StopTraining, check_hooks
 
 WARM_UP = 0.02
 FINAL_RATE = 0.01
+SAMPLE, SAMPLE_STEPS = 128, 50_000
+FEWEST_PER_VALUE = 4
+TINY = float(np.finfo(np.float64).tiny)
 LENGTHS = ("max_epochs", "patience")
 """Settings that may change when a run is resumed: how long it goes on."""
-
-TINY = float(np.finfo(np.float64).tiny)
 
 
 def train(
@@ -280,6 +284,51 @@ def explained_by(model: Autoencoder, loader: BatchLoader) -> float:
         left += float(((model(batch).values - batch.values) * observed).double().square().sum())
         power += float((batch.values * observed).double().square().sum())
     return 1 - left / max(power, TINY)
+
+
+@kernel_first()
+@torch.no_grad()
+def measured(model: Autoencoder, loss: Loss, data: BatchLoader) -> Measured | None:
+    """Numbers for diagnostics, of at most 128 sequences of 50,000 steps; None if the model only predicts."""
+    if model.decoder is None:
+        return None
+    chosen = evenly_chosen(len(data), SAMPLE)
+    fits = np.cumsum(data.lengths[chosen]) <= SAMPLE_STEPS
+    fits[0] = True
+    batch = data.load(chosen[fits])
+    code = model.encoder.encode(batch)
+    own, usual = _errors(model.decoder, loss, code.latent, batch, code.memory), squares_about_mean(batch)
+    others = _errors(model.decoder, loss, code.latent.roll(1, 0), batch, None)
+    vectors = code.latent.double().cpu().numpy()
+    layers = [layer for part in (model.encoder, model.decoder) for stack in part.recurrent_layers for layer in stack]
+    variances, by_sequence = vectors.var(axis=0), np.add.reduceat(own.sum(axis=1), batch.starts)
+    least, greatest, mean = spread(batch)
+    can_tell = not model.has_closed_form and len(batch) >= FEWEST_PER_VALUE * vectors.shape[1]
+    return Measured(
+        n_sequences=len(batch),
+        whole=0.0 if batch.is_tokens else 1 - float(own.sum()) / max(float(usual.sum()), TINY),
+        explained=() if batch.is_tokens else tuple((1 - own.sum(0) / np.maximum(usual.sum(0), TINY)).tolist()),
+        is_constant=tuple((usual.sum(0) <= TINY).tolist()),
+        n_unused=int((variances <= 1e-6 * max(float(variances.mean()), TINY)).sum()),
+        n_values=vectors.shape[1],
+        greatest=float(np.abs(vectors).max()),
+        other_vector=float(others.sum()) / max(float(own.sum()), TINY),
+        dominance=float(by_sequence.max()) / max(float(by_sequence.sum()), TINY),
+        length_share=share_of_lengths(vectors, batch.lengths),
+        least_deviation=least,
+        greatest_deviation=greatest,
+        greatest_mean=mean,
+        linear=linear_part(batch, float(usual.sum()), vectors.shape[1]) if can_tell else None,
+        is_relu=any(layer.cell.activation == "relu" for layer in layers),
+    )
+
+
+def _errors(decoder: Decoder, loss: Loss, latent: torch.Tensor, batch: Ragged, memory: Ragged | None) -> np.ndarray:
+    """Squared errors of what is decoded, zeros where nothing was observed; of tokens their cross-entropy. float64."""
+    if batch.is_tokens:
+        return decoder.losses(latent, batch, memory, loss).double().cpu().numpy()
+    made = loss.to_data(decoder.decode(latent, batch.lengths, memory).values).double()
+    return known((made - batch.values) ** 2, batch)
 
 
 def gains(before: np.ndarray, after: np.ndarray) -> bool:
