@@ -13,7 +13,7 @@ from ..model.presets import AUTO, PRESETS, takes_symbols
 from ..parameters import DEFAULTS
 from . import options
 from .files import DataFile, check_differs, check_figure_target, check_model_target, draw, save_model
-from .screen import best_epoch, counted, duration, explained, facts, lengths, listed, losses, note, place, steps
+from .screen import best_epoch, counted, duration, explained, facts, lengths, listed, losses, place, say, steps
 from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def fit(
     if not quiet:
         facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
         for line in estimator.history_.diagnostics:
-            note(f"note: {line}")
+            say(f"note: {line}", beside=output)
     if estimator.history_.stopped_by == "interrupt":
         raise KeyboardInterrupt(f"training was interrupted; the best model of its whole epochs is saved: {output}")
 
@@ -126,7 +126,6 @@ def summary(model: SequenceAutoencoder, source: Source) -> dict[str, str]:
         **explained(history, _simpler(model, source)),
         "best epoch": best_epoch(history),
         **({"loss": losses(history)} if history.best is not None else {}),
-        **({"note": "the loss was still falling; train longer, such as --quality best"} if history.is_falling else {}),
         "time": f"{duration(history.seconds)} on {place(model.model_.device)}",
     }
 

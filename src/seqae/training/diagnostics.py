@@ -110,7 +110,9 @@ def of_training(
     """
     told, n_epochs = [], len(training)
     if is_falling:
-        told.append(f"The loss was still falling: train longer, for example max_epochs={2 * n_epochs}.")
+        told.append(
+            f"The loss was still falling: train longer, with quality='best' or for example max_epochs={2 * n_epochs}."
+        )
     if validation is not None and best_epoch and n_epochs >= FEWEST:
         rise = validation[-1] / min(validation) if min(validation) > 0 else 1.0
         if rise > OVERFITTED and training[-1] < training[best_epoch - 1]:
