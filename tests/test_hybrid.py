@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import seqae
 from seqae import Ragged, SequenceAutoencoder
+from seqae.data import japanese_vowels
 from seqae.errors import InvalidParameter
 from seqae.model.building import build
 from seqae.model.closed_form import Memory, time_code
@@ -222,3 +223,25 @@ def test_a_file_of_what_was_not_kept_can_be_loaded(tmp_path: Path, sequences: li
     assert model.history_.best_epoch == 0
     model.save(tmp_path / "m.seqae")
     assert_array_equal(seqae.load(tmp_path / "m.seqae").transform(sequences), model.transform(sequences))
+
+
+def altered(x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Copies of a sequence: without a tenth of its steps, with other times, with noise."""
+    n, keep = len(x), round(0.9 * len(x))
+    first, wanted = int(rng.integers(0, n - keep + 1)), round(n * rng.uniform(0.8, 1.2))
+    times = np.linspace(0, n - 1, wanted)
+    resampled = np.stack([np.interp(times, np.arange(n), channel) for channel in x.T], axis=1)
+    noise = 0.1 * x.std(axis=0) * rng.standard_normal(x.shape)
+    return {"cropped": x[first : first + keep], "resampled": resampled, "noisy": x + noise}
+
+
+@pytest.mark.parametrize("kind", ["cropped", "resampled", "noisy"])
+def test_altered_copies_lie_near_their_originals(kind: str) -> None:
+    speech = [np.asarray(x, np.float64) for x in japanese_vowels("train").sequences]
+    unseen = [np.asarray(x, np.float64) for x in japanese_vowels("test").sequences][:100]
+    model = SequenceAutoencoder("linear", random_state=0, verbose=False).fit(speech)
+    rng = np.random.default_rng(0)
+    vectors, copies = model.transform(unseen), model.transform([altered(x, rng)[kind] for x in unseen])
+    distances = ((copies[:, None] - vectors[None]) ** 2).sum(axis=2)
+    n_nearer = (distances < np.diag(distances)[:, None]).sum(axis=1)
+    assert (n_nearer < 5).mean() >= 0.98
