@@ -39,7 +39,8 @@ def broken_wave(seed: int = 1) -> np.ndarray:
 
 
 def autoencoder(architecture: str = "repeat", **parameters: object) -> SequenceAutoencoder:
-    settings = {"latent_size": 4, "hidden_size": 8, "max_epochs": 3, "random_state": 0, "verbose": False} | parameters
+    settings = {"latent_size": 4, "hidden_size": 8, "max_epochs": 3, "batch_size": 64, "patience": 20}
+    settings |= {"random_state": 0, "verbose": False} | parameters
     return SequenceAutoencoder(architecture, **settings)  # pyright: ignore[reportArgumentType]
 
 

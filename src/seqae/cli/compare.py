@@ -138,8 +138,13 @@ def _constant(values: np.ndarray, source: Source, label: str) -> np.ndarray:
     return labels
 
 
-HEADINGS = ("architecture", "values", "variance\nexplained", "held-out\nerror", "1-NN", "logistic", "learnt", "seconds")
+HEADINGS = (
+    *("architecture", "values", "variance\nexplained", "held-out\nerror", "± 95 %"),
+    *("1-NN", "logistic", "learnt", "seconds"),
+)
 LABELLED = ("1-NN", "logistic")
+LESSER, WIDE = ("± 95 %", "learnt", "seconds"), 100
+"""Columns that a terminal of less than 100 characters has no room for."""
 
 
 def _show(result: Comparison, output: Path | None) -> None:
@@ -147,13 +152,15 @@ def _show(result: Comparison, output: Path | None) -> None:
     from rich.table import Table
 
     is_labelled = any(row.nearest is not None for row in result.rows)
-    headings = [name for name in HEADINGS if is_labelled or name not in LABELLED]
+    screen = console(beside=output)
+    hidden = (*(() if is_labelled else LABELLED), *(() if screen.width >= WIDE else LESSER))
+    headings = [name for name in HEADINGS if name not in hidden]
     table = Table(
         box=box.SIMPLE_HEAD,
         title=f"{counted(result.n_training, 'sequence')} to fit, {result.n_held_out:,} held out",
         caption=(
-            "Error: mean square, and half of its 95 % interval. 1-NN, logistic: accuracy of the nearest neighbour and "
-            "of logistic regression on the vectors. Learnt: numbers."
+            "Error: mean square, and half of its interval. 1-NN, logistic: accuracy of the nearest neighbour and of "
+            "logistic regression on the vectors. Learnt: numbers."
         ),
         caption_justify="left",
     )
@@ -162,7 +169,7 @@ def _show(result: Comparison, output: Path | None) -> None:
     for row in result.rows:
         cells = _cells(row)
         table.add_row(*(cells[heading] for heading in headings))
-    console(beside=output).print(table)
+    screen.print(table)
     for row in result.rows:
         if row.problem:
             say(f"{row.name} was left out: {row.problem}", beside=output)
@@ -183,7 +190,8 @@ def _cells(row: ComparedRow) -> dict[str, str]:
         row.name + ("*" if row.is_cut else ""),
         "-" if row.latent_size is None else f"{row.latent_size:,}",
         f"{row.explained:.1%}",
-        f"{row.error:.4f} ±{(row.high - row.low) / 2:.4f}",
+        f"{row.error:.4f}",
+        f"{(row.high - row.low) / 2:.4f}",
         "-" if row.nearest is None else f"{row.nearest:.3f}",
         "-" if row.accuracy is None else f"{row.accuracy:.3f}",
         f"{row.n_parameters:,}",

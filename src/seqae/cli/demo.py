@@ -59,13 +59,13 @@ def _table(result: Demo) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         title=f"On the {len(result.test.sequences)} held-out utterances",
-        caption="Accuracy: how often the vector alone tells which of the nine men spoke.",
+        caption="1-NN, logistic regression: how often the vector alone tells which of the nine men spoke.",
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column(no_wrap=True)
-    for heading in ("variance\nexplained", "1-NN\naccuracy", "logistic regression\naccuracy"):
-        table.add_column(heading, justify="right")
+    table.add_column()
+    for heading in ("variance\nexplained", "1-NN", "logistic\nregression"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in result.rows:
         figures = (row.explained_variance, row.nearest_accuracy, row.logistic_accuracy)
         table.add_row(row.name, *("-" if figure is None else f"{figure:.1%}" for figure in figures))

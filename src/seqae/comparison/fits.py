@@ -276,7 +276,8 @@ def _fit(task: _Task, seed: int, split: _Split, settings: Settings, watch: _Watc
     seconds = time.perf_counter() - started
     made = ae.reconstruct(split.held_out)
     vectors = None if split.labels is None else (ae.transform(split.training), ae.transform(split.held_out))
-    measured = _measured(split, made, vectors, n_parameters=n_learnt(ae.model_), seconds=seconds)
+    n_parameters = n_learnt(ae.model_, is_trained=ae.history_.best_epoch > 0)
+    measured = _measured(split, made, vectors, n_parameters=n_parameters, seconds=seconds)
     measured = replace(measured, is_falling=ae.history_.is_falling)
     error = float(measured.errors.mean())
     run = ComparedRun(task.name, ae.latent_size_, seed, error, measured.accuracy, measured.nearest, ae.history_)

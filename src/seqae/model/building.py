@@ -93,10 +93,10 @@ def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:
     return build(parameters["architecture"], parameters["cell"], **asdict(shape), **sizes)
 
 
-def n_learnt(model: Autoencoder) -> int:
-    """Numbers that a model learns: its parameters, and what closed forms hold."""
+def n_learnt(model: Autoencoder, *, is_trained: bool = True) -> int:
+    """Numbers that a model learns: what closed forms hold, and its parameters, unless they are as they started."""
     closed = (buffer for part in learnt_in(model).values() for buffer in part.buffers())
-    return sum(tensor.numel() for tensor in (*model.parameters(), *closed))
+    return sum(tensor.numel() for tensor in (*(model.parameters() if is_trained else ()), *closed))
 
 
 def _build_recurrent(
