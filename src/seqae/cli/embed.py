@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import options
-from .files import DataFile, check_table_target
+from .files import DataFile, WindowOptions, check_table_target
 from .screen import counted, say
 
 
@@ -11,17 +11,19 @@ def embed(
     model: options.Model,
     data: DataFile,
     output: options.Output,
+    windows: WindowOptions,
 ) -> None:
-    """Write the vector of each sequence.
+    """Write the vector of each sequence, or of each window of --window steps.
 
-    One row per sequence, with its id, in the order of the data.
+    One row per sequence, with its id, in the order of the data; one per window with the id of its sequence, and the
+    times or numbers of its first and last step.
     """
     check_table_target(output, model, *data.inputs)
     from ..storage.loading import load_autoencoder
-    from ..storage.tables import write_vectors
+    from ..storage.tables import ends, write_vectors
 
     estimator = load_autoencoder(model)
-    source = data.read_for(estimator)
+    source = windows.of(data.read_for(estimator))
     vectors = estimator.transform(source)
-    write_vectors(output, source.ids, source.id_name, vectors)
+    write_vectors(output, source.ids, source.id_name, vectors, places=None if windows.window is None else ends(source))
     say(f"{counted(len(vectors), 'vector')} of {counted(vectors.shape[1], 'value')}: {output}", beside=output)

@@ -114,6 +114,29 @@ class DataFile:
         return take(self.given, model.schema_, layout=self.layout)
 
 
+@dataclass(frozen=True, slots=True)
+class WindowOptions:
+    """Windows in place of whole sequences."""
+
+    window: options.Window = None
+    stride: options.Stride = 1
+
+    def of(self, source: Source) -> Source:
+        """The windows of each sequence, or the sequences as they are."""
+        if self.window is None:
+            if self.stride != 1:
+                raise InvalidParameter("--stride is from one window to the next; add --window N")
+            return source
+        return source.windows(self.window, self.stride)
+
+    def split(self, source: Source, fraction: float) -> tuple[Source, Source | None]:
+        """Windows to train on, and later ones of the same sequences that share no step with them, to validate."""
+        if self.window is None or not 0 < fraction < 1:
+            return self.of(source), None
+        first, late = source.split_late(fraction, self.window)
+        return self.of(first), None if late is None else self.of(late)
+
+
 def _listed(names: str | None) -> tuple[str, ...] | None:
     """Names between commas."""
     return None if names is None else tuple(name.strip() for name in names.split(","))

@@ -12,7 +12,7 @@ from ..model.plans import Plan
 from ..model.presets import AUTO, PRESETS, takes_symbols
 from ..parameters import DEFAULTS
 from . import options
-from .files import DataFile, check_differs, check_figure_target, check_model_target, draw, save_model
+from .files import DataFile, WindowOptions, check_differs, check_figure_target, check_model_target, draw, save_model
 from .screen import best_epoch, counted, duration, explained, facts, lengths, listed, losses, place, say, steps
 from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
@@ -56,6 +56,7 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Kept after each epoch; to resume.", rich_help_panel=TRAINING),
     ] = None,
+    windows: WindowOptions,
     plot: options.Plot = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -67,11 +68,12 @@ def fit(
     Ctrl-C and SIGTERM end the training and save the best model so far; the exit code is then 130 or 143.
     """
     _check_files(data, output, checkpoint, plot)
-    source = replace(data, symbols=split.value if takes_symbols(architecture) else None).read()
+    whole = replace(data, symbols=split.value if takes_symbols(architecture) else None).read()
+    source, later = windows.split(whole, training.validation_fraction)
     named = architecture if predicted_steps is None else _predicting(architecture, predicted_steps)
-    size = counted_or_auto("--latent-size", latent_size)
-    given = parameters_of(model, training) | {"latent_size": size, "random_state": random_state}
-    estimator = _estimator(checkpoint, quiet, architecture=named, **given).fit(source, interrupt="keep")
+    given = parameters_of(model, training) | _size(latent_size) | {"random_state": random_state}
+    estimator = _estimator(checkpoint, quiet, architecture=named, **given)
+    estimator.fit(source, validation=later, interrupt="keep")
     save_model(estimator, output)
     _draw(estimator, source, plot)
     if not quiet:
@@ -94,6 +96,10 @@ def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) ->
     callbacks = () if checkpoint is None else (Checkpoint(checkpoint),)
     verbose = False if is_quiet else "auto"
     return SequenceAutoencoder(**parameters, callbacks=callbacks, verbose=verbose)  # pyright: ignore[reportArgumentType]
+
+
+def _size(latent_size: str) -> dict[str, object]:
+    return {"latent_size": counted_or_auto("--latent-size", latent_size)}
 
 
 def _check_files(data: DataFile, output: Path, checkpoint: Path | None, plot: Path | None) -> None:

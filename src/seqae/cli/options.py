@@ -115,6 +115,20 @@ Na = Annotated[
         "--na", metavar="A,B,...", help="Values that mark what is missing, such as -999.", rich_help_panel=DATA_PANEL
     ),
 ]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        "--window",
+        metavar="N",
+        min=1,
+        help="Take windows of N steps for sequences; fit holds the last ones of each sequence out.",
+        rich_help_panel=DATA_PANEL,
+    ),
+]
+Stride = Annotated[
+    int,
+    typer.Option("--stride", metavar="N", min=1, help="Steps from one window to the next.", rich_help_panel=DATA_PANEL),
+]
 MaxBytes = Annotated[
     int | None,
     typer.Option(

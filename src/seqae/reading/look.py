@@ -133,10 +133,10 @@ def _moment(time: np.generic) -> str:
     return re.sub(r"\.0+$", "", str(plain(time))).replace("T", " ")
 
 
-def _duration(step: np.ndarray | np.generic) -> str:
+def _duration(step: np.generic) -> str:
     """A difference of times; dates in the largest unit that is whole enough."""
-    if step.dtype.kind != "m":
-        return f"{float(step):g}"
+    if not isinstance(step, np.timedelta64):
+        return f"{float(np.float64(step)):g}"
     seconds = float(step / np.timedelta64(1, "s"))
     for name, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:

@@ -258,6 +258,42 @@ class Source:
     def __iter__(self) -> Iterator[Any]:
         return iter(self.ragged)
 
+    def windows(self, length: int, stride: int = 1) -> Source:
+        """Every window of `length` steps, `stride` apart, as Ragged.windows(); each has the id of its sequence.
+
+        Values and times are not copied. Warns (DataWarning) of sequences shorter than `length`, which have none.
+
+        Raises InvalidSequence if all are shorter, InvalidParameter unless length and stride are 1 or more.
+        """
+        ragged = self.ragged.windows(length, stride)
+        is_long = self.ragged.lengths >= length
+        if not len(ragged):
+            raise InvalidSequence(f"no sequence has {length} steps; the longest has {int(self.ragged.lengths.max())}")
+        if not is_long.all():
+            i = int(np.argmin(is_long))
+            _warn(
+                f"{np.count_nonzero(~is_long)} of {len(self)} sequences are shorter than window={length} and were left "
+                f"out, the first of them {self.id_name} {self.ids[i]}, of {self.ragged.lengths[i]} steps"
+            )
+        counts = np.where(is_long, -(-(self.ragged.lengths - length) // stride) + 1, 0)
+        return replace(self, ragged=ragged, ids=np.repeat(self.ids, counts))
+
+    def split_late(self, fraction: float, least: int) -> tuple[Source, Source | None]:
+        """Each sequence cut in two: all but the last fraction of its steps, and these, if both have `least` steps.
+
+        None for the second if no sequence is long enough to be cut.
+        """
+        lengths = self.ragged.lengths
+        late = np.maximum(np.ceil(fraction * lengths).astype(np.int64), least if fraction else 0)
+        late = np.where(lengths - late >= least, late, 0)
+        cut = np.flatnonzero(late)
+        values, starts, observed = self.ragged.values, self.ragged.starts, self.ragged.observed
+        first = replace(self, ragged=Ragged.view(values, starts, lengths - late, observed))
+        if not len(cut):
+            return first, None
+        rest = Ragged.view(values, (starts + lengths - late)[cut], late[cut], observed)
+        return first, replace(self, ragged=rest, ids=self.ids[cut])
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

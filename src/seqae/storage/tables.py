@@ -58,16 +58,35 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
 
 
 def write_vectors(
-    path: str | os.PathLike[str], ids: np.ndarray, id_name: str, vectors: np.ndarray, prefix: str = "z"
+    path: str | os.PathLike[str],
+    ids: np.ndarray,
+    id_name: str,
+    vectors: np.ndarray,
+    prefix: str = "z",
+    places: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write one row per sequence: its id, and its vector in columns prefix0, prefix1, ...
 
-    ids: (n_sequences,); vectors: (n_sequences, size).
+    ids: (n_sequences,); vectors: (n_sequences, size). places: further columns, (n_sequences,), after the ids.
 
     Raises InvalidParameter if it cannot be written.
     """
     components = {f"{prefix}{k}": column for k, column in enumerate(np.asarray(vectors).T)}
-    write_table(path, {_free(id_name, components): ids} | components)
+    further = dict(places or {})
+    write_table(path, {_free(id_name, components | further): ids} | further | components)
+
+
+def ends(source: Source) -> dict[str, np.ndarray]:
+    """The first and last step of each window of sequences: times or, without any, numbers of steps in the sequence.
+
+    A window starts a new sequence where its id differs from the one before.
+    """
+    starts, lasts = source.ragged.starts, source.ragged.starts + source.ragged.lengths - 1
+    if source.times is not None:
+        return {"first_time": source.times[starts], "last_time": source.times[lasts]}
+    is_new = np.append(True, source.ids[1:] != source.ids[:-1])
+    origin = starts[np.maximum.accumulate(np.where(is_new, np.arange(len(starts)), 0))]
+    return {"first_step": starts - origin, "last_step": lasts - origin}
 
 
 def write_steps(
