@@ -77,9 +77,7 @@ def fit(
     save_model(estimator, output)
     _draw(estimator, source, plot)
     if not quiet:
-        facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
-        for line in estimator.history_.diagnostics:
-            say(f"note: {line}", beside=output)
+        _tell(estimator, source, output)
     if estimator.history_.stopped_by == "interrupt":
         raise KeyboardInterrupt(f"training was interrupted; the best model of its whole epochs is saved: {output}")
 
@@ -108,6 +106,12 @@ def _check_files(data: DataFile, output: Path, checkpoint: Path | None, plot: Pa
     if checkpoint is not None:
         check_model_target(checkpoint, *data.inputs)
         check_differs(checkpoint, output)
+
+
+def _tell(estimator: SequenceAutoencoder, source: Source, output: Path) -> None:
+    facts(summary(estimator, source) | {"saved": str(output)}, beside=output)
+    for line in estimator.history_.diagnostics:
+        say(f"note: {line}", beside=output)
 
 
 def _draw(estimator: SequenceAutoencoder, source: Source, path: Path | None) -> None:
