@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -296,3 +297,23 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["import", str(FIXTURES / "reshape_decoder.npz"), "-o", str(model)])
     assert refused.exit_code == 2
     assert ".keras file" in refused.output
+
+
+def test_names_of_weights_that_windows_wrote(tmp_path: Path) -> None:
+    source, path = FIXTURES / "reshape_decoder.keras", tmp_path / "windows.keras"
+    with zipfile.ZipFile(source) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    renamed = io.BytesIO()
+    with h5py.File(io.BytesIO(parts["model.weights.h5"])) as old, h5py.File(renamed, "w") as new:
+
+        def copy(name: str, item: object) -> None:
+            if isinstance(item, h5py.Dataset):
+                head, _, tail = name.rpartition("/vars/")
+                new[f"{head.replace('/', chr(92))}/vars/{tail}"] = item[()]
+
+        old.visititems(copy)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (parts | {"model.weights.h5": renamed.getvalue()}).items():
+            archive.writestr(name, data)
+    expected, found = (load_keras(file).to_fitted().model.state_dict() for file in (source, path))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -98,7 +98,7 @@ def _collect(group: Any, prefix: str, arrays: dict[str, np.ndarray], n_bytes: in
             is_plain = not item.external and not item.is_virtual and item.id.get_storage_size() >= item.nbytes
             if not is_plain or item.nbytes > n_bytes:
                 raise ModelFileError(f"the weights at {place} do not lie in the file")
-            arrays[place] = np.asarray(item[()], np.float32)
+            arrays[place.replace("\\", "/")] = np.asarray(item[()], np.float32)  # as Windows wrote paths until 2023
 
 
 def _one_line(error: Exception) -> str:
