@@ -165,7 +165,7 @@ class Solver:
     def __init__(self, mean: np.ndarray, components: np.ndarray, variances: np.ndarray, noise: float) -> None:
         """See Basis."""
         self._mean, self._components = mean, components
-        self._flat = components.reshape(len(components), mean.size)
+        self._flat = np.asfortranarray(components.reshape(len(components), mean.size))  # as affine() reads it
         self._prior = noise / variances
         self._factors: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
         self._n_kept = max(KEPT_VALUES // max(len(components), 1) ** 2, 1)

@@ -105,6 +105,9 @@ class Description:
     offset: np.ndarray
     variances: np.ndarray
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", np.asfortranarray(self.weight))  # as affine() reads it, without a copy
+
     @property
     def n_values(self) -> int:
         """Values that describe a sequence."""

@@ -32,6 +32,9 @@ class NGrams:
     weight: np.ndarray
     offset: np.ndarray
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", np.asfortranarray(self.weight))  # as affine() reads it, without a copy
+
     def of(self, sequences: Ragged) -> np.ndarray:
         """The values of each sequence, by itself. sequences: tokens. Returns (n, n_values) float32."""
         values = np.empty((len(sequences), len(self.offset)), np.float32)
