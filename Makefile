@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 TRACER = $(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')")
 OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.operations import kernels; print(*kernels()[1:])")
 
-.PHONY: install demo test test-kernels test-long fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize clean
+.PHONY: install demo test test-kernels test-long test-browser fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize clean
 
 install: $(INSTALLED)
 
@@ -32,6 +32,12 @@ fuzz: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	$(BIN)/pytest -n 2 -m long
+
+# The page of `seqae report` in headless Chromium.
+test-browser: $(INSTALLED)
+	command -v chromium || command -v google-chrome || apt-get install -y chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright
+	$(BIN)/pytest -q -m browser tests/browser
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
