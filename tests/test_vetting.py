@@ -98,7 +98,7 @@ def function(size: int, rate: float | None = None, names: Sequence[int | str] = 
 
 def test_arguments_go_by_the_types_of_the_parameters() -> None:
     assert decoded_arguments(function, {"size": 3, "rate": None}, "parameters") == {"size": 3, "rate": None}
-    assert decoded_arguments(function, {"names": [1, "a"]}, "parameters") == {"names": [1, "a"]}
+    assert decoded_arguments(function, {"names": [1, "a"]}, "parameters") == {"names": (1, "a")}
     wrong = (
         ({"size": "3"}, r"parameters\.size"),
         ({"names": [None]}, "names"),

@@ -186,7 +186,7 @@ def _decoded(kind: object, value: object, place: str, tags: Tags) -> object:
     if origin is tuple:
         return _tuple(get_args(kind), value, place, tags)
     if origin is Sequence:
-        return list(_tuple((*get_args(kind), ...), value, place, tags))
+        return _tuple((*get_args(kind), ...), value, place, tags)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {name: _decoded(get_args(kind)[1], part, place, tags) for name, part in as_mapping(value, place).items()}
     if isinstance(kind, type) and isinstance(value, Mapping) and _TAG in value:
