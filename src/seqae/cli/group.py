@@ -48,12 +48,14 @@ class Group(TyperGroup):
             signal.signal(signal.SIGTERM, previous)
 
     def options_of(self, running: str | None) -> dict[str, tuple[str, TyperOption]]:
-        """By the parameter that it sets, each option and the command that takes it: "" for the running one."""
+        """By the parameter that it sets, each option and the command that takes it: "" for the running one.
+
+        Of other commands `look` comes last, which learns nothing.
+        """
         found: dict[str, tuple[str, TyperOption]] = {}
-        for command in sorted(self.commands, key=lambda name: name != running):
-            for option in self.commands[command].params:
-                if isinstance(option, TyperOption) and option.name:
-                    found.setdefault(option.name, ("" if command == running else command, option))
+        taken = [(name, o) for name, own in self.commands.items() for o in own.params if isinstance(o, TyperOption)]
+        for command, option in sorted(taken, key=lambda own: (own[0] != running, own[0] == "look")):
+            found.setdefault(option.name or "", ("" if command == running else command, option))
         return found
 
 

@@ -88,5 +88,5 @@ def counted_or_auto(option: str, text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
     if not (text.isascii() and text.isdigit()):
-        raise InvalidParameter(f"{option} must be a whole number or auto, got {text!r}")
+        raise InvalidParameter(f"{option} must be a whole number or auto, got {text}")
     return int(text)
