@@ -298,6 +298,7 @@ def measured(model: Autoencoder, loss: Loss, data: BatchLoader) -> Measured | No
     batch = data.load(chosen[fits])
     code = model.encoder.encode(batch)
     own, usual = _errors(model.decoder, loss, code.latent, batch, code.memory), squares_about_mean(batch)
+    varies = usual.sum(axis=0) > TINY
     others = _errors(model.decoder, loss, code.latent.roll(1, 0), batch, None)
     vectors = code.latent.double().cpu().numpy()
     layers = [layer for part in (model.encoder, model.decoder) for stack in part.recurrent_layers for layer in stack]
@@ -307,8 +308,8 @@ def measured(model: Autoencoder, loss: Loss, data: BatchLoader) -> Measured | No
     return Measured(
         n_sequences=len(batch),
         whole=0.0 if batch.is_tokens else 1 - float(own.sum()) / max(float(usual.sum()), TINY),
-        explained=() if batch.is_tokens else tuple((1 - own.sum(0) / np.maximum(usual.sum(0), TINY)).tolist()),
-        is_constant=tuple((usual.sum(0) <= TINY).tolist()),
+        explained=() if batch.is_tokens else tuple(_explained(own.sum(axis=0), usual.sum(axis=0), varies).tolist()),
+        is_constant=tuple((~varies).tolist()),
         n_unused=int((variances <= 1e-6 * max(float(variances.mean()), TINY)).sum()),
         n_values=vectors.shape[1],
         greatest=float(np.abs(vectors).max()),
@@ -321,6 +322,11 @@ def measured(model: Autoencoder, loss: Loss, data: BatchLoader) -> Measured | No
         linear=linear_part(batch, float(usual.sum()), vectors.shape[1]) if can_tell else None,
         is_relu=any(layer.cell.activation == "relu" for layer in layers),
     )
+
+
+def _explained(own: np.ndarray, usual: np.ndarray, varies: np.ndarray) -> np.ndarray:
+    """The part of each channel's squares that is explained, 0 of a constant channel."""
+    return 1 - np.divide(own, usual, out=np.ones_like(usual), where=varies)
 
 
 def _errors(decoder: Decoder, loss: Loss, latent: torch.Tensor, batch: Ragged, memory: Ragged | None) -> np.ndarray:
