@@ -222,11 +222,13 @@ def test_bad_model_files(folder: Path, model_file: Path, command: str, name: str
 
 
 def test_a_checkpoint_is_no_model(folder: Path) -> None:
-    options = ["--latent-size", "2", "--hidden-size", "2", "--max-epochs", "1", "-q", "--checkpoint", "run.ckpt"]
+    sizes = ["--architecture", "repeat", "--latent-size", "2", "--hidden-size", "2", "--max-epochs", "1"]
+    options = [*sizes, "-q", "--checkpoint", "run.ckpt"]
     seqae("fit", "good.csv", *LAYOUT, *options, "-o", "m.seqae")
     assert "checkpoint" in refused(folder, "info", "run.ckpt")
-    line = refused(folder, "fit", "good.csv", *LAYOUT, *options, "--hidden-size", "3", "-o", "other.seqae")
-    assert "run.ckpt" in line
+    line = refused(folder, "fit", "good.csv", *LAYOUT, *sizes, "-q", "--checkpoint", "m.seqae", "-o", "other.seqae")
+    assert "m.seqae" in line
+    assert "not a checkpoint" in line
 
 
 def test_a_diverging_training_saves_nothing(folder: Path) -> None:

@@ -148,6 +148,7 @@ def test_one_long_line_is_judged_through_windows(tmp_path: Path) -> None:
 def test_errors_are_one_line(arguments: list[str], message: str, folder: Path) -> None:
     pd.DataFrame({"name": ["bob0"] * 3, "letter": list("bxb")}).to_csv(folder / "bad.csv", index=False)
     (folder / "copy.csv").write_bytes((folder / "names.csv").read_bytes())
+    (folder / "log.txt").write_text("open read close\n")
     placed = [str(folder / word) if "." in word else word for word in arguments]
     result = CliRunner().invoke(app, placed)
     assert result.exit_code == 2
