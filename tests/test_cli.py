@@ -32,7 +32,7 @@ def seqae(*arguments: object) -> str:
     """Run a command that must succeed; its standard output."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.stderr
-    told = [line for line in result.stderr.splitlines() if not line.startswith("epoch ")]  # a slow fit tells of progress
+    told = [line for line in result.stderr.splitlines() if not line.startswith("epoch ")]  # progress
     assert arguments[0] == "detect" or told == []  # detect tells there what it chose
     return result.stdout
 
