@@ -9,7 +9,8 @@ from ..autoencoder import Autoencoder, Objective
 from ..interface import LengthHead
 from ..plans import DataShape
 from .feedback import FeedbackChainDecoder
-from .parts import ChainDecoder, ChainEncoder, Handover
+from .links import Handover
+from .parts import ChainDecoder, ChainEncoder
 from .plan import ChainLayer, ChainPlan
 
 

@@ -14,8 +14,7 @@ from ...sequences.ragged import Ragged, back_to_back
 from ..interface import TrainingData, ValueDecoder
 from ..layers import Draw, RecurrentLayer
 from ..rows import shifted, shifted_symbols
-from .links import Chain, Flow
-from .parts import Handover
+from .links import Chain, Flow, Handover
 from .plan import ChainLayer
 
 

@@ -61,6 +61,40 @@ class Flow:
         return Constant(self.values, self.lengths) if self.form == "repeated" else self.steps()
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """States that are passed from encoder to decoder layers; the vector is their concatenation.
+
+    sources: places in the encoder, in the order of the vector; sizes: of the tensors of each state.
+    takers: for places in the decoder, the number of the source that it starts from.
+    """
+
+    sources: tuple[int, ...]
+    sizes: tuple[tuple[int, ...], ...]
+    takers: Mapping[int, int]
+
+    @property
+    def latent_size(self) -> int:
+        """Values of all states together."""
+        return sum(map(sum, self.sizes))
+
+    def join(self, states: Mapping[int, State]) -> Tensor:
+        """The vectors. states: by place in the encoder. Returns (n_sequences, latent_size)."""
+        return torch.cat([part for source in self.sources for part in states[source]], dim=1)
+
+    def split(self, latent: Tensor) -> dict[int, State]:
+        """The first states, by place in the decoder."""
+        parts = iter(latent.split([size for sizes in self.sizes for size in sizes], dim=1))
+        states = [tuple(next(parts) for _ in sizes) for sizes in self.sizes]
+        return {taker: states[source] for taker, source in self.takers.items()}
+
+    def hidden_of(self, latent: Tensor, source: int) -> Tensor:
+        """The hidden state of one encoder layer."""
+        k = self.sources.index(source)
+        first = sum(map(sum, self.sizes[:k]))
+        return latent[:, first : first + self.sizes[k][0]]
+
+
 class Link(nn.Module, ABC):
     """One layer. output_size: values of its output."""
 
