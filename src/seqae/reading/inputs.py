@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from typing import Literal, TypeGuard
 
@@ -13,10 +13,10 @@ import numpy as np
 from ..errors import InvalidSequence
 from ..sequences.checks import check_values, kept_dtype, to_numpy
 from ..sequences.ragged import Ragged, owner_of
-from ..sequences.scaling import at_needed_precision, in_float32, spread_of
+from ..sequences.scaling import Spread, at_needed_precision, in_float32, spread_of
 from .containers import groups_of, is_open_file, unwrapped
 from .schema import Schema, with_channels_of
-from .source import MAX_BYTES, Layout, Source, notice_arrays, notice_values, source_of_arrays
+from .source import MAX_BYTES, Layout, Source, notice_arrays, source_of_arrays, warn
 from .vocabulary import with_own_tokens, with_tokens_of
 
 GROUP = "group"
@@ -298,3 +298,43 @@ def _rounded(sequences: Ragged, schema: Schema | None) -> Ragged:
     if schema is None:
         return at_needed_precision(kept, spread_of(kept))
     return kept if schema.keeps_float64 else in_float32(kept)
+
+
+def notice_values(source: Source, spread: Spread) -> None:
+    """Warn of values that look like markers of what is missing, and of channels that were given too few digits.
+
+    spread: of the source's sequences.
+    """
+    for name, value, count in _markers(source, spread):
+        warn(
+            f"channel {name!r} holds {value:g} {count} times, far from its other values; if it marks what is missing, "
+            f"read the data with na=[{value:g}] and missing='mask' (--na {value:g} --missing mask)"
+        )
+    step = np.abs(spread.mean) * spread.epsilon
+    is_coarse = (spread.high > spread.low) & (spread.deviation < 8 * step)
+    precise = "float64" if spread.epsilon > np.finfo(np.float64).eps else "numbers from which an offset was subtracted"
+    for k in np.flatnonzero(is_coarse):
+        warn(
+            f"channel {source.channel_names[k]!r} varies by {spread.deviation[k]:.3g} around {spread.mean[k]:.6g}, "
+            f"where its type holds only steps of {step[k]:.3g}; pass it as {precise}"
+        )
+
+
+_MARKERS = (-99.0, -200.0, -999.0, -9999.0, -99999.0, -32768.0, 999.0, 9999.0, 99999.0, 32767.0, 1e20)
+
+
+def _markers(source: Source, spread: Spread) -> Iterator[tuple[str, float, int]]:
+    """Channels whose least or greatest value is one that often stands for what is missing, and lies apart."""
+    for extreme in (spread.low, spread.high):
+        for k in np.flatnonzero(np.isin(extreme, np.asarray(_MARKERS, extreme.dtype))):
+            marker = float(extreme[k])
+            values = np.asarray(source.ragged.values[:, k])[source.ragged.step_indices()]
+            is_marker = values == marker
+            others = values[~is_marker]
+            if not len(others):
+                continue
+            gap = float(np.abs(others - marker).min())
+            is_apart = gap >= others.max() - others.min() and gap >= 10
+            is_alone_below = marker < 0 <= others.min() and is_marker.sum() > 1
+            if is_apart or is_alone_below:
+                yield source.channel_names[k], marker, int(is_marker.sum())

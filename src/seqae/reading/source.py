@@ -15,7 +15,6 @@ import numpy as np
 from ..errors import DataWarning, InvalidParameter, InvalidSequence
 from ..sequences.checks import as_numbers
 from ..sequences.ragged import Ragged, as_index
-from ..sequences.scaling import Spread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 FEWEST_ROWS = 8
 """Shorter tables tell too little to be doubted."""
-_MARKERS = (-99.0, -200.0, -999.0, -9999.0, -99999.0, -32768.0, 999.0, 9999.0, 99999.0, 32767.0, 1e20)
 _ID_NAME = re.compile(
     r"(.*[_ ])?(id|ids|uid|uuid|unit|engine|machine|device|sensor|subject|patient|person|user|customer|session|series"
     r"|sequence|seq|trial|episode|run|case|group|utterance|speaker|sample|walk|trajectory)|.*[a-z]Id",
@@ -47,7 +45,7 @@ def notice_columns(table: pa.Table, names: tuple[str, ...], layout: Layout) -> N
         return
     if layout.id is None:
         for name in _id_columns(table, layout):
-            _warn(
+            warn(
                 f"column {name!r} looks like the id of several sequences, but all {table.num_rows} rows were read as "
                 f"one series; pass id={name!r} (--id {name}) if it tells them apart"
             )
@@ -55,7 +53,7 @@ def notice_columns(table: pa.Table, names: tuple[str, ...], layout: Layout) -> N
     if layout.time is None and layout.id is None and len(names) > 1:
         for name in names:
             if (why := _looks_like_time(name, _numbers(table, name))) is not None:
-                _warn(
+                warn(
                     f"column {name!r} {why}, but was read as a channel; pass time={name!r} (--time {name}), or name "
                     "the other columns with channels= (--channels)"
                 )
@@ -66,7 +64,7 @@ def notice_arrays(ragged: Ragged) -> None:
     n_steps, n_channels = int(ragged.lengths.max(initial=0)), ragged.n_channels
     is_even = len(ragged) > 0 and bool((ragged.lengths == n_steps).all())
     if is_even and 1 < n_steps <= 16 and n_channels >= 8 * n_steps:
-        _warn(
+        warn(
             f"every sequence was read as {n_steps} steps of {n_channels} channels; arrays are (n_steps, n_channels), "
             "so transpose them if channels came first"
         )
@@ -74,33 +72,14 @@ def notice_arrays(ragged: Ragged) -> None:
     for channel in range(n_channels) if ragged.n_steps >= FEWEST_ROWS and n_channels > 1 else ():
         first = float(values[ragged.starts[0], channel])
         if _unix_unit(first) is not None and _rises(values[:, channel], ragged):
-            _warn(
+            warn(
                 f"channel {channel} rises like a time in {_unix_unit(first)} since 1970, but was read as a channel; "
                 "leave it out, or pass a table with time="
             )
 
 
-def notice_values(source: Source, spread: Spread) -> None:
-    """Warn of values that look like markers of what is missing, and of channels that were given too few digits.
-
-    spread: of the source's sequences.
-    """
-    for name, value, count in _markers(source, spread):
-        _warn(
-            f"channel {name!r} holds {value:g} {count} times, far from its other values; if it marks what is missing, "
-            f"read the data with na=[{value:g}] and missing='mask' (--na {value:g} --missing mask)"
-        )
-    step = np.abs(spread.mean) * spread.epsilon
-    is_coarse = (spread.high > spread.low) & (spread.deviation < 8 * step)
-    precise = "float64" if spread.epsilon > np.finfo(np.float64).eps else "numbers from which an offset was subtracted"
-    for k in np.flatnonzero(is_coarse):
-        _warn(
-            f"channel {source.channel_names[k]!r} varies by {spread.deviation[k]:.3g} around {spread.mean[k]:.6g}, "
-            f"where its type holds only steps of {step[k]:.3g}; pass it as {precise}"
-        )
-
-
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
+    """Tell the user of data that may be meant otherwise."""
     warnings.warn(message, DataWarning, stacklevel=2)
 
 
@@ -180,23 +159,6 @@ def _rises(values: np.ndarray, ragged: Ragged) -> bool:
     return bool((rises | (ragged.step_numbers()[1:] == 0)).all())
 
 
-def _markers(source: Source, spread: Spread) -> Iterator[tuple[str, float, int]]:
-    """Channels whose least or greatest value is one that often stands for what is missing, and lies apart."""
-    for extreme in (spread.low, spread.high):
-        for k in np.flatnonzero(np.isin(extreme, np.asarray(_MARKERS, extreme.dtype))):
-            marker = float(extreme[k])
-            values = np.asarray(source.ragged.values[:, k])[source.ragged.step_indices()]
-            is_marker = values == marker
-            others = values[~is_marker]
-            if not len(others):
-                continue
-            gap = float(np.abs(others - marker).min())
-            is_apart = gap >= others.max() - others.min() and gap >= 10
-            is_alone_below = marker < 0 <= others.min() and is_marker.sum() > 1
-            if is_apart or is_alone_below:
-                yield source.channel_names[k], marker, int(is_marker.sum())
-
-
 MAX_BYTES = 1 << 31
 """What a compressed file may expand to where nothing else is said: 2 GiB."""
 ORDINAL = "sequence"
@@ -271,7 +233,7 @@ class Source:
             raise InvalidSequence(f"no sequence has {length} steps; the longest has {int(self.ragged.lengths.max())}")
         if not is_long.all():
             i = int(np.argmin(is_long))
-            _warn(
+            warn(
                 f"{np.count_nonzero(~is_long)} of {len(self)} sequences are shorter than window={length} and were left "
                 f"out, the first of them {self.id_name} {self.ids[i]}, of {self.ragged.lengths[i]} steps"
             )
