@@ -114,6 +114,11 @@ class Autoencoder(nn.Module):
         return self.encoder.is_closed_form
 
     @property
+    def fewest_sequences(self) -> int:
+        """Of fewer nothing is trained beside a closed form: see Residual."""
+        return self.objective.fewest_sequences
+
+    @property
     def is_trained(self) -> bool:
         """Whether there is anything to train."""
         return any(parameter.requires_grad for parameter in self.parameters())

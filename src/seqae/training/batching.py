@@ -17,11 +17,11 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ import torch.nn.modules.module as torch_module
 from torch import Tensor, nn
 
 from ..errors import InvalidParameter
-from ..model.autoencoder import Autoencoder
 from ..model.layers import Draw
 from ..model.losses import Loss
 from ..recurrence import Replay, gather, gradient_slots, replay_of, traced
@@ -41,6 +40,41 @@ BUCKET_BATCHES = 64
 INFERENCE_SEQUENCES = 1024
 INFERENCE_STEPS = 1 << 17
 FEWEST_SEQUENCES = 32  # that the kernel takes at a time, on the widest processors
+
+
+class Trainable(Protocol):
+    """What training asks of a model: see Autoencoder."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether anything is learnt by gradients."""
+        ...
+
+    @property
+    def has_closed_form(self) -> bool:
+        """Whether a part is fitted in closed form."""
+        ...
+
+    @property
+    def fewest_sequences(self) -> int:
+        """Of fewer nothing is trained beside a closed form."""
+        ...
+
+    def training_loss(self, batch: Ragged, loss: Loss, draw: Draw) -> Tensor:
+        """The loss of a batch, a scalar."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """See nn.Module."""
+        ...
+
+    def buffers(self) -> Iterator[Tensor]:
+        """See nn.Module."""
+        ...
+
+    def modules(self) -> Iterator[nn.Module]:
+        """See nn.Module."""
+        ...
 
 
 Quality = Literal["fast", "good", "best"]
@@ -81,7 +115,7 @@ class Settings:
     max_norm: float = 1.0
 
 
-def planned(budget: Budget, model: Autoencoder, lengths: np.ndarray) -> Settings | None:
+def planned(budget: Budget, model: Trainable, lengths: np.ndarray) -> Settings | None:
     """What a budget is for a model and data; None where nothing is to be trained. lengths: (n_sequences,), in steps.
 
     Whatever is not "auto" is obeyed. A batch has a sixteenth of the sequences, a power of two from 8 to 64.
@@ -113,12 +147,12 @@ def batch_size_for(n_sequences: int) -> int:
     return min(max(1 << max(n_sequences // BATCHES, 1).bit_length() - 1, FEWEST_IN_BATCH), MOST_IN_BATCH)
 
 
-def _epochs_beside_closed_form(quality: Quality, model: Autoencoder, lengths: np.ndarray, n_batches: int) -> int:
+def _epochs_beside_closed_form(quality: Quality, model: Trainable, lengths: np.ndarray, n_batches: int) -> int:
     """How many epochs can be expected to help, and are soon done; 0 if none are."""
     share = RESIDUAL_SHARES[quality]
     n_epochs = min(math.ceil(share * RESIDUAL_UPDATES / n_batches), int(share * RESIDUAL_STEPS / lengths.sum()))
     is_enough = n_epochs * n_batches >= FEWEST_RESIDUAL_UPDATES
-    return n_epochs if is_enough and len(lengths) >= model.objective.fewest_sequences else 0
+    return n_epochs if is_enough and len(lengths) >= model.fewest_sequences else 0
 
 
 def shuffled_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
@@ -281,7 +315,7 @@ class FlatParameters:
 class LossAndGradient:
     """Computes losses and adds gradients to the flat parameters."""
 
-    def __init__(self, model: Autoencoder, loss: Loss, flat: FlatParameters) -> None:
+    def __init__(self, model: Trainable, loss: Loss, flat: FlatParameters) -> None:
         self._model, self._loss, self._flat = model, loss, flat
         self._switch = replay_switch()
         self._replay: Replay | None = None
@@ -304,7 +338,7 @@ class LossAndGradient:
         frozen = (parameter for parameter in self._model.parameters() if not parameter.requires_grad)
         is_same = not draw.is_used  # as for any other update
         self._replay = replay_of(calls, batch, loss, [*self._model.buffers(), *frozen]) if is_same else None
-        self._instrumentation = Instrumentation(self._model)
+        self._instrumentation = Instrumentation(self._model.modules())
         return loss
 
     def _is_watched(self) -> bool:
@@ -325,8 +359,8 @@ class Instrumentation:
     Hooks and methods of single modules are seen at each look, methods of whole classes as they were at the start.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        modules = list(model.modules())
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        modules = list(modules)
         self._attributes = [vars(module) for module in modules]
         self._hooks = [vars(torch_module)[f"_global{name}"] for name in HOOKS]
         self._hooks += [attributes[name] for attributes in self._attributes for name in HOOKS]
