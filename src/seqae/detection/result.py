@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from ..parameters import check_choice
 from ..reading.source import Source
 from ..sequences.ragged import Ragged, back_to_back
 from .limits import Marks, runs
-from .scoring import Scorer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -133,8 +132,29 @@ class Detection:
         return column.cast(pa.timestamp(column.type.unit, tz=self.time_zone))
 
 
+class Judge(Protocol):
+    """What makes scores of columns of evidence: see Scorer."""
+
+    @property
+    def window(self) -> int | None:
+        """Steps of a window; None where whole sequences are judged."""
+        ...
+
+    def step_scores(self, columns: np.ndarray) -> np.ndarray:
+        """(n_steps,) of (n_steps, n_columns)."""
+        ...
+
+    def sequence_scores(self, columns: Ragged) -> np.ndarray:
+        """(n_sequences,)."""
+        ...
+
+    def channel_errors(self, columns: np.ndarray) -> np.ndarray:
+        """(n_steps, n_channels), scaled, of (n_steps, n_columns)."""
+        ...
+
+
 def find_intervals(
-    scorer: Scorer,
+    scorer: Judge,
     source: Source,
     batches: Iterable[tuple[np.ndarray, Ragged]],
     mark: Callable[[np.ndarray], Marks],

@@ -1,4 +1,4 @@
-"""Evidence of an autoencoder: errors of reconstruction and prediction, and distances of vectors."""
+"""Evidence of autoencoders, trained and linear: errors of reconstruction and prediction, distances of vectors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 
 from ...model.interface import Code, Decoder
 from ...sequences.ragged import Ragged
-from ...storage.vetting import Arrays, misfit
+from ...storage.vetting import Arrays, misfit, under
 from ...training.batching import scaled
 from ..series import scored_columns
 from .interface import LATENT, RECONSTRUCTION, Evidence, Score, Setting, Trained
-from .linear import Neighbours, fit_neighbours
+from .linear import LinearModel, Neighbours, fit_linear, fit_neighbours
 
-PREDICTION = "prediction"
+PREDICTION, LINEAR = "prediction", "linear"
 CHUNK = 1024
 """Windows that are encoded at a time."""
 
@@ -142,6 +142,65 @@ class AutoencoderEvidence(Evidence):
             raise misfit("autoencoder", "is of other data")
         neighbours = Neighbours.from_arrays(arrays) if LATENT in kinds else None
         return cls(kinds, trained, setting.n_scored, setting.channels, neighbours)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearEvidence(Evidence):
+    """The score "linear": as "error", of the principal components of whole windows, of one length.
+
+    Columns "linear" (or "reconstruction", where principal components are the main model), one per scored channel, and
+    "latent", the distance of a window's coefficients to those of the nearest normal one.
+
+    n_columns: of an error. channels: the scored ones, None for all.
+    """
+
+    name: ClassVar[str] = "linear"
+    offers: ClassVar[tuple[str, ...]] = (LINEAR,)
+    leads: ClassVar[tuple[str, ...]] = (RECONSTRUCTION, LATENT)
+    scores: ClassVar[tuple[Score, ...]] = (Score("linear", (LINEAR,), of="vectors"),)
+
+    kinds: tuple[str, ...]
+    model: LinearModel
+    n_columns: int
+    channels: np.ndarray | None = None
+    neighbours: Neighbours | None = None
+
+    @classmethod
+    def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.fit. Raises InvalidSequence for sequences of many lengths."""
+        model, neighbours = fit_linear(windows), None
+        if LATENT in kinds:
+            parts = [windows[first : first + CHUNK] for first in range(0, len(windows), CHUNK)]
+            neighbours = fit_neighbours(np.concatenate([model.coefficients(part) for part in parts]))
+        return cls(kinds, model, setting.n_scored, setting.channels, neighbours)
+
+    def width(self, kind: str) -> int:
+        """See Evidence.width."""
+        return 1 if kind == LATENT else self.n_columns
+
+    def read(self, windows: Ragged) -> list[np.ndarray]:
+        """See Evidence.read."""
+        errors, coefficients = self.model.read(windows)
+        columns = [] if self.kinds == (LATENT,) else [scored_columns(errors, self.channels)]
+        if self.neighbours is not None:
+            distances = self.neighbours.distances(coefficients)
+            columns.append(np.repeat(distances, windows.lengths)[:, None])
+        return columns
+
+    def to_arrays(self) -> Mapping[str, np.ndarray]:
+        """See Evidence.to_arrays."""
+        memory = {} if self.neighbours is None else self.neighbours.to_arrays()
+        return under("model.", self.model.to_arrays()) | under("neighbours.", memory)
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, kinds: tuple[str, ...], setting: Setting) -> Self:
+        """See Evidence.from_arrays."""
+        model = LinearModel.from_arrays(arrays.below("model."), setting.n_channels)
+        if setting.window not in (None, model.length):
+            raise misfit(f"{arrays.prefix}model", f"is of windows of {model.length} steps, not of {setting.window}")
+        memory = arrays.below("neighbours.")
+        neighbours = Neighbours.from_arrays(memory, len(model.basis)) if LATENT in kinds else None
+        return cls(kinds, model, setting.n_scored, setting.channels, neighbours)
 
 
 def _placed(columns: np.ndarray, lengths: np.ndarray, batch: Ragged, first: int) -> np.ndarray:

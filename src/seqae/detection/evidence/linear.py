@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -13,10 +12,8 @@ from ...errors import InvalidSequence
 from ...recurrence import linear
 from ...sequences.ragged import Ragged, as_tensor, evenly_chosen
 from ...sequences.scaling import Scaling, fit_scaling
-from ...storage.vetting import Arrays, misfit, under
+from ...storage.vetting import Arrays, misfit
 from ...training.batching import BatchLoader, scaled
-from ..series import scored_columns
-from .interface import LATENT, RECONSTRUCTION, Evidence, Score, Setting
 
 MOST_VECTORS = 4096
 FLATTENING = 0.05
@@ -117,7 +114,6 @@ def _sum_of_squares(x: np.ndarray) -> np.ndarray:
     return np.cumsum(x * x, axis=1)[:, -1]
 
 
-LINEAR = "linear"
 FLOATS = (np.float32, np.float64)
 
 KEPT_VARIANCE = 0.95
@@ -229,65 +225,6 @@ class LinearModel:
         variances = arrays.take("variances", (len(basis),))
         noise = arrays.take("noise", (1,), np.float64, least=0.0)
         return cls(scaling, mean, basis, variances, float(noise[0]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LinearEvidence(Evidence):
-    """The score "linear": as "error", of the principal components of whole windows, of one length.
-
-    Columns "linear" (or "reconstruction", where principal components are the main model), one per scored channel, and
-    "latent", the distance of a window's coefficients to those of the nearest normal one.
-
-    n_columns: of an error. channels: the scored ones, None for all.
-    """
-
-    name: ClassVar[str] = "linear"
-    offers: ClassVar[tuple[str, ...]] = (LINEAR,)
-    leads: ClassVar[tuple[str, ...]] = (RECONSTRUCTION, LATENT)
-    scores: ClassVar[tuple[Score, ...]] = (Score("linear", (LINEAR,), of="vectors"),)
-
-    kinds: tuple[str, ...]
-    model: LinearModel
-    n_columns: int
-    channels: np.ndarray | None = None
-    neighbours: Neighbours | None = None
-
-    @classmethod
-    def fit(cls, windows: Ragged, kinds: tuple[str, ...], setting: Setting) -> Self:
-        """See Evidence.fit. Raises InvalidSequence for sequences of many lengths."""
-        model, neighbours = fit_linear(windows), None
-        if LATENT in kinds:
-            parts = [windows[first : first + CHUNK] for first in range(0, len(windows), CHUNK)]
-            neighbours = fit_neighbours(np.concatenate([model.coefficients(part) for part in parts]))
-        return cls(kinds, model, setting.n_scored, setting.channels, neighbours)
-
-    def width(self, kind: str) -> int:
-        """See Evidence.width."""
-        return 1 if kind == LATENT else self.n_columns
-
-    def read(self, windows: Ragged) -> list[np.ndarray]:
-        """See Evidence.read."""
-        errors, coefficients = self.model.read(windows)
-        columns = [] if self.kinds == (LATENT,) else [scored_columns(errors, self.channels)]
-        if self.neighbours is not None:
-            distances = self.neighbours.distances(coefficients)
-            columns.append(np.repeat(distances, windows.lengths)[:, None])
-        return columns
-
-    def to_arrays(self) -> Mapping[str, np.ndarray]:
-        """See Evidence.to_arrays."""
-        memory = {} if self.neighbours is None else self.neighbours.to_arrays()
-        return under("model.", self.model.to_arrays()) | under("neighbours.", memory)
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays, kinds: tuple[str, ...], setting: Setting) -> Self:
-        """See Evidence.from_arrays."""
-        model = LinearModel.from_arrays(arrays.below("model."), setting.n_channels)
-        if setting.window not in (None, model.length):
-            raise misfit(f"{arrays.prefix}model", f"is of windows of {model.length} steps, not of {setting.window}")
-        memory = arrays.below("neighbours.")
-        neighbours = Neighbours.from_arrays(memory, len(model.basis)) if LATENT in kinds else None
-        return cls(kinds, model, setting.n_scored, setting.channels, neighbours)
 
 
 def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray | slice, torch.Tensor]]:

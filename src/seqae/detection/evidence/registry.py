@@ -8,10 +8,9 @@ from ...errors import InvalidParameter
 from ...parameters import check_choice
 from ...sequences.ragged import Ragged
 from ...storage.vetting import misfit, shown
-from .autoencoder import PREDICTION, AutoencoderEvidence
+from .autoencoder import PREDICTION, AutoencoderEvidence, LinearEvidence
 from .counts import BagEvidence, NGramEvidence
 from .interface import RECONSTRUCTION, Evidence, Score, Setting
-from .linear import LinearEvidence
 from .nearest import NearestEvidence
 
 EVIDENCE: tuple[type[Evidence], ...] = (
