@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from .baselines import MeanSequence, ResampledPCA, explained_variance
-from .comparison import accuracies
+from .comparison.result import accuracies
 from .data import Utterances, japanese_vowels
 from .errors import InvalidParameter
 from .estimator import SequenceAutoencoder

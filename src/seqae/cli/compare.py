@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,10 +16,7 @@ from .screen import console, counted, say
 from .training import ModelOptions, TrainingOptions, parameters_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..comparison import ComparedRow, Comparison
-    from ..reading import Source
+    from ..comparison.result import ComparedRow, Comparison
 
 
 class Rows(StrEnum):
@@ -64,10 +60,10 @@ def compare(
     if output is not None:
         check_table_target(output, *data.inputs)
     check_figure_target(plot, *data.inputs)
-    from ..comparison import DEFAULT
-    from ..comparison import compare as run
+    from ..comparison.fits import DEFAULT
+    from ..comparison.fits import compare as run
 
-    source, labels = read_labelled(data, label)
+    source, labels = data.read_labelled(label)
     result = run(
         source,
         labels,
@@ -100,42 +96,6 @@ def _sizes(text: str) -> list[int | Literal["auto"]]:
         return ["auto" if part.strip() == "auto" else int(part) for part in text.split(",")]
     except ValueError as error:
         raise InvalidParameter(f"--latent-size must be whole numbers such as 8 or 4,8,16, got {text!r}") from error
-
-
-def read_labelled(data: DataFile, label: str | None) -> tuple[Source, np.ndarray | None]:
-    """The sequences without the label's column, and the label of each, (n_sequences,) text or numbers."""
-    if label is None:
-        return data.read(), None
-    import numpy as np
-
-    from ..reading.inputs import read_laid_out
-
-    source = read_laid_out(data.given, replace(data.layout, drop=(label,)))
-    if label in source.channel_names:  # of arrays, whose channels are no columns
-        return _without_channel(source, label)
-    layout = replace(data.layout, channels=(label,), symbols="auto", missing="error")
-    symbols = read_laid_out(data.given, layout)
-    values = np.array(symbols.vocabulary)[symbols.ragged.values]
-    return source, _constant(values, source, label)
-
-
-def _without_channel(source: Source, label: str) -> tuple[Source, np.ndarray]:
-    k = source.channel_names.index(label)
-    labels = _constant(source.ragged.values[:, k], source, label)
-    others = [j for j in range(source.ragged.n_channels) if j != k]
-    observed = None if source.ragged.observed is None else source.ragged.observed[:, others]
-    rest = replace(source.ragged, values=source.ragged.values[:, others], observed=observed)
-    return replace(source, ragged=rest, channel_names=tuple(source.channel_names[j] for j in others)), labels
-
-
-def _constant(values: np.ndarray, source: Source, label: str) -> np.ndarray:
-    """The label of each sequence. values: of each row of the sequences' values."""
-    sequences = source.ragged
-    labels = values[sequences.starts]
-    for i in range(len(sequences)):
-        if (values[sequences[[i]].step_indices()] != labels[i]).any():
-            raise InvalidParameter(f"the label {label!r} changes within sequence {source.ids[i]}; it must be constant")
-    return labels
 
 
 HEADINGS = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +21,7 @@ from .files import (
     check_model_target,
     check_table_target,
     draw,
+    load_autoencoder,
     save_model,
 )
 from .learning import (
@@ -27,16 +29,17 @@ from .learning import (
     AutoencoderOptions,
     LearningOptions,
     changed,
-    fitted_detector,
-    told,
     training_parameters,
 )
-from .screen import counted, note, say
+from .screen import best_epoch, counted, note, say
 from .training import ModelOptions, TrainingOptions
 
 if TYPE_CHECKING:
+    from sklearn.frozen import FrozenEstimator
+
     from ..detection.detector import AnomalyDetector
     from ..detection.result import Detection
+    from ..estimator import SequenceAutoencoder
     from ..reading import Source
 
 
@@ -196,3 +199,73 @@ def _number(text: str) -> float | str | None:
         return float(text)
     except ValueError:
         return text
+
+
+def fitted_detector(
+    file: DataFile,
+    model: Path | None,
+    threshold: str | float | None,
+    learning: LearningOptions,
+    training: Mapping[str, Any],
+) -> AnomalyDetector:
+    """A detector of what is unlike the file.
+
+    model: a file with an autoencoder that has not seen it, or None; then training holds the parameters of one.
+    """
+    from sklearn.frozen import FrozenEstimator
+
+    from ..detection.detector import AnomalyDetector, own_autoencoder
+
+    given: SequenceAutoencoder | FrozenEstimator | None = None
+    if model is not None:
+        given = load_autoencoder(model)
+        normal, given = file.read_for(given), FrozenEstimator(given)
+    else:
+        normal = file.read()
+        if learning.baseline is None:
+            given = own_autoencoder(are_tokens=normal.ragged.is_tokens)
+            given.set_params(**_own(training))
+    names = split(learning.score)
+    parameters = asdict(learning) | {
+        "window": _window(learning.window),
+        "score": names[0] if len(names) == 1 else names,
+        "scored_channels": None if learning.scored_channels is None else split(learning.scored_channels),
+    }
+    return AnomalyDetector(given, threshold=threshold, **parameters).fit(normal)
+
+
+def _own(training: Mapping[str, object]) -> Mapping[str, object]:
+    """What is to be changed of the detector's own autoencoder: all, where another architecture is to be trained."""
+    if training["architecture"] is not None:
+        return training
+    return {name: value for name, value in training.items() if name != "architecture" and value != "auto"}
+
+
+def told(detector: AnomalyDetector) -> list[str]:
+    """What a detector chose, in a few short lines."""
+    setting, rule = detector.learnt_.setting, detector.rule_
+    unit = "sequences" if setting.window is None else "steps"
+    apart = "" if setting.stride == 1 else f", {setting.stride} apart"
+    judged = "whole sequences" if setting.window is None else f"steps, through windows of {setting.window:,}{apart}"
+    limit = "none" if rule.limit.value is None else f"{rule.limit.value:.4g}"
+    lines = [
+        f"judges {judged}, by {', '.join(part.score.name for part in detector.scorer_.parts)}",
+        f"limit {limit}, by {rule.threshold}; {len(detector.held_out_scores_):,} {unit} were held out",
+    ]
+    model = detector.autoencoder_
+    if model is not None and model.history_.epochs:
+        lines.append(f"autoencoder: best epoch {best_epoch(model.history_)}")
+    return lines
+
+
+def split(names: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(name.strip() for name in names.split(","))
+
+
+def _window(text: str) -> int | Literal["auto"] | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else "auto"
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidParameter(f"--window must be a number of steps, auto or none, got {text!r}")
+    return int(text)

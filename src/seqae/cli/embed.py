@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import options
-from .files import DataFile, WindowOptions, check_table_target
+from .files import DataFile, WindowOptions, check_table_target, load_autoencoder
 from .screen import counted, say
 
 
@@ -19,7 +19,6 @@ def embed(
     times or numbers of its first and last step.
     """
     check_table_target(output, model, *data.inputs)
-    from ..storage.loading import load_autoencoder
     from ..storage.tables import ends, write_vectors
 
     estimator = load_autoencoder(model)

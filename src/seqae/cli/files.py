@@ -11,6 +11,9 @@ from ..errors import InvalidParameter, ModelFileError
 from . import options
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ..estimator import SequenceAutoencoder
     from ..reading import Layout, Source
     from ..reading.schema import Schema
 
@@ -59,6 +62,22 @@ class DataFile:
         from ..reading.inputs import read_noticed
 
         return read_noticed(self.given, self.layout)
+
+    def read_labelled(self, label: str | None) -> tuple[Source, np.ndarray | None]:
+        """The sequences without the label's column, and the label of each, (n_sequences,) text or numbers."""
+        if label is None:
+            return self.read(), None
+        import numpy as np
+
+        from ..reading.inputs import read_laid_out
+
+        source = read_laid_out(self.given, replace(self.layout, drop=(label,)))
+        if label in source.channel_names:  # of arrays, whose channels are no columns
+            return _without_channel(source, label)
+        layout = replace(self.layout, channels=(label,), symbols="auto", missing="error")
+        symbols = read_laid_out(self.given, layout)
+        values = np.array(symbols.vocabulary)[symbols.ragged.values]
+        return source, _constant(values, source, label)
 
     @property
     def given(self) -> str | list[Path]:
@@ -137,6 +156,25 @@ class WindowOptions:
         return self.of(first), None if late is None else self.of(late)
 
 
+def _without_channel(source: Source, label: str) -> tuple[Source, np.ndarray]:
+    k = source.channel_names.index(label)
+    labels = _constant(source.ragged.values[:, k], source, label)
+    others = [j for j in range(source.ragged.n_channels) if j != k]
+    observed = None if source.ragged.observed is None else source.ragged.observed[:, others]
+    rest = replace(source.ragged, values=source.ragged.values[:, others], observed=observed)
+    return replace(source, ragged=rest, channel_names=tuple(source.channel_names[j] for j in others)), labels
+
+
+def _constant(values: np.ndarray, source: Source, label: str) -> np.ndarray:
+    """The label of each sequence. values: of each row of the sequences' values."""
+    sequences = source.ragged
+    labels = values[sequences.starts]
+    for i in range(len(sequences)):
+        if (values[sequences[[i]].step_indices()] != labels[i]).any():
+            raise InvalidParameter(f"the label {label!r} changes within sequence {source.ids[i]}; it must be constant")
+    return labels
+
+
 def _listed(names: str | None) -> tuple[str, ...] | None:
     """Names between commas."""
     return None if names is None else tuple(name.strip() for name in names.split(","))
@@ -195,3 +233,15 @@ def save_model(model: FittedModel, path: Path) -> None:
         rescued = Path(tempfile.mkdtemp(prefix="seqae-")) / (path.name if path.suffix else f"{path.name}.seqae")
         model.save(rescued)
         raise ModelFileError(f"{error}; the model was saved as {rescued} instead") from error
+
+
+def load_autoencoder(path: Path) -> SequenceAutoencoder:
+    """The SequenceAutoencoder that was saved to path. Raises ModelFileError as load() does, and for a detector."""
+    from ..estimator import SequenceAutoencoder
+    from ..storage.autoencoder import KIND
+    from ..storage.model_file import read_model_file
+
+    file = read_model_file(path)
+    if file.kind != KIND:
+        raise ModelFileError(f"{path} holds no autoencoder but a {file.kind}; name a file that fit saved")
+    return SequenceAutoencoder.from_model_file(file)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .files import DataFile, check_figure_target, check_table_target, draw
+from .files import DataFile, check_figure_target, check_table_target, draw, load_autoencoder
 from .screen import counted, say
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def forecast(
     check_table_target(output, model, *data.inputs)
     check_figure_target(plot, output, model, *data.inputs)
     from ..forecasting import forecast as run
-    from ..storage.loading import load_autoencoder
 
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)

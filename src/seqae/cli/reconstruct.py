@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
-from .files import DataFile, check_differs, check_table_target
+from .files import DataFile, check_differs, check_table_target, load_autoencoder
 from .screen import counted, lengths, say
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def reconstruct(
     if errors is not None:
         check_table_target(errors, model, *data.inputs)
         check_differs(errors, output)
-    from ..storage.loading import load_autoencoder
     from ..storage.tables import write_steps
 
     estimator = load_autoencoder(model)

@@ -13,8 +13,7 @@ import typer
 
 from ..errors import InvalidParameter
 from . import options
-from .compare import read_labelled
-from .files import DataFile, check_differs
+from .files import DataFile, check_differs, load_autoencoder
 from .screen import note, say
 
 if TYPE_CHECKING:
@@ -68,13 +67,12 @@ def report(
     """
     check_page_target(output, *data.inputs, model)
     from ..report import Origin, decoding_of, page_of, write_report
-    from ..storage.loading import load_autoencoder
 
     estimator = load_autoencoder(model)
     source = data.read_for(estimator)
     learnt_from = None if trained_on is None else replace(data, paths=[str(trained_on)]).read_for(estimator)
     usual = None if normal is None else replace(data, paths=[str(normal)]).read_for(estimator)
-    given = None if labels is None else read_labelled(data, labels)[1]
+    given = None if labels is None else data.read_labelled(labels)[1]
     note(f"looking at {len(source):,} sequences")
     examined = _examined(estimator, source, given, learnt_from)
     places = _places(examined, map_name)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from ..model.architecture import Architecture
+from ..model.autoencoder import Autoencoder
 from ..model.hybrid import Hybrid
-from ..model.plans import Plan
-
-if TYPE_CHECKING:
-    from ..estimator import SequenceAutoencoder
+from ..model.losses import Loss
+from ..model.plans import DataShape, Plan
+from ..sequences.scaling import Scaling
 
 Told = dict[str, object]
 
@@ -35,7 +35,22 @@ class Decoding:
         return sum(array.nbytes for array in self.arrays.values())
 
 
-def decoding_of(estimator: SequenceAutoencoder) -> Decoding:
+class Fitted(Protocol):
+    """What a page needs of a fitted SequenceAutoencoder."""
+
+    model_: Autoencoder
+    scaling_: Scaling
+    shape_: DataShape
+    n_channels_: int
+    cell: str
+
+    @property
+    def loss_(self) -> Loss:
+        """How errors are measured."""
+        ...
+
+
+def decoding_of(estimator: Fitted) -> Decoding:
     """What a page needs to decode vectors as inverse_transform() does, or why it cannot."""
     model = estimator.model_
     family = _FAMILIES.get(type(model.architecture))

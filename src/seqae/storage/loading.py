@@ -11,14 +11,6 @@ from .autoencoder import KIND
 from .model_file import read_model_file
 
 
-def load_autoencoder(path: str | os.PathLike[str]) -> SequenceAutoencoder:
-    """The SequenceAutoencoder that was saved to path. Raises ModelFileError as load() does, and for a detector."""
-    file = read_model_file(path)
-    if file.kind != KIND:
-        raise ModelFileError(f"{os.fspath(path)} holds no autoencoder but a {file.kind}; name a file that fit saved")
-    return SequenceAutoencoder.from_model_file(file)
-
-
 def load(path: str | os.PathLike[str]) -> Any:
     """The SequenceAutoencoder or AnomalyDetector that was saved to path. Runs no code from the file.
 
