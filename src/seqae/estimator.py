@@ -65,7 +65,7 @@ class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     validation_fraction: share of sequences held out to find the best epoch; 0 holds out none.
     patience: epochs without a better validation loss before training stops, none of them while something anneals;
         "auto" is a fifth of all, 20 at least; None never stops early.
-    device: "auto" is a CUDA device if there is one; else torch's name of a device: "cpu", "cuda", "cuda:1".
+    device: torch's name of one: "cpu", where the kernel runs and bits repeat, "cuda", "cuda:1".
     random_state: an int makes runs reproducible, with the same bits.
     callbacks: see Callback; a Checkpoint makes the run resumable.
     verbose: "auto" and True show a progress bar on a terminal and, elsewhere, a line every few seconds, both on stderr;

@@ -33,7 +33,7 @@ class Defaults:
     learning_rate: float = 5e-3
     validation_fraction: float = 0.1
     patience: int | Literal["auto"] | None = "auto"
-    device: str = "auto"
+    device: str = "cpu"
 
 
 DEFAULTS = Defaults()

@@ -69,9 +69,9 @@ class TrainingOptions:
             metavar="N", help="Epochs without progress to stop after; 0 never stops.", rich_help_panel=TRAINING
         ),
     ] = str(DEFAULTS.patience)
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.", rich_help_panel=TRAINING)
-    ] = DEFAULTS.device
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1.", rich_help_panel=TRAINING)] = (
+        DEFAULTS.device
+    )
 
 
 def parameters_of(model: ModelOptions, training: TrainingOptions) -> dict[str, Any]:

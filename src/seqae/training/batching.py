@@ -187,13 +187,13 @@ def ordered_batches(lengths: np.ndarray) -> list[np.ndarray]:
 def device_of(device: str) -> torch.device:
     """The device to compute on. Raises InvalidParameter for a device that does not exist."""
     try:
-        wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        wanted = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise InvalidParameter(
-            f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device"
+            f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device"
         ) from error
     if wanted.type not in ("cpu", "cuda"):
-        raise InvalidParameter(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device")
+        raise InvalidParameter(f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}", parameter="device")
     if wanted.type == "cpu":
         return torch.device("cpu")
     if (wanted.index or 0) >= torch.cuda.device_count():
