@@ -176,3 +176,17 @@ def convolution(values: Array, channels: Array, kernel: Sequence[float], dilatio
     spread[::dilation] = kernel[::-1]
     margin = len(kernel) // 2 * dilation
     return np.convolve(y, spread)[margin : margin + len(y)] if len(y) else y
+
+
+def nearest(queries: np.ndarray, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the k nearest vectors of each query and their Euclidean distances; of equal ones the first."""
+    indices, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
+    for i, query in enumerate(queries):
+        apart = []
+        for j, vector in enumerate(vectors):
+            total = sum((float(a) - float(b)) ** 2 for a, b in zip(query, vector, strict=True))
+            apart.append((total**0.5, j))
+        apart.sort()
+        for rank in range(k):
+            distances[i, rank], indices[i, rank] = apart[rank]
+    return indices, distances

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .reading import Source, read
     from .reading.inputs import drop_empty
     from .recurrence import active_kernel
+    from .search import Neighbours, VectorIndex
     from .sequences.ragged import Ragged
     from .storage.loading import load
     from .training.checkpoint import Checkpoint
@@ -45,6 +46,7 @@ __all__ = [
     "Interval",
     "Loss",
     "MeanPlusSigmas",
+    "Neighbours",
     "NextSteps",
     "PeaksOverThreshold",
     "Quantile",
@@ -53,6 +55,7 @@ __all__ = [
     "Source",
     "StopTraining",
     "Stream",
+    "VectorIndex",
     "active_kernel",
     "compare",
     "drop_empty",
@@ -81,6 +84,7 @@ _HOMES = {
     "Interval": "detection.result",
     "Loss": "model.losses",
     "MeanPlusSigmas": "detection.thresholds",
+    "Neighbours": "search",
     "NextSteps": "forecasting",
     "PeaksOverThreshold": "detection.thresholds",
     "Quantile": "detection.thresholds",
@@ -89,6 +93,7 @@ _HOMES = {
     "Source": "reading",
     "StopTraining": "training.history",
     "Stream": "detection.stream",
+    "VectorIndex": "search",
     "active_kernel": "recurrence",
     "compare": "comparison",
     "drop_empty": "reading.inputs",

@@ -16,8 +16,10 @@ from .fit import fit
 from .forecast import forecast
 from .group import Group, show_version
 from .importing import import_model
+from .index import index
 from .info import info
 from .look import look
+from .nearest import nearest
 from .options import spread
 from .reconstruct import reconstruct
 from .report import report
@@ -39,6 +41,8 @@ COMMANDS = {
     look: "seqae look walks.csv --id person --time second",
     fit: "seqae fit walks.csv --id person --time second -o walks.seqae",
     embed: "seqae embed walks.seqae new.csv --id person --time second -o vectors.parquet",
+    index: "seqae index vectors.parquet -o vectors.arrow",
+    nearest: "seqae nearest vectors.arrow new.parquet -k 5 -o near.csv",
     reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",
     detect: "seqae detect today.csv --normal last_month.csv --time minute -o found.parquet",
     forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
