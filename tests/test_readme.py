@@ -49,7 +49,7 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_walks().to_csv("walks.csv", index=False)
     make_walks().to_csv("new.csv", index=False)
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("seqae ")]
-    assert [line.split()[1] for line in lines] == ["fit", "embed", "reconstruct", "info"]
+    assert [line.split()[1] for line in lines] == ["fit", "embed", "nearest", "reconstruct", "info"]
     for line in lines:
         quick = ["--max-epochs", "1"] if line.startswith("seqae fit") else []
         result = CliRunner().invoke(app, shlex.split(line)[1:] + quick)
