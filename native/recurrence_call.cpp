@@ -13,7 +13,8 @@ bool is_double(nb::tuple tensors) { return view_of(tensors[n_leading], "weights"
 
 Recurrence::Recurrence(CellKind cell, Activation activation, Source source, bool reverse, nb::handle starts,
                        nb::handle lengths)
-    : kernel_(active_kernel()), cell_(cell), activation_(activation), source_(source), reverse_(reverse), starts_(counts_of(starts, "starts")), lengths_(counts_of(lengths, "lengths")) {
+    : kernel_(active_kernel()), cell_(cell), activation_(activation), source_(source), reverse_(reverse),
+      starts_(counts_of(starts, "starts")), lengths_(counts_of(lengths, "lengths")) {
     for (const std::int64_t length : lengths_) {
         if (length < 0) throw nb::value_error("lengths must not be negative");
         n_steps_ += length;
@@ -76,7 +77,7 @@ void Recurrence::forward_of(nb::tuple tensors, nb::handle outputs, nb::tuple fin
     std::vector<Layer<T>> layers;
     Problem<T> p = read_problem(tensors, layers);
     p.outputs = read<T>(outputs, "outputs", n_steps_, p.n_channels);
-        for (std::size_t i = 0; i < nb::len(final_states); ++i) {
+    for (std::size_t i = 0; i < nb::len(final_states); ++i) {
         Layer<T>& layer = layers.at(i / n_states());
         layer.final_state[i % n_states()] = read<T>(final_states[i], "final state", p.n_sequences, layer.hidden_size);
     }
