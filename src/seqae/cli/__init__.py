@@ -23,6 +23,7 @@ from .nearest import nearest
 from .options import spread
 from .reconstruct import reconstruct
 from .report import report
+from .serve import serve
 
 __all__ = ["app", "main"]
 
@@ -48,6 +49,7 @@ COMMANDS = {
     forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
     compare: "seqae compare walks.csv --id person --time second -o table.csv",
     report: "seqae report walks.seqae new.csv --id person --time second -o report.html",
+    serve: "seqae serve walks.seqae --port 8000",
     import_model: "seqae import model.keras -o walks.seqae",
     info: "seqae info walks.seqae",
     bench: "seqae bench --quick",

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
-from ..parameters import check_count, check_kind
+from ..parameters import check_count
 from ..sequences.checks import as_numbers, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from ..storage.model_file import ModelFile, read_model_file, write_model_file
-from .detector import AnomalyDetector
+from .storage import Learnt
 
 KIND = "stream"
+
+
+class Scoring(Protocol):
+    """What a stream asks of a detector: see AnomalyDetector."""
+
+    learnt_: Learnt
+
+    @property
+    def offset_(self) -> float:
+        """The limit of score_samples()."""
+        ...
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether fit() was called."""
+        ...
 
 
 class Stream:
@@ -28,10 +44,13 @@ class Stream:
     Raises InvalidParameter for a detector of whole sequences, NotFitted for one that is not fitted.
     """
 
-    def __init__(self, detector: AnomalyDetector, n_streams: int = 1) -> None:
-        if not check_kind("detector", detector, AnomalyDetector).__sklearn_is_fitted__():
+    def __init__(self, detector: Scoring, n_streams: int = 1) -> None:
+        if not hasattr(detector, "fit_threshold"):
+            told = " ".join(repr(detector).split())
+            raise InvalidParameter(f"detector must be an AnomalyDetector, got {told}", parameter="detector")
+        if not detector.__sklearn_is_fitted__():
             raise NotFitted("Stream needs a fitted AnomalyDetector; call fit() first, or load() a saved one")
-        scorer = detector.scorer_
+        scorer = detector.learnt_.scorer
         if scorer.window is None:
             raise InvalidParameter("Stream needs a detector of windows; fit AnomalyDetector(window=...)")
         self._detector, self._scorer, self._window = detector, scorer, scorer.window
@@ -116,7 +135,7 @@ class Stream:
         which = self._indices(streams)
         if self._are_tokens:
             return self._checked_tokens(steps, which), which
-        n_channels = self._detector.n_channels_
+        n_channels = self._detector.learnt_.setting.n_channels
         rows = as_numbers(steps, "a step").astype(self._values.dtype, copy=False)
         if rows.ndim < 2 and len(which) == 1:
             rows = rows.reshape(1, -1)
