@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from .cards import EstimatorCard
 from .errors import InvalidParameter, ModelFileError, NotFitted
 from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced, tell_lengths
 from .model.autoencoder import Autoencoder
@@ -42,7 +43,7 @@ from .training.history import Callback, History, ProgressBar
 from .training.loop import learn, measured, told_apart
 
 
-class SequenceAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Turns sequences of any length into vectors of one size, and back.
 
     X is a list of (n_i, n_channels) arrays, one (n_sequences, n_steps, n_channels) array, a Ragged,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..cards import Card
 from ..errors import InvalidParameter
 from ..parameters import check_choice
 from ..training.history import History
@@ -75,8 +76,8 @@ class ComparedRun:
     history: History
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Card):
     """rows: the architectures in the order given, then the baselines. runs: all fits, in order.
 
     recommended: a row's name, "" if an interrupt came before any architecture was fitted; reason: why.
@@ -89,6 +90,16 @@ class Comparison:
     reason: str
     n_training: int
     n_held_out: int
+
+    def __repr__(self) -> str:
+        return f"Comparison({'; '.join(f'{name}: {text}' for name, text in self.facts().items())})"
+
+    def facts(self) -> dict[str, str]:
+        """What is recommended, and of each row the held-out error, as text."""
+        told = {"recommended": self.recommended or "nothing", "because": self.reason}
+        sizes = f"{self.n_training:,} sequences to learn from, {self.n_held_out:,} held out"
+        errors = {row.name: row.problem or f"error {row.error:.4g}, explained {row.explained:.1%}" for row in self.rows}
+        return told | {"data": sizes} | errors
 
     @property
     def is_interrupted(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
 
+from ..cards import EstimatorCard
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
 from ..model.presets import takes_symbols
@@ -41,14 +42,13 @@ from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
 
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
-
 KNOWN_DATA = (
     "the limit was learnt from these data, so that by design few of them lie above it, whatever they hold: judge other "
     "data, or take the threshold 'scored' if these are what you want to know about"
 )
 
 
-class AnomalyDetector(OutlierMixin, BaseEstimator):
+class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     """Finds sequences, or steps of long series, that an autoencoder of normal data does not reproduce.
 
     Part of the normal data is held out from training. Error scales, mean and covariance of the Mahalanobis score, and

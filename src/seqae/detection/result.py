@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from ..cards import Card
 from ..parameters import check_choice
 from ..reading.source import Source
 from ..sequences.ragged import Ragged, back_to_back
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Rows = Literal["step", "sequence", "interval"]
+MOST_ON_CARD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Detection:
+class Detection(Card):
     """Scores of every step, and the intervals that the threshold marks.
 
     ids: (n_sequences,); scores: a Ragged with one channel, float64, NaN where nothing was observed.
@@ -61,6 +63,16 @@ class Detection:
     id_name: str = "sequence"
     time_name: str | None = None
     time_zone: str | None = None
+
+    def facts(self) -> dict[str, str]:
+        """What was judged, and of the intervals with the highest scores their place, as text."""
+        told = {"judged": f"{self.scores.n_steps:,} steps of {len(self.ids):,} sequences"}
+        told["intervals"] = f"{len(self.intervals):,} above the limit"
+        highest = sorted(self.intervals, key=lambda interval: -interval.score)[:MOST_ON_CARD]
+        return told | {
+            f"score {one.score:.4g}, place {k}": f"{self.id_name} {one.id}, steps {one.start}..{one.end - 1}"
+            for k, one in enumerate(highest, 1)
+        }
 
     def __repr__(self) -> str:
         steps = f"{self.scores.n_steps:,} steps of {len(self.ids):,} sequences"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..cards import Card
 from ..reading.source import Source
 from ..sequences.ragged import Ragged
 from ..training.history import History
@@ -27,7 +28,7 @@ class Layers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examination:
+class Examination(Card):
     """A data set beside what a model makes of it.
 
     source: the sequences; labels: (n_sequences,) text, or None. loss: its kind; architecture: as the user named it.
@@ -60,6 +61,12 @@ class Examination:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def facts(self) -> dict[str, str]:
+        """The data, the model, and how the two fit, as text."""
+        told = {"sequences": f"{len(self):,}", "vectors": f"{self.latent_size} values", "model": self.architecture}
+        told |= {"mean error": f"{np.nanmean(self.error):.4g}", "kinds": f"{len(self.kinds.sizes)}"}
+        return told | ({"quality": self.quality.verdict} if self.quality.verdict else {})
 
     def __repr__(self) -> str:
         return (

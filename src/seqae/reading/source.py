@@ -167,7 +167,7 @@ VALUE, TOKEN = "value", "token"
 """Names of the channel of a wide table or unnamed series, and of tokens."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Source:
     """Sequences as read, with ids, times and names for the results.
 
@@ -195,6 +195,11 @@ class Source:
 
     def __len__(self) -> int:
         return len(self.ragged)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.channel_names[:5]) + (", ..." if len(self.channel_names) > 5 else "")
+        times = "" if self.times is None else f", times from {self.time_name}"
+        return f"Source({self.ragged!r}, ids from {self.id_name}{times}, channels {names})"
 
     @property
     def shape(self) -> tuple[int]:

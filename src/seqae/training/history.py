@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..cards import Card
 from ..errors import InvalidParameter
 from . import diagnostics
 from .diagnostics import Measured
@@ -67,8 +68,8 @@ class Epoch:
         return self.training_loss if self.validation_loss is None else self.validation_loss
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+@dataclass(frozen=True, slots=True, repr=False)
+class History(Card):
     """All epochs in order; best_epoch is the number of the one whose weights were kept.
 
     stopped_by: "max_epochs" where all were run; "patience"; "interrupt" for Ctrl-C; "callback" for StopTraining;
@@ -86,6 +87,18 @@ class History:
     explained: float | None = None
     is_held_out: bool = False
     measured: Measured | None = None
+
+    def __repr__(self) -> str:
+        return f"History({', '.join(f'{name} {text}' for name, text in self.facts().items())})"
+
+    def facts(self) -> dict[str, str]:
+        """Epochs, the loss of the best one, what is explained, the time, and how training ended, as text."""
+        told = {"epochs": f"{len(self.epochs)}"}
+        if self.best is not None:
+            told |= {"best epoch": f"{self.best_epoch}", "loss": f"{self.best.monitored_loss:.4g}"}
+        if self.explained is not None:
+            told["explained"] = f"{self.explained:.1%} of {'held-out' if self.is_held_out else 'training'} variance"
+        return told | {"seconds": f"{self.seconds:.3g}", "stopped by": self.stopped_by}
 
     @property
     def is_falling(self) -> bool:
