@@ -49,7 +49,7 @@ def run(service: Service, host: str, port: int, started: Callable[[str], None]) 
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    listening = socket.socket(family, proto=socket.IPPROTO_TCP)  # named, or asyncio would leave delays on
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
