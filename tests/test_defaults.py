@@ -78,9 +78,9 @@ def test_tokens_are_taken_without_a_word() -> None:
     assert ae.transform(X).shape == (12, 4)
 
 
-def test_a_detector_without_an_autoencoder_makes_a_recurrent_one() -> None:
+def test_a_detector_without_an_autoencoder_makes_a_hybrid() -> None:
     rng = np.random.default_rng(0)
     detector = AnomalyDetector(window=8, random_state=0, verbose=False).fit([rng.normal(size=(60, 2))])
     made = detector.autoencoder_
     assert made is not None
-    assert (made.architecture_, made.latent_size_) == ("repeat", 32)
+    assert made.architecture_ == "hybrid"

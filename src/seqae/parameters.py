@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from .errors import InvalidParameter
 
 if TYPE_CHECKING:
     import numpy as np
+    from sklearn.base import BaseEstimator
 
 MAX_SEED = 2**32 - 1
 
 Kind = TypeVar("Kind")
+Estimator = TypeVar("Estimator", bound="BaseEstimator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,16 @@ def check_seed(value: object) -> int:
             f"random_state must be a whole number from 0 to {MAX_SEED}, got {value!r}", parameter="random_state"
         )
     return int(value)
+
+
+def seeded_copy(estimator: Estimator, seed: int | None) -> Estimator:
+    """An unfitted copy, with the seed if it has no random_state."""
+    from sklearn.base import clone
+
+    copy = cast("Estimator", clone(estimator))
+    if seed is not None and copy.get_params(deep=False)["random_state"] is None:
+        copy.set_params(random_state=seed)
+    return copy
 
 
 def check_kind(name: str, value: object, kind: type[Kind]) -> Kind:

@@ -74,7 +74,7 @@ class FileOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quantile (the default), sigmas, peaks, conformal, scored, dynamic, none, or a number.",
+            help="auto, quantile, sigmas, peaks, conformal, scored, dynamic, none, or a number.",
             rich_help_panel=LEARNING,
         ),
     ] = None
@@ -126,7 +126,7 @@ def detect(
             _refuse(trained, "is for an autoencoder, but the --baseline has none; leave it out")
         normal = _normal(replace(data, paths=[str(files.normal)]), autoencoder, symbols)
         parameters = training_parameters(autoencoder, sizes, training)
-        detector = fitted_detector(normal, files.model, _number(files.threshold or "quantile"), learning, parameters)
+        detector = fitted_detector(normal, files.model, _number(files.threshold or "auto"), learning, parameters)
     source = data.read_for(detector)
     for line in told(detector):
         note(line)

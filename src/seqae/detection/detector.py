@@ -6,29 +6,28 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, Self, cast
+from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.frozen import FrozenEstimator
 
 from ..cards import EstimatorCard
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
-from ..model.presets import takes_symbols
-from ..parameters import as_random_state, check_choice, check_count, check_fraction, check_kind
+from ..model.presets import is_closed_form, takes_symbols
+from ..parameters import as_random_state, check_choice, check_count, check_fraction, check_kind, seeded_copy
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
 from ..training.history import tracked
-from .evidence.interface import Score, Setting, Trained
-from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores
+from .evidence.interface import Evidence, Score, Setting, Trained
+from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores, setting_of
 from .limits import Rule, Threshold
 from .result import Detection, find_intervals
-from .scoring import fit_scorer
+from .scoring import columns_read, fit_scorer, usual_sequences
 from .series import (
     Series,
-    Split,
     anomalous_sequences,
     anomalous_steps,
     as_channels,
@@ -38,8 +37,10 @@ from .series import (
     split_normal,
 )
 from .storage import SAVED, Learnt, pack, unpack
-from .thresholds import Unlimited, as_threshold, check_suits, learn_rule
+from .thresholds import Unlimited, learn_rule, suited
 
+Fit = tuple[SequenceAutoencoder | None, Setting, tuple[Evidence, ...]]
+"""What one fit on normal windows gives; the setting holds what the evidence needs of the autoencoder."""
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
 KNOWN_DATA = (
@@ -55,7 +56,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     the threshold come from it. Errors are divided by the scale of their channel, so that no channel dominates.
 
     Parameters:
-    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: "repeat", or "tokens"). A fitted one that is
+    autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: "hybrid", or "tokens"). A fitted one that is
         wrapped as sklearn.frozen.FrozenEstimator(ae) is not trained again; X of fit() must then be new to it.
     window: None judges whole sequences; a number of steps judges every step of long series, through windows of that
         length, none of which spans a gap in the times. "auto" is None for several sequences of tokens or of at most
@@ -66,12 +67,14 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         "mahalanobis", "latent", "prediction", "combined"; beside it "linear", "nearest"; of tokens "ngram", "symbols",
         "pairs"; for definitions see seqae.detection.evidence. "auto" is ("error", "linear", "nearest"), or ("error",
         "latent") for whole sequences of different lengths, or ("error", "ngram", "symbols", "pairs") for tokens.
-    threshold: "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic", a Threshold, a number, or None.
+    threshold: a name of seqae.detection.thresholds, a Threshold, a number, or None. "auto" is Quantile(0.98) for whole
+        sequences and Quantile(0.99) for steps: of normal ones, 2 and 1 % are marked.
     baseline: "pca" uses principal components of windows instead of the autoencoder, with the same scoring;
         "ngram", for tokens, uses counts of n-grams.
     scored_channels: names or numbers of the channels whose errors, distances and shares count; None is all. The
         autoencoder and "linear" read all channels, "nearest" compares the scored ones only; "latent" needs all.
-    held_out_fraction: of the normal data; whole sequences, or the end of a long series after a gap of one window.
+    held_out_fraction: the end of a series after a gap of one window, or a part of the sequences. If a fit is cheap,
+        each sequence is held out once (Barber et al. 2021, 1905.02928); a last fit has all that are not far outside.
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
@@ -79,9 +82,9 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     -1, as in scikit-learn; normal is 1. In labels y passed to fit, anomalous is 1 and normal is 0.
     Results are arrays (n_sequences,) for whole sequences, and Ragged with one channel for steps.
 
-    Learnt by fit: autoencoder_, window_, scorer_, threshold_ (the limit on anomaly_score) and offset_ = -threshold_,
-    both of the present threshold, rule_ (threshold and limit), held_out_scores_, n_channels_, channel_names_,
-    vocabulary_ (of the autoencoder), scored_channels_ (their numbers, or None), learnt_ (all of it, as a value).
+    Learnt by fit: autoencoder_, window_, scorer_, threshold_ (limit on anomaly_score) and offset_ = -threshold_, both
+    of the present threshold, rule_, held_out_scores_, n_channels_, channel_names_, vocabulary_, scored_channels_
+    (their numbers, or None), learnt_ (all of it, as a value).
     """
 
     learnt_: Learnt
@@ -94,7 +97,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         window: int | Literal["auto"] | None = "auto",
         stride: int = 1,
         score: str | tuple[str, ...] = "auto",
-        threshold: str | float | Threshold | None = "quantile",
+        threshold: str | float | Threshold | None = "auto",
         baseline: Literal["pca", "ngram"] | None = None,
         scored_channels: Sequence[int | str] | None = None,
         held_out_fraction: float = 0.2,
@@ -118,7 +121,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for anomalous
         sequences, which only an "fbeta" threshold uses. Raises InvalidSequence or InvalidParameter.
         """
-        threshold, (stride, fraction) = as_threshold(self.threshold), self._checked()
+        stride, fraction = self._checked()
         source = self._taken(X)
         is_anomaly = anomalous_sequences(y, len(source))
         if is_anomaly.all():
@@ -126,13 +129,17 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
         channels = self._scored_channels(source)
         window = as_window(self.window, of_channels(normal.ragged, channels), stride)
-        check_suits(threshold, window)
-        setting = _setting_of(source, window, stride, channels)
+        threshold = suited(self.threshold, window)
+        setting = setting_of(source.ragged, window, stride, channels)
         chosen = choose_scores(self.score, self.baseline, normal.ragged, setting)
         seed = int(as_random_state(self.random_state).randint(2**31))
-        split = split_normal(normal, fraction, seed, window, stride)
-        model = None if self.baseline else self._fitted_autoencoder(split.windows, source, seed)
-        self._learn(model, chosen, setting, split, source)
+        splits = split_normal(normal, fraction, seed, window, stride, is_crossed=self._is_soon_fitted(setting))
+        fits = [self._fit_on(part.windows, source, chosen, setting, seed) for part in splits]
+        read = [columns_read(fit[-1], part.held_out, setting) for fit, part in zip(fits, splits, strict=True)]
+        if len(splits) > 1:
+            usual = usual_sequences(chosen, fits[0][-1], read, splits, setting)
+            fits = [self._fit_on(normal.ragged[usual], source, chosen, setting, seed)]
+        self._learn(fits[0], chosen, read, source)
         self._learn_rule(threshold, source.ragged[np.flatnonzero(is_anomaly)])
         return self
 
@@ -144,14 +151,13 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         """
         if not isinstance(self.autoencoder, FrozenEstimator) or self.window not in (None, "auto") or self.baseline:
             raise InvalidParameter("fit_held_out() takes autoencoder=FrozenEstimator(ae), window=None and no baseline")
-        threshold, source = as_threshold(self.threshold), self._taken(X)
-        check_suits(threshold, None)
+        threshold, source = suited(self.threshold, None), self._taken(X)
         chosen = tuple(scores()[name] for name in as_names(self.score))
         if not set(UNTRAINED).issuperset(kind for score in chosen for kind in score.kinds):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()", parameter="score")
-        setting = _setting_of(source, None, 1, self._scored_channels(source))
-        split = Split(source.ragged, Series(source.ragged, source.times))
-        self._learn(self._fitted_autoencoder(split.windows, source, 0), chosen, setting, split, source)
+        setting = setting_of(source.ragged, None, 1, self._scored_channels(source))
+        fit = self._fit_on(source.ragged, source, chosen, setting, 0)
+        self._learn(fit, chosen, [columns_read(fit[-1], Series(source.ragged, source.times), setting)], source)
         self._learn_rule(threshold, source.ragged[:0])
         return self
 
@@ -162,8 +168,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         series for windows. Only an "fbeta" threshold uses anomalous data.
         """
         source = self._take(X)
-        threshold, lengths = as_threshold(self.threshold), source.ragged.lengths
-        check_suits(threshold, self.window_)
+        threshold, lengths = suited(self.threshold, self.window_), source.ragged.lengths
         is_anomaly = anomalous_sequences(y, len(lengths)) if self.window_ is None else anomalous_steps(y, lengths)
         found = self._scores(source)
         is_known = np.isfinite(found)
@@ -184,21 +189,37 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     def _scored_channels(self, source: Source) -> np.ndarray | None:
         return as_channels(self.scored_channels, source.channel_names, are_tokens=source.ragged.is_tokens)
 
-    def _learn(
-        self,
-        model: SequenceAutoencoder | None,
-        chosen: tuple[Score, ...],
-        setting: Setting,
-        split: Split,
-        source: Source,
-    ) -> None:
-        """Fit evidence on the training windows, and the scorer on held-out data; not yet a rule."""
+    def _given(self, *, are_tokens: bool) -> SequenceAutoencoder | FrozenEstimator | None:
+        """The autoencoder to fit copies of; None where a baseline stands for it."""
+        if self.baseline is None and self.autoencoder is None:
+            return own_autoencoder(are_tokens=are_tokens, verbose=self.verbose)
+        return None if self.baseline else self.autoencoder
+
+    def _is_soon_fitted(self, setting: Setting) -> bool:
+        """Whether one fit more costs no long training: of a baseline, a fitted autoencoder or a closed form."""
+        given = self._given(are_tokens=setting.are_tokens)
+        if given is None or isinstance(given, FrozenEstimator):
+            return True
+        return is_closed_form(_estimator_of(given).architecture, are_tokens=setting.are_tokens)
+
+    def _fit_on(self, windows: Ragged, source: Source, chosen: tuple[Score, ...], setting: Setting, seed: int) -> Fit:
+        """What one fit on normal windows of a source gives."""
+        given = self._given(are_tokens=setting.are_tokens)
+        if given is None:
+            return None, setting, fit_evidence(chosen, windows, setting, self.baseline)
+        model = _estimator_of(given)
+        if not isinstance(given, FrozenEstimator):
+            part = Source(windows, np.arange(len(windows)), None, source.channel_names, vocabulary=source.vocabulary)
+            model = seeded_copy(model, None if self.random_state is None else seed).fit(part)
+        seen = Trained(model.model_, model.loss_, model.scaling_, model.shape_.n_symbols)
+        setting = replace(setting, autoencoder=seen)
+        return model, setting, fit_evidence(chosen, windows, setting, self.baseline)
+
+    def _learn(self, fit: Fit, chosen: tuple[Score, ...], held_out: list[Ragged], source: Source) -> None:
+        """Fit the scorer on columns of held-out data; not yet a rule."""
+        model, setting, evidence = fit
         fitted = None if model is None else model.to_fitted()
-        if model is not None:
-            seen = Trained(model.model_, model.loss_, model.scaling_, model.shape_.n_symbols)
-            setting = replace(setting, autoencoder=seen)
-        evidence = fit_evidence(chosen, split.windows, setting, self.baseline)
-        scorer, held_out_scores = fit_scorer(chosen, evidence, split.held_out, setting)
+        scorer, held_out_scores = fit_scorer(chosen, evidence, held_out, setting)
         data, names = fingerprint_of(source.ragged), source.channel_names
         rule = Rule(Unlimited(), Unlimited().fit(held_out_scores))
         self._keep(Learnt(fitted, scorer, setting, held_out_scores, data, rule, names, source.vocabulary), model)
@@ -228,16 +249,6 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
                 parameter="held_out_fraction",
             )
         return check_count("stride", self.stride), fraction
-
-    def _fitted_autoencoder(self, windows: Ragged, source: Source, seed: int) -> SequenceAutoencoder:
-        """A fitted copy; one in a FrozenEstimator is used unchanged."""
-        own = own_autoencoder(are_tokens=windows.is_tokens, verbose=self.verbose)
-        given = own if self.autoencoder is None else self.autoencoder
-        estimator = _estimator_of(given)
-        if isinstance(given, FrozenEstimator):
-            return estimator
-        numbered = Source(windows, np.arange(len(windows)), None, source.channel_names, vocabulary=source.vocabulary)
-        return seeded_copy(estimator, None if self.random_state is None else seed).fit(numbered)
 
     def anomaly_score(self, X: object) -> np.ndarray | Ragged:
         """Anomaly scores, higher is more anomalous: (n_sequences,), or with windows a Ragged with one channel."""
@@ -297,8 +308,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     @property
     def rule_(self) -> Rule:
         """The present rule; if the threshold was set after fit(), learnt from the held-out scores."""
-        learnt, threshold = self._fitted(), as_threshold(self.threshold)
-        check_suits(threshold, self.window_)
+        learnt = self._fitted()
+        threshold = suited(self.threshold, self.window_)
         if threshold == learnt.rule.threshold:
             return learnt.rule
         return learn_rule(threshold, self.held_out_scores_, None, self.learnt_.data)
@@ -375,26 +386,12 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
 
 def own_autoencoder(*, are_tokens: bool, verbose: bool | Literal["auto"] = "auto") -> SequenceAutoencoder:
     """The autoencoder of a detector that was given none; unfitted."""
-    name = "tokens" if are_tokens else "repeat"
-    return SequenceAutoencoder(name, latent_size=32, max_epochs=100, batch_size=64, patience=20, verbose=verbose)
-
-
-def seeded_copy(autoencoder: SequenceAutoencoder, seed: int | None) -> SequenceAutoencoder:
-    """An unfitted copy, with the seed if it has no random_state."""
-    copy = cast(SequenceAutoencoder, clone(autoencoder))
-    if copy.random_state is None and seed is not None:
-        copy.set_params(random_state=seed)
-    return copy
+    if not are_tokens:
+        return SequenceAutoencoder("hybrid", verbose=verbose)
+    return SequenceAutoencoder("tokens", latent_size=32, max_epochs=100, batch_size=64, patience=20, verbose=verbose)
 
 
 def _estimator_of(given: object) -> SequenceAutoencoder:
     """The SequenceAutoencoder, perhaps in a FrozenEstimator. Raises InvalidParameter for another object."""
     estimator = given.estimator if isinstance(given, FrozenEstimator) else given
     return check_kind("autoencoder", estimator, SequenceAutoencoder)
-
-
-def _setting_of(source: Source, window: int | None, stride: int, channels: np.ndarray | None) -> Setting:
-    n_channels = source.ragged.n_channels
-    n_scored = n_channels if channels is None else len(channels)
-    is_exact = source.ragged.values.dtype == np.float64
-    return Setting(n_channels, n_scored, window, stride, source.ragged.is_tokens, is_exact, channels)

@@ -11,10 +11,10 @@ from sklearn.frozen import FrozenEstimator
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..estimator import SequenceAutoencoder
-from ..parameters import as_random_state, check_kind, check_seed
+from ..parameters import as_random_state, check_kind, check_seed, seeded_copy
 from ..reading import take
 from ..sequences.ragged import Ragged
-from .detector import AnomalyDetector, seeded_copy
+from .detector import AnomalyDetector
 from .series import anomalous_sequences
 from .thresholds import FBeta
 

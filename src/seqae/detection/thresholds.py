@@ -243,13 +243,18 @@ THRESHOLDS: dict[str, type[Threshold]] = {
 }
 """All thresholds by name; those with defaults for all settings can be named by users."""
 
-NAMES = ("quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic")
+NAMES = ("auto", "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic")
 
 
-def as_threshold(threshold: object) -> Threshold:
-    """A threshold from a name, a number (a fixed limit) or None (no limit); a Threshold is returned unchanged."""
+def as_threshold(threshold: object, *, are_sequences: bool = False) -> Threshold:
+    """A threshold from a name, a number (a fixed limit) or None (no limit); a Threshold is returned unchanged.
+
+    are_sequences: whether whole sequences are judged, for "auto".
+    """
     if threshold is None:
         return Unlimited()
+    if isinstance(threshold, str) and threshold == "auto":
+        return Quantile(0.98) if are_sequences else Quantile(0.99)
     if isinstance(threshold, str) and threshold in THRESHOLDS and threshold != "fixed":
         return THRESHOLDS[threshold]()
     if isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool) and np.isfinite(threshold):
@@ -263,13 +268,15 @@ def as_threshold(threshold: object) -> Threshold:
     )
 
 
-def check_suits(threshold: Threshold, window: int | None) -> None:
-    """Raise InvalidParameter for a threshold of long series with window=None."""
-    if threshold.needs_windows and window is None:
+def suited(threshold: object, window: int | None) -> Threshold:
+    """as_threshold() for windows of that length. Raises InvalidParameter for one of long series with window=None."""
+    found = as_threshold(threshold, are_sequences=window is None)
+    if found.needs_windows and window is None:
         raise InvalidParameter(
-            f"threshold {threshold!r} marks steps of long series, not whole sequences; it needs window=",
+            f"threshold {found!r} marks steps of long series, not whole sequences; it needs window=",
             parameter="threshold",
         )
+    return found
 
 
 def threshold_to_json(threshold: Threshold) -> dict[str, object]:

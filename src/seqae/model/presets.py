@@ -148,3 +148,8 @@ def as_architecture(architecture: str | Plan) -> Plan:
 def takes_symbols(architecture: str | Plan) -> bool:
     """Whether data are to be read as symbols; "auto" takes both, as they come."""
     return architecture != AUTO and as_architecture(architecture).takes_symbols
+
+
+def is_closed_form(architecture: str | Plan, *, are_tokens: bool) -> bool:
+    """Whether it is a model before any training; "auto" is one of vectors."""
+    return not are_tokens if architecture == AUTO else as_architecture(architecture).is_closed_form

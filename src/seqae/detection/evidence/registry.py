@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ...errors import InvalidParameter
 from ...parameters import check_choice
 from ...sequences.ragged import Ragged
@@ -120,3 +122,10 @@ def fit_evidence(
     plan = [(main, main.leads), *((kind, kind.offers) for kind in EVIDENCE)]
     own = [(kind, tuple(name for name in names if name in wanted)) for kind, names in plan]
     return tuple(kind.fit(windows, names, setting) for kind, names in own if names)
+
+
+def setting_of(sequences: Ragged, window: int | None, stride: int, channels: np.ndarray | None) -> Setting:
+    """The setting for such sequences, without an autoencoder. channels: numbers of the scored ones, None for all."""
+    n_scored = sequences.n_channels if channels is None else len(channels)
+    is_exact = sequences.values.dtype == np.float64
+    return Setting(sequences.n_channels, n_scored, window, stride, sequences.is_tokens, is_exact, channels)
