@@ -16,42 +16,35 @@ Method = Callable[[int], Any]
 """Takes a seed, returns a detector with fit() and anomaly_score()."""
 
 
-def methods(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detector: Any) -> dict[str, Method]:
-    """The default detector, its autoencoder alone, and the linear detector, each for a seed."""
-
-    def made(seed: int, **others: Any) -> AnomalyDetector:
-        model = _autoencoder("repeat", epochs, hidden_size, latent_size)
-        return AnomalyDetector(model, random_state=seed, verbose=False, **(detector | others))
-
+def methods() -> dict[str, Method]:
+    """The default detector, with a recurrent autoencoder in place of its own, and the linear detector."""
     return {
         "seqae": made,
-        "autoencoder alone": lambda seed: made(seed, score="error"),
-        "linear": lambda seed: made(seed, score="error", baseline="pca"),
+        "recurrent": lambda seed: made(seed, SequenceAutoencoder("repeat", verbose=False)),
+        "linear": lambda seed: made(seed, baseline="pca"),
     }
 
 
-def predicting(epochs: int, *, hidden_size: int = 32, latent_size: int = 8, **detector: Any) -> dict[str, Method]:
+def predicting() -> dict[str, Method]:
     """A composite autoencoder that predicts the steps before and after (AER, Wong et al. 2022), scored by these."""
     composite = Architecture(training=TrainingPlan(task=Composite(after=1, before=1)))
-
-    def made(seed: int) -> AnomalyDetector:
-        model = _autoencoder(composite, epochs, hidden_size, latent_size)
-        return AnomalyDetector(model, score="prediction", random_state=seed, verbose=False, **detector)
-
-    return {"composite, prediction": made}
+    model = SequenceAutoencoder(composite, verbose=False)
+    return {"composite, prediction": lambda seed: made(seed, model, score="prediction")}
 
 
-def _autoencoder(architecture: str | Architecture, epochs: int, hidden: int, latent: int) -> SequenceAutoencoder:
-    return SequenceAutoencoder(
-        architecture,
-        hidden_size=hidden,
-        latent_size=latent,
-        max_epochs=epochs,
-        batch_size=32,
-        learning_rate=1e-2,
-        patience=None,
-        verbose=False,
-    )
+def counting() -> dict[str, Method]:
+    """Detectors of tokens: the default one, its autoencoder alone, and counting without an autoencoder."""
+    return {
+        "seqae": made,
+        "autoencoder alone": lambda seed: made(seed, score="error"),
+        "counting": lambda seed: made(seed, baseline="ngram"),
+        "n-grams alone": lambda seed: made(seed, baseline="ngram", score="error"),
+    }
+
+
+def made(seed: int, autoencoder: SequenceAutoencoder | None = None, **settings: Any) -> AnomalyDetector:
+    """A detector with its defaults, but for these settings."""
+    return AnomalyDetector(autoencoder, random_state=seed, verbose=False, **settings)
 
 
 def table(
