@@ -114,7 +114,7 @@ def test_awkward_data_has_finite_scores(name: str, folder: Path) -> None:
         (("--normal", "empty.csv"), "is empty"),
         (("--normal", "one.csv"), "is too long for series of at most 1 steps"),
         (("--normal", "unsorted.csv"), "minute falls from"),
-        (("--normal", "hole.csv"), "read the data with --missing mask"),
+        (("--normal", "hole.csv", "--missing", "error"), "read the data with --missing mask"),
         (("--model", "model.seqae", "--window", "9"), "--window is for learning; add --normal"),
         (("--model", "model.seqae", "--seed", "9"), "--seed is for learning; add --normal"),
         (("--model", "model.seqae", "--max-epochs", "9"), "--max-epochs is for learning; add --normal"),

@@ -19,6 +19,7 @@ from .test_cli import seqae, seqae_process
 
 GOOD = "walk,t,x,y\na,1,1,2\na,2,2,1\nb,1,3,4\nb,2,4,3\nb,3,5,5\n"
 LAYOUT = ["--id", "walk", "--time", "t"]
+MISSING = [*LAYOUT, "--missing", "error"]
 
 
 def npz(path: Path, **arrays: np.ndarray) -> None:
@@ -49,7 +50,7 @@ BAD_DATA: dict[str, tuple[str, Callable[[Path], object], list[str], list[str]]] 
     "text in a channel": ("d.csv", lambda p: p.write_text(GOOD + "b,4,soon,1\n"), LAYOUT, ["'x'", "row 5", "soon"]),
     "ragged row": ("d.csv", lambda p: p.write_text(GOOD + "b,4,1\n"), LAYOUT, ["d.csv", "7"]),
     "wrong encoding": ("d.csv", lambda p: p.write_bytes(GOOD.encode() + b"\xe9,4,1,1\n"), LAYOUT, ["line 7", "UTF-8"]),
-    "nan": ("d.csv", lambda p: p.write_text(GOOD + "b,4,nan,1\n"), LAYOUT, ["'b'", "step 3", "'x'", "--missing mask"]),
+    "nan": ("d.csv", lambda p: p.write_text(GOOD + "b,4,nan,1\n"), MISSING, ["'b'", "step 3", "'x'", "--missing mask"]),
     "inf": ("d.csv", lambda p: p.write_text(GOOD + "b,4,1,inf\n"), LAYOUT, ["'b'", "step 3", "'y'", "inf"]),
     "too large": ("d.csv", lambda p: p.write_text(GOOD + "b,4,1,1e30\n"), LAYOUT, ["'b'", "step 3", "'y'", "1e+30"]),
     "repeated time": ("d.csv", lambda p: p.write_text(GOOD + "b,3,1,1\n"), LAYOUT, ["'b'", "t is 3", "rows 4 and 5"]),

@@ -16,7 +16,7 @@ from seqae import Ragged, SequenceAutoencoder
 from seqae.detection.detector import AnomalyDetector
 from seqae.detection.series import Series
 from seqae.detection.thresholds import FBeta, FromScoredData, MeanPlusSigmas, Quantile
-from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
+from seqae.errors import DataWarning, InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from seqae.reading import read
 from seqae.recurrence import active_kernel
 from seqae.storage.model_file import ModelFile, read_model_file
@@ -178,12 +178,13 @@ def test_the_linear_baseline_takes_missing_values_as_usual_ones() -> None:
     assert SPIKE[0] - WINDOW <= np.nanargmax(scores) < SPIKE[1] + WINDOW
 
 
-@pytest.mark.parametrize("parameters", [{}, {"baseline": "pca"}])
-def test_missing_values_that_were_not_asked_for_are_named(parameters: dict[str, object]) -> None:
+def test_missing_values_are_told_and_left_out() -> None:
     x = wave(600)
     x[7, 1] = np.nan
-    with pytest.raises(InvalidSequence, match="sequence 0, step 7, channel 1 is NaN; fill it, drop the step, or read"):
-        detector(**parameters).fit([x])
+    with pytest.warns(DataWarning, match="1 of 1,200 values is missing, the first at sequence 0, step 7, channel '"):
+        told = detector(baseline="pca").fit([x])
+    masked = detector(baseline="pca").fit(Ragged.from_any([x], missing="mask"))
+    assert told.threshold_ == masked.threshold_
 
 
 # -- the ladder --------------------------------------------------------------------------------------------------------

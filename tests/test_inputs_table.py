@@ -77,7 +77,12 @@ REFUSED_FILES: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "an endless header": ("x.csv", f'"{"a" * 200_000}",x\n1,2\n', {}, "line 1 must name the columns; mend it"),
     "a short row after a long field": ("x.csv", f'a,b\n"{"a" * 200_000}",2\n1\n', {}, "line 2 cannot be read"),
     "digits with underscores": ("x.csv", "x,y\n1,1_000\n2,3\n", {}, r"column 'y', row 0 is '1_000', of type string"),
-    "another way to write NaN": ("x.csv", "x,y\n1,2\n2,NAN\n", {}, r"channel 'y' \(row 1\) is missing"),
+    "another way to write NaN": (
+        "x.csv",
+        "x,y\n1,2\n2,NAN\n",
+        {"missing": "error"},
+        r"channel 'y' \(row 1\) is missing",
+    ),
     "text in an archive": ("x.npz", b"PK\x03\x04rubbish", {}, "cannot be read, it may be damaged"),
     "bad indentation in an array": ("x.npy", b"\x93NUMPY\x01\x00\x10\x00  {\n  'descr':\n \x00\x00", {}, "x.npy: "),
     "a pattern": ("*.csv", "", {}, "no file is named so; check the pattern"),
@@ -161,7 +166,7 @@ WARNED: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
     "-999 among temperatures": (
         lambda: [np.array([20.5, 21, -999, 22, -999, 23])],
         {},
-        "channel 'channel_0' holds -999 2 times, far from its other values; .*missing='mask'",
+        "channel 'channel_0' holds -999 2 times, far from its other values; .*--na -999",
     ),
     "-200 among counts": (
         lambda: pd.DataFrame({"x": [1.0, 2] * 4, "NOx": [2.0, 1479, -200, 300, -200, 7, 50, 3]}),

@@ -131,7 +131,7 @@ def test_padding_may_be_anything_but_data_may_not():
     with pytest.raises(InvalidSequence, match="sequence 0, step 1, channel 0 is 1e"):
         Ragged.from_padded(padded, lengths=[2, 2])
     with pytest.raises(InvalidSequence, match="sequence 1, step 0, channel 0 is NaN"):
-        Ragged.from_padded([[[9.0], [1.0]], [[np.nan], [3.0]]], padding_value=9.0, side="pre")
+        Ragged.from_padded([[[9.0], [1.0]], [[np.nan], [3.0]]], padding_value=9.0, side="pre", missing="error")
 
 
 def test_a_hole_in_padded_data_is_masked_on_request():
@@ -147,7 +147,7 @@ def test_a_hole_in_padded_data_is_masked_on_request():
         ({}, InvalidParameter, "exactly one of lengths"),
         ({"lengths": [1, 1], "padding_value": 0}, InvalidParameter, "exactly one of lengths"),
         ({"lengths": [1, 1], "side": "left"}, InvalidParameter, "side must be 'post' or 'pre', got 'left'"),
-        ({"lengths": [1, 1], "missing": "drop"}, InvalidParameter, "missing must be 'error' or 'mask', got 'drop'"),
+        ({"lengths": [1, 1], "missing": "drop"}, InvalidParameter, "missing must be 'mask' or 'error', got 'drop'"),
         ({"lengths": [1]}, InvalidSequence, "one per sequence"),
         ({"lengths": [1, 0]}, InvalidSequence, "sequence 1 has length 0; it must lie in 1..3"),
         ({"lengths": [4, 1]}, InvalidSequence, "sequence 0 has length 4; it must lie in 1..3"),

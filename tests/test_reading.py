@@ -15,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqae.errors import InvalidParameter, InvalidSequence
+from seqae.errors import DataWarning, InvalidParameter, InvalidSequence
 from seqae.reading import Source, read
 from seqae.sequences.ragged import Ragged
 
@@ -171,10 +171,26 @@ def test_wide_arrays_are_cut_where_they_end():
     assert source.channel_names == ("volt",)
 
 
+def test_missing_values_are_masked_and_told_in_one_line():
+    frame = pd.DataFrame({"id": list("aabb"), "x": [1.0, 2.0, np.nan, 4.0], "y": [np.nan, 2.0, 3.0, np.nan]})
+    where = "3 of 8 values are missing, the first at id 'a', step 0, channel 'y': .*refuses it$"
+    with pytest.warns(DataWarning, match=where) as told:
+        source = read(frame, id="id")
+    assert len(told) == 1
+    np.testing.assert_array_equal(source.ragged.observed, frame[["x", "y"]].notna())
+    np.testing.assert_array_equal(read(frame, id="id", missing="mask").ragged.observed, source.ragged.observed)
+
+
+def test_a_missing_last_step_may_be_padding():
+    padded = np.array([[[1.0], [2.0]], [[3.0], [np.nan]]])
+    with pytest.warns(DataWarning, match="1 of 4 values is missing, the first at sequence 1, step 1.*from_padded"):
+        assert read(padded).ragged.lengths.tolist() == [2, 2]
+
+
 def test_a_hole_in_a_wide_row():
     table = pa.table({"0": [1, 2], "1": [None, 3], "2": [4, 5]})
     with pytest.raises(InvalidSequence, match="sequence 0, step 1, channel 0 is NaN"):
-        read(table, wide=True)
+        read(table, wide=True, missing="error")
     assert read(table, wide=True, missing="mask").ragged.observed[:3, 0].tolist() == [True, False, True]
 
 
@@ -208,13 +224,14 @@ def test_a_list_of_frames_is_a_list_of_sequences():
     assert source.ids.tolist() == [0, 1]
 
 
+ERROR = {"missing": "error"}
 X1 = pd.DataFrame({"x": [1.0, 2.0]})
 REFUSED_LISTS = {
     "a column missing": ([X1, X1.rename(columns={"x": "y"})], {}, "sequence 1 has no column 'x' as sequence 0 has"),
     "a column more": ([X1, X1.assign(y=1)], {}, "sequence 1 has a column 'y' that sequence 0 has not"),
     "no rows": ([X1, X1[:0]], {}, "sequence 1 has no steps"),
     "no frame": ([X1, np.ones((2, 1))], {}, "sequence 1 must be a data frame as sequence 0 is, got a ndarray"),
-    "NaN": ([X1, X1, X1 * np.nan], {}, r"sequence 2, step 0, channel 'x' \(row 4\) is missing"),
+    "NaN": ([X1, X1, X1 * np.nan], ERROR, r"sequence 2, step 0, channel 'x' \(row 4\) is missing"),
     "types": ([X1, X1.astype(str)], {}, "columns differ in type"),
     "id": ([X1], {"id": "x"}, "each is one sequence; leave id= and wide= out"),
 }
@@ -237,7 +254,7 @@ REFUSED = {
     "no channel asked for": (FRAME, {"channels": []}, "channels must name at least one column"),
     "no channel left": (FRAME[["id", "t"]], LONG, "no column is left to be a channel"),
     "wide with times": (FRAME, {"time": "t", "wide": True}, "drop time= or wide=True"),
-    "missing": (FRAME, {"missing": "drop"}, "missing must be 'error' or 'mask', got 'drop'"),
+    "missing": (FRAME, {"missing": "drop"}, "missing must be None, 'mask' or 'error', got 'drop'"),
     "duplicate time": (FRAME.assign(t=[1, 1, 2, 1]), LONG, "id 'b': t is 1 in both of rows 1 and 3; keep one row"),
     "unsorted": (FRAME[::-1], LONG, "id 'b': t falls from 2 to 1 in rows 0 and 2; sort the table by t$"),
     "unsorted dates": (
@@ -259,8 +276,12 @@ REFUSED = {
     "numbers as text": (FRAME.assign(x=list("1234")), LONG, "column 'x' holds .*string instead of numbers"),
     "dates": (FRAME.assign(x=pd.Timestamp("2020")), LONG, "column 'x', row 0 is 2020-01-01 00:00:00"),
     "lists": (pl.DataFrame({"x": [["a"], ["b"]]}), {}, r"column 'x' holds lists of .*string.* instead of numbers"),
-    "null": (FRAME.assign(x=[1, 2, 3, None]), LONG, r"id 'b', step 1, channel 'x' \(row 3\) is missing; fill it"),
-    "NaN": (pl.DataFrame({"x": [1.0, float("nan")]}), {}, r"step 1, channel 'x' \(row 1\) is NaN; fill it"),
+    "null": (
+        FRAME.assign(x=[1, 2, 3, None]),
+        LONG | ERROR,
+        r"id 'b', step 1, channel 'x' \(row 3\) is missing; fill it",
+    ),
+    "NaN": (pl.DataFrame({"x": [1.0, float("nan")]}), ERROR, r"step 1, channel 'x' \(row 1\) is NaN; fill it"),
     "infinity": (FRAME.assign(x=[1, 2, -np.inf, 4]), LONG, r"id 'a', step 1, channel 'x' \(row 2\) is -inf; replace"),
     "1e30": (FRAME.assign(x=[1, 2, 1e30, 4]), LONG, r"id 'a', step 1, channel 'x' \(row 2\) is 1e\+30; values may be"),
     "1e300": (FRAME.assign(x=[1, 2, 1e300, 4]), LONG, r"channel 'x' \(row 2\) is 1e\+300; values may be"),

@@ -141,7 +141,7 @@ CSV_FAULTS = {
 @pytest.mark.parametrize("name", CSV_FAULTS)
 def test_csv_faults(tmp_path, name):
     content, error, message = CSV_FAULTS[name]
-    assert_refused(write(tmp_path / "x.csv", content), error, message)
+    assert_refused(write(tmp_path / "x.csv", content), error, message, missing="error")
 
 
 def test_a_csv_row_without_id(tmp_path):
@@ -316,7 +316,7 @@ def test_numpy_files_that_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.ones((2, 3)), b=np.ones(2))
     assert_refused(tmp_path / "x.npz", UnreadableFile, r"just one with 3 axes; it holds a \(2, 3\), b \(2,\)")
     np.savez(tmp_path / "x.npz", values=np.array([[1.0], [np.nan]]), lengths=[1, 1])
-    assert_refused(tmp_path / "x.npz", InvalidSequence, "sequence 1, step 0, channel 0 is NaN")
+    assert_refused(tmp_path / "x.npz", InvalidSequence, "sequence 1, step 0, channel 0 is NaN", missing="error")
     np.save(tmp_path / "x.npy", np.ones((2, 3)))
     assert_refused(tmp_path / "x.npy", InvalidSequence, r"got shape \(2, 3\); use X\[None\]")
     assert_refused(tmp_path / "x.npy", InvalidParameter, "id='a' names a column", id="a")
@@ -342,7 +342,7 @@ def test_jsonl_sequences_with_ids_and_missing_values(tmp_path):
     source = read(path, missing="mask", channels=["p", "q"])
     assert (source.ids.tolist(), source.id_name, source.channel_names) == ([7, 3], "id", ("p", "q"))
     assert source.ragged.observed.tolist() == [[True, False], [True, False], [True, True]]
-    assert_refused(path, InvalidSequence, "sequence 0, step 0, channel 1 is NaN")
+    assert_refused(path, InvalidSequence, "sequence 0, step 0, channel 1 is NaN", missing="error")
     write(path, '{"id": 7, "name": "u", "values": [1, 2]}')
     assert read(path, id="name").ids.tolist() == ["u"]
 
@@ -366,7 +366,7 @@ def test_jsonl_sequences_with_ids_and_missing_values(tmp_path):
     ],
 )
 def test_jsonl_faults(tmp_path, text, error, message):
-    assert_refused(write(tmp_path / "x.jsonl", text), error, message)
+    assert_refused(write(tmp_path / "x.jsonl", text), error, message, missing="error")
 
 
 def test_jsonl_sequences_take_no_times(tmp_path):
@@ -382,7 +382,7 @@ def test_ts_without_labels_and_with_missing_values(tmp_path):
     source = read(path, missing="mask")
     assert_same(source.ragged, [[[1], [0], [3]], [[4]]])
     assert source.ragged.observed[:, 0].tolist() == [True, False, True, True]
-    assert_refused(path, InvalidSequence, "sequence 0, step 1, channel 0 is NaN")
+    assert_refused(path, InvalidSequence, "sequence 0, step 1, channel 0 is NaN", missing="error")
 
 
 def test_ts_targets_are_left_out(tmp_path):

@@ -436,7 +436,7 @@ def test_lists_with_times_and_missing_values() -> None:
         ({"x": [[1, 2]], "y": [1]}, {"channels": ["x", "y"]}, "column 'y' holds int64, but other channels hold a list"),
         ({"x": [[1, 2]], "t": [1]}, {"time": "t"}, "must be a column with a list of times"),
         ({"x": [[1, 2]], "t": [[2, 1]]}, {"time": "t"}, "falls from 2 to 1"),
-        ({"x": [[1.0, float("nan")]]}, {}, "sequence 0, step 1, channel 0 is NaN"),
+        ({"x": [[1.0, float("nan")]]}, {"missing": "error"}, "sequence 0, step 1, channel 0 is NaN"),
     ],
 )
 def test_lists_that_are_refused(columns: dict[str, Any], arguments: dict[str, Any], message: str) -> None:

@@ -62,7 +62,9 @@ def test_the_error_is_what_the_command_line_says(tmp_path: Path, monkeypatch: py
     rows = [f"{person},{second},1,1" for person in ("bob", "ann") for second in range(14)]
     rows[17] = "ann,3,,1"
     Path("new.csv").write_text("\n".join(["person,second,x,y", *rows]))
-    result = CliRunner().invoke(app, ["fit", "new.csv", "--id", "person", "--time", "second", "-o", "m.seqae"])
+    result = CliRunner().invoke(
+        app, ["fit", "new.csv", "--id", "person", "--time", "second", "--missing", "error", "-o", "m.seqae"]
+    )
     assert result.stderr in blocks("text")
 
 

@@ -43,7 +43,7 @@ class DataFile:
     time_format: options.TimeFormat = None
     channels: options.Channels = None
     wide: options.Wide = False
-    missing: options.MissingValues = options.Missing.error
+    missing: options.MissingValues = None
     header: options.Header = True
     names: options.Names = None
     decimal: options.Decimal = None
@@ -99,13 +99,12 @@ class DataFile:
         """The options for columns, as arguments of read()."""
         from ..reading import Layout
 
-        missing = "mask" if self.missing == "mask" else "error"
         layout = Layout(
             self.id,
             self.time,
             _listed(self.channels),
             self.wide,
-            missing,
+            None if self.missing is None else self.missing.value,
             self.symbols,
             time_format=self.time_format,
             header=self.header,

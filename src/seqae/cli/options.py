@@ -18,8 +18,8 @@ DATA_PANEL = "How the data is laid out"
 class Missing(StrEnum):
     """How missing values are treated."""
 
-    error = "error"
     mask = "mask"
+    error = "error"
 
 
 class Split(StrEnum):
@@ -80,8 +80,12 @@ Wide = Annotated[
     typer.Option("--wide", help="One row per sequence, one column per step.", rich_help_panel=DATA_PANEL),
 ]
 MissingValues = Annotated[
-    Missing,
-    typer.Option("--missing", help="What to do about missing values: refuse, or mask.", rich_help_panel=DATA_PANEL),
+    Missing | None,
+    typer.Option(
+        "--missing",
+        help="Missing values: mask leaves them out of losses, error refuses them; mask, with a warning, if not said.",
+        rich_help_panel=DATA_PANEL,
+    ),
 ]
 Header = Annotated[
     bool,

@@ -106,7 +106,7 @@ def layout_of(data: DataFile) -> str:
     told = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     told += ["--wide"] if data.wide else []
     told += [] if data.header else ["--no-header"]
-    told += ["--missing", data.missing.value] if data.missing != options.Missing.error else []
+    told += [] if data.missing is None else ["--missing", data.missing.value]
     return shlex.join(told)
 
 

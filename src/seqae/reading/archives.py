@@ -62,7 +62,7 @@ def _ragged_source(archive: NpzFile, layout: Layout) -> Source:
     if values.ndim == 1 and values.dtype.kind in "iu":
         ragged = Ragged.from_tokens(np.split(values, starts[1:]))
     else:
-        ragged = Ragged.checked(values.reshape(len(values), -1), starts, lengths, layout.missing)
+        ragged = Ragged.checked(values.reshape(len(values), -1), starts, lengths, layout.treatment)
     source = _with_ids(numbered(ragged, layout.channels), archive, layout.id)
     return _with_times(source, archive, layout.time)
 

@@ -136,7 +136,7 @@ def _source_of_named(arrays: Mapping[str, np.ndarray], layout: Layout) -> Source
         ragged = Ragged.checked(
             values.reshape(len(values), -1),
             *_starts_and_lengths(arrays["lengths"], len(values)),
-            layout.missing,
+            layout.treatment,
         )
         return numbered(ragged, layout.channels)
     if layout.channels is not None and set(layout.channels) <= set(arrays):

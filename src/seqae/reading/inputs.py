@@ -12,9 +12,10 @@ import numpy as np
 
 from ..errors import InvalidSequence
 from ..sequences.checks import check_values, kept_dtype, to_numpy
-from ..sequences.ragged import Ragged, owner_of
+from ..sequences.ragged import Ragged, as_ragged, owner_of
 from ..sequences.scaling import Spread, at_needed_precision, in_float32, spread_of
 from .containers import groups_of, is_open_file, unwrapped
+from .grouping import plain
 from .schema import Schema, with_channels_of
 from .source import MAX_BYTES, Layout, Source, notice_arrays, source_of_arrays, warn
 from .vocabulary import with_own_tokens, with_tokens_of
@@ -32,7 +33,7 @@ def read(
     time: object = None,
     channels: Iterable[object] | None = None,
     wide: bool = False,
-    missing: Literal["error", "mask"] = "error",
+    missing: Literal["mask", "error"] | None = None,
     symbols: Literal["auto", "words", "characters"] | None = None,
     time_format: str | None = None,
     header: bool = True,
@@ -57,7 +58,8 @@ def read(
     channels: the columns to read; None reads all others. For arrays, names of their channels.
     wide: the table (or 2-D array) has one row per sequence and one column per step of its only channel; missing
         values at the end of a row are not part of the sequence.
-    missing: "error" refuses missing values; "mask" takes them as not observed.
+    missing: "mask" takes missing values as not observed, which losses and scores leave out; "error" refuses them;
+        None is "mask", and a DataWarning says how many there are.
     symbols: None reads numbers. Else steps are symbols, text or whole numbers: a table has one column of them, a list
         texts, lists of symbols or vectors of whole numbers, a JSON line a text or list "values", a .txt file one
         sequence per line. A text is split into "words" or "characters"; "auto" means words if there is a space.
@@ -101,9 +103,16 @@ def read_noticed(X: object, layout: Layout) -> Source:
 
 
 def read_laid_out(X: object, layout: Layout) -> Source:
-    """As read(), with its column arguments in one value."""
+    """As read(), with its column arguments in one value; of warnings, only that of missing values."""
     if isinstance(X, Source):  # whatever a user passes: only its type tells that it was read before
         return X
+    source = _converted(X, layout)
+    if layout.missing is None and source.ragged.observed is not None and source.ragged is not as_ragged(X):
+        notice_missing(source)
+    return source
+
+
+def _converted(X: object, layout: Layout) -> Source:
     if isinstance(X, str | os.PathLike) or _are_paths(X):
         from .files import source_of_paths
 
@@ -186,7 +195,7 @@ def _are_paths(X: object) -> TypeGuard[Sequence[str | os.PathLike[str]]]:
 
 def _of_groups(keys: list[object], frames: list[object], layout: Layout) -> Source:
     """The source of frames that were grouped by their ids."""
-    source = read_laid_out(frames, layout)
+    source = _converted(frames, layout)
     ids = np.empty(len(keys), object)
     ids[:] = keys
     return replace(source, ids=np.array(keys) if len({type(key) for key in keys}) == 1 else ids, id_name=GROUP)
@@ -300,6 +309,24 @@ def _rounded(sequences: Ragged, schema: Schema | None) -> Ragged:
     return kept if schema.keeps_float64 else in_float32(kept)
 
 
+def notice_missing(source: Source) -> None:
+    """Warn of missing values: how many there are, and where the first is."""
+    ragged = source.ragged
+    observed = to_numpy(ragged.observed)[ragged.step_indices()]
+    if observed.all():
+        return
+    row, channel = divmod(int(np.argmin(observed)), observed.shape[1])
+    i, step = owner_of(row, ragged.lengths)
+    n_missing, where = int((~observed).sum()), f"{source.id_name} {plain(source.ids[i])!r}, step {step}"
+    last = np.cumsum(ragged.lengths) - 1
+    padded = "" if observed[last].any(axis=1).all() else "; if the last steps are padding, use Ragged.from_padded"
+    warn(
+        f"{n_missing:,} of {observed.size:,} values {'is' if n_missing == 1 else 'are'} missing, the first at {where}, "
+        f"channel {source.channel_names[channel]!r}: what is missing has no part in losses and scores; "
+        f"missing='error' (--missing error) refuses it{padded}"
+    )
+
+
 def notice_values(source: Source, spread: Spread) -> None:
     """Warn of values that look like markers of what is missing, and of channels that were given too few digits.
 
@@ -308,7 +335,7 @@ def notice_values(source: Source, spread: Spread) -> None:
     for name, value, count in _markers(source, spread):
         warn(
             f"channel {name!r} holds {value:g} {count} times, far from its other values; if it marks what is missing, "
-            f"read the data with na=[{value:g}] and missing='mask' (--na {value:g} --missing mask)"
+            f"read the data with na=[{value:g}] (--na {value:g})"
         )
     step = np.abs(spread.mean) * spread.epsilon
     is_coarse = (spread.high > spread.low) & (spread.deviation < 8 * step)

@@ -39,7 +39,7 @@ def source_of_list_table(table: pa.Table, layout: Layout) -> Source:
     for name, (_, counts) in zip(names, columns, strict=True):
         _check_lengths(counts, lengths, name, names[0])
     values = np.concatenate([block for block, _ in columns], axis=1)
-    ragged = Ragged.checked(values, starts_of(lengths), lengths, layout.missing)
+    ragged = Ragged.checked(values, starts_of(lengths), lengths, layout.treatment)
     ids, id_name = _ids(table, layout)
     times, zone = _times(table, layout, Grouping(ids, lengths, id_name=id_name))
     own_names = names if len(names) == values.shape[1] else default_names(ragged)

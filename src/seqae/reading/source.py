@@ -266,6 +266,7 @@ class Source:
 class Layout:
     """The arguments of read() that describe columns.
 
+    missing: None masks what is missing, and a warning says so; "mask" says nothing.
     columns: the columns that fit() saw; read if all exist and channels is None.
     drop: columns of a table that are not channels.
     time_format: how times are written, as for strptime, or s, ms, us or ns for numbers since 1970.
@@ -281,7 +282,7 @@ class Layout:
     time: str | None = None
     channels: tuple[str, ...] | None = None
     wide: bool = False
-    missing: Literal["error", "mask"] = "error"
+    missing: Literal["mask", "error"] | None = None
     symbols: Literal["auto", "words", "characters"] | None = None
     columns: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
@@ -295,8 +296,8 @@ class Layout:
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):
             raise InvalidParameter(f"symbols must be None, 'auto', 'words' or 'characters', got {self.symbols!r}")
-        if self.missing not in ("error", "mask"):
-            raise InvalidParameter(f"missing must be 'error' or 'mask', got {self.missing!r}")
+        if self.missing not in (None, "mask", "error"):
+            raise InvalidParameter(f"missing must be None, 'mask' or 'error', got {self.missing!r}")
         if self.wide and self.time is not None:
             raise InvalidParameter("a wide table has one row per sequence and no time column; drop time= or wide=True")
         if self.channels is not None and not self.channels:
@@ -314,6 +315,11 @@ class Layout:
         if self.max_bytes < 1:
             raise InvalidParameter(f"max_bytes must be at least 1, got {self.max_bytes}", parameter="max_bytes")
 
+    @property
+    def treatment(self) -> Literal["mask", "error"]:
+        """What is done about missing values."""
+        return "mask" if self.missing is None else self.missing
+
 
 def source_of_arrays(X: object, layout: Layout) -> Source:
     """The Source of anything that Ragged.from_any takes; with wide=True, of one (n_sequences, n_steps) array.
@@ -326,7 +332,7 @@ def source_of_arrays(X: object, layout: Layout) -> Source:
                 f"{name}={column!r} names a column, but X is {type(X).__name__} without named columns; "
                 f"pass a data frame or a table, or leave {name} out"
             )
-    ragged = _wide(X, layout) if layout.wide else Ragged.from_any(X, missing=layout.missing)
+    ragged = _wide(X, layout) if layout.wide else Ragged.from_any(X, missing=layout.treatment)
     return numbered(ragged, layout.channels)
 
 
@@ -360,4 +366,4 @@ def _wide(X: object, layout: Layout) -> Ragged:
     rows = as_numbers(X, "X")
     if rows.ndim != 2:
         raise InvalidSequence(f"with wide=True an array must be (n_sequences, n_steps), got shape {rows.shape}")
-    return Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.missing)
+    return Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.treatment)

@@ -58,7 +58,7 @@ def source_of_groups(table: pa.Table, layout: Layout, grouping: Grouping) -> Sou
     values = matrix(table, names, _dtype_of(table, names), grouping)
     _check_values(values, table, names, layout, grouping)
     ragged = Ragged.view(values, grouping.starts, grouping.lengths)
-    if layout.missing == "mask" and (is_nan := np.isnan(values)).any():
+    if layout.treatment == "mask" and (is_nan := np.isnan(values)).any():
         ragged = Ragged.view(np.where(is_nan, values.dtype.type(0), values), ragged.starts, ragged.lengths, ~is_nan)
     return Source(ragged, grouping.ids, times, names, grouping.id_name, layout.time, time_zone=time_zone)
 
@@ -154,7 +154,7 @@ def _long(table: pa.Table, layout: Layout) -> Source:
 
 def _wide(table: pa.Table, layout: Layout) -> Source:
     rows = matrix(table, channel_columns(table, layout), np.float64)  # (n_sequences, n_steps)
-    ragged = Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.missing)
+    ragged = Ragged.from_padded(rows[:, :, None], padding_value=np.nan, missing=layout.treatment)
     if layout.id is None:
         return Source(ragged, np.arange(len(ragged)), None, (VALUE,))
     ids = decoded(table[layout.id])
@@ -165,7 +165,7 @@ def _wide(table: pa.Table, layout: Layout) -> Source:
 def _check_values(
     values: np.ndarray, table: pa.Table, names: tuple[str, ...], layout: Layout, grouping: Grouping
 ) -> None:
-    allow_nan = layout.missing == "mask"
+    allow_nan = layout.treatment == "mask"
     for place in unusable_rows(values, allow_nan=allow_nan)[:1]:
         name = names[unusable_channel(values[place], allow_nan=allow_nan)]
         sequence, row = grouping.sequence(place), grouping.row(place)

@@ -68,13 +68,13 @@ class Ragged:
         return cls(values, starts_of(lengths), lengths, observed)
 
     @classmethod
-    def from_any(cls, X: Any, *, missing: Literal["error", "mask"] = "error") -> Ragged:
+    def from_any(cls, X: Any, *, missing: Literal["mask", "error"] = "mask") -> Ragged:
         """Sequences from arrays in memory.
 
         X: a Ragged; a list (or object array) of (n_i, n_channels) arrays, or of (n_i,) arrays with one channel;
             or one (n_sequences, n_steps, n_channels) array. NumPy arrays, nested lists and tensors are all taken;
             C-ordered arrays of floats, memory maps included, are not copied. Values beyond float32 are float64.
-        missing: "error" refuses NaN; "mask" takes NaN as not observed.
+        missing: "mask" takes NaN as not observed; "error" refuses it.
 
         Raises InvalidSequence naming sequence, step and channel; InvalidParameter for another `missing`.
         """
@@ -102,7 +102,7 @@ class Ragged:
         lengths: Any = None,
         padding_value: float | None = None,
         side: Literal["post", "pre"] = "post",
-        missing: Literal["error", "mask"] = "error",
+        missing: Literal["mask", "error"] = "mask",
     ) -> Ragged:
         """Sequences from an array that was padded to one length; only whole padded steps at the named side are cut.
 
@@ -134,7 +134,7 @@ class Ragged:
         values: (n_rows, n_channels) in any real dtype; starts: ascending, and sequences that do not overlap.
         missing: as in from_any. Raises as from_any does.
         """
-        _check_choice("missing", missing, ("error", "mask"))
+        _check_choice("missing", missing, ("mask", "error"))
         check_values(values, starts, lengths, allow_nan=missing == "mask")
         with np.errstate(over="ignore", invalid="ignore"):  # padding may be too large for float32
             values = np.ascontiguousarray(values, kept_dtype(values.dtype))
