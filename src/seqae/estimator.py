@@ -10,9 +10,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from . import inference
 from .cards import EstimatorCard
 from .errors import InvalidParameter, ModelFileError, NotFitted
-from .inference import decode, encode, losses_of, predict, prediction_losses_of, reconstruct, reduced, tell_lengths
 from .model.autoencoder import Autoencoder
 from .model.building import build_for, chosen
 from .model.interface import Decoder, Encoder
@@ -29,12 +29,12 @@ from .parameters import (
     check_optional_count,
     check_positive,
 )
-from .reading import Schema, take
+from .reading import Layout, Schema, take
 from .reading.latent import take_latent, take_lengths
 from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
 from .sequences.ragged import Ragged, as_ragged
-from .sequences.scaling import Scaling, fit_scaling, identity_scaling
+from .sequences.scaling import fit_scaling, identity_scaling
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
 from .training.batching import BatchLoader, Budget, device_of, held_out_of, planned
@@ -154,7 +154,7 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         if validation is not None:
             held_out = take(validation, schema_of(source, shape.n_symbols)).ragged
             model.check_lengths(held_out.lengths)
-        scale = fit_scaling if is_scaled and loss.takes_scaled else _unchanged
+        scale = fit_scaling if is_scaled and loss.takes_scaled else lambda data: identity_scaling(data.n_channels)
         scaling = scale(training)
         model.initialise(budget.seed)
         model.to(device)
@@ -206,7 +206,7 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
 
     def transform(self, X: object) -> np.ndarray:
         """The latent vector of each sequence. Returns (n_sequences, latent_size) float32, in order."""
-        return encode(self.encoder_, self._loader(X), self.latent_size_)
+        return inference.encode(self.encoder_, self._loader(X), self.latent_size_)
 
     def inverse_transform(self, Z: object, lengths: object = None) -> Ragged:
         """A sequence for each vector, in the units of the data.
@@ -217,11 +217,11 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         decoder = self.decoder_
         latent = take_latent(Z, self.latent_size_)
         counts = self.lengths_of(latent) if lengths is None else take_lengths(lengths, len(latent))
-        return self._unscaled(decode(decoder, self.loss_, latent, counts))
+        return self._unscaled(inference.decode(decoder, self.loss_, latent, counts))
 
     def lengths_of(self, Z: object) -> np.ndarray:
         """The length of each vector's sequence, found by the length head. Returns (n_sequences,) int64."""
-        return tell_lengths(self._fitted(), take_latent(Z, self.latent_size_))
+        return inference.tell_lengths(self._fitted(), take_latent(Z, self.latent_size_))
 
     def interpolate(self, a: object, b: object, n: int) -> Ragged:
         """Decode n evenly spaced points on the line between the vectors of two sequences, both ends included.
@@ -255,7 +255,18 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
 
     def reconstruct(self, X: object) -> Ragged:
         """Encode and decode each sequence: a Ragged with the lengths of X, in the units of the data."""
-        return self._unscaled(reconstruct(self._fitted(), self.loss_, self._loader(X)))
+        return self._unscaled(inference.reconstruct(self._fitted(), self.loss_, self._loader(X)))
+
+    def impute(self, X: object) -> Ragged:
+        """X with what is missing filled from the reconstruction, in the units of the data; all else stays as it is.
+
+        Missing steps and channels of a sequence are reconstructed from what was observed of it. A sequence of which
+        nothing was observed gets each channel's mean in fit(), or 0 with scale=False. Float64 stays float64.
+        """
+        sequences = take(X, replace(self.schema_, keeps_float64=True), layout=Layout(missing="mask")).ragged
+        if sequences.observed is None:
+            return sequences
+        return inference.filled(sequences, self.reconstruct(sequences), usual=self.scaling_.centre)
 
     def reconstruction_error(
         self, X: object, per: Literal["sequence", "step", "channel", "value"] = "sequence"
@@ -266,13 +277,14 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         channel, for "value" one with the channels of X. NaN where nothing was observed.
         """
         loader = self._loader(X)
-        return reduced(losses_of(self._fitted(), self.loss_, loader), loader.lengths, self.n_channels_, per)
+        losses = inference.losses_of(self._fitted(), self.loss_, loader)
+        return inference.reduced(losses, loader.lengths, self.n_channels_, per)
 
     def predict_steps(self, X: object, n_steps: int) -> Ragged:
         """The n_steps steps that follow each sequence, in the units of the data; needs a task that predicts."""
         loader = self._loader(X)
         n_steps = check_count("n_steps", n_steps)
-        return self._unscaled(predict(self._fitted(), self.loss_, loader, n_steps))
+        return self._unscaled(inference.predict(self._fitted(), self.loss_, loader, n_steps))
 
     def prediction_error(
         self, X: object, per: Literal["sequence", "step", "channel", "value"] = "sequence"
@@ -285,7 +297,8 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         model.require_held_back()
         model.check_lengths(loader.lengths)
         lengths = np.full(len(loader), model.n_held_back, np.int64)
-        return reduced(prediction_losses_of(model, self.loss_, loader), lengths, self.n_channels_, per)
+        losses = inference.prediction_losses_of(model, self.loss_, loader)
+        return inference.reduced(losses, lengths, self.n_channels_, per)
 
     def score_samples(self, X: object) -> np.ndarray:
         """The negative mean loss of each sequence: higher is more normal. Returns (n_sequences,) float64."""
@@ -381,8 +394,3 @@ def _one(name: str, sequence: object) -> Ragged | list[object]:
     if len(ragged) != 1:
         raise InvalidParameter(f"{name} must be one sequence, got {len(ragged)}", parameter=name)
     return ragged
-
-
-def _unchanged(sequences: Ragged) -> Scaling:
-    """The scaling that changes nothing."""
-    return identity_scaling(sequences.n_channels)

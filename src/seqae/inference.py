@@ -13,6 +13,7 @@ from .model.interface import Decoder, Encoder
 from .model.losses import Loss
 from .parameters import check_choice
 from .recurrence import kernel_first
+from .sequences.checks import to_numpy
 from .sequences.ragged import Ragged, back_to_back, owners_of, starts_of
 from .sequences.scaling import divided, known_sums
 from .training.batching import BatchLoader, ordered_batches
@@ -59,6 +60,18 @@ def reconstruct(model: Autoencoder, loss: Loss, loader: BatchLoader) -> Ragged:
     """Each sequence through encoder and decoder; scaled values."""
     batches = ((indices, model(loader.load(indices))) for indices in ordered_batches(loader.lengths))
     return _collect(batches, loss, loader.lengths, model.reconstructor)
+
+
+def filled(sequences: Ragged, reconstruction: Ragged, usual: np.ndarray) -> Ragged:
+    """The sequences, back to back, with the reconstruction where a value was not observed.
+
+    usual: (n_channels,), for sequences of which nothing was observed.
+    """
+    compact = sequences.compact()
+    values, observed = to_numpy(compact.values), to_numpy(compact.observed)
+    is_seen = np.logical_or.reduceat(observed.any(axis=1), compact.starts)
+    told = np.where(is_seen[compact.owners()][:, None], reconstruction.values, usual)
+    return back_to_back(np.where(observed, values, told).astype(values.dtype, copy=False), compact.lengths)
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from .fit import fit
 from .forecast import forecast
 from .group import Group, show_version
 from .importing import import_model
+from .impute import impute
 from .index import index
 from .info import info
 from .look import look
@@ -45,6 +46,7 @@ COMMANDS = {
     index: "seqae index vectors.parquet -o vectors.arrow",
     nearest: "seqae nearest vectors.arrow new.parquet -k 5 -o near.csv",
     reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",
+    impute: "seqae impute walks.seqae new.csv --id person --time second -o filled.csv",
     detect: "seqae detect today.csv --normal last_month.csv --time minute -o found.parquet",
     forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
     compare: "seqae compare walks.csv --id person --time second -o table.csv",

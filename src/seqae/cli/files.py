@@ -122,14 +122,17 @@ class DataFile:
 
         return all(kind_of(str(file)) == "txt" and holds_symbols(file) for file in self.inputs)
 
-    def read_for(self, model: FittedModel) -> Source:
+    def read_for(self, model: FittedModel, *, keeps_float64: bool = False) -> Source:
         """Its sequences with the model's channels, or as symbols.
+
+        keeps_float64: whether values are not rounded as the model rounds them.
 
         Raises InvalidSequence if the file lacks one of the model's channels.
         """
         from ..reading import take
 
-        return take(self.given, model.schema_, layout=self.layout)
+        schema = replace(model.schema_, keeps_float64=True) if keeps_float64 else model.schema_
+        return take(self.given, schema, layout=self.layout)
 
 
 @dataclass(frozen=True, slots=True)
