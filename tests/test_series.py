@@ -12,6 +12,7 @@ from seqae.detection.period import choose_window
 from seqae.detection.series import (
     Series,
     StepMeans,
+    as_stride,
     as_window,
     split_at_gaps,
     split_normal,
@@ -20,7 +21,7 @@ from seqae.detection.series import (
     training_windows,
     windows_of,
 )
-from seqae.errors import InvalidSequence
+from seqae.errors import InvalidParameter, InvalidSequence
 
 
 def series(*lengths: int) -> Ragged:
@@ -172,9 +173,23 @@ def test_too_little_data_is_named() -> None:
     [([1000] * 3, None), ([1001, 20], 100), ([400], 100), ([3, 7], None), ([5000] * 9, 100)],
 )
 def test_several_short_sequences_are_judged_whole(lengths: list[int], expected: int | None) -> None:
-    found = as_window("auto", Ragged.from_any([np.ones((n, 1)) for n in lengths]), 1)
-    assert found == expected
-    assert as_window(None, series(400), 1) is None
+    assert as_window("auto", Ragged.from_any([np.ones((n, 1)) for n in lengths])) == expected
+    assert as_window(None, series(400)) is None
     tokens = Ragged.from_tokens([np.zeros(n, int) for n in (2000, 2000)])
-    assert as_window("auto", tokens, 1) is None
-    assert as_window("auto", tokens[:1], 1) is not None
+    assert as_window("auto", tokens) is None
+    assert as_window("auto", tokens[:1]) is not None
+
+
+def test_each_step_lies_in_eight_windows() -> None:
+    assert [as_stride("auto", window, is_sparse=False) for window in (None, 2, 16, 100)] == [1, 1, 2, 12]
+    assert as_stride("auto", 100, is_sparse=True) == 1
+    assert as_stride(3, 100, is_sparse=False) == as_stride(3, 100, is_sparse=True) == 3
+    with pytest.raises(InvalidParameter, match="stride=11 skips steps"):
+        as_stride(11, 10, is_sparse=False)
+
+
+def test_a_weak_period_is_none() -> None:
+    random = np.random.default_rng(0)
+    wave, noise = np.sin(np.arange(2000) * 2 * np.pi / 37), random.normal(size=2000)
+    for share, expected in ((3.0, 37), (0.4, 100)):  # correlations at the period of about .8 and .1
+        assert as_window("auto", Ragged.from_any([(share * wave + noise)[:, None]])) == expected

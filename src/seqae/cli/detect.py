@@ -32,7 +32,7 @@ from .learning import (
     training_parameters,
 )
 from .screen import best_epoch, counted, note, say
-from .training import ModelOptions, TrainingOptions
+from .training import ModelOptions, TrainingOptions, counted_or_auto
 
 if TYPE_CHECKING:
     from sklearn.frozen import FrozenEstimator
@@ -74,7 +74,7 @@ class FileOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="auto, quantile, sigmas, peaks, conformal, scored, dynamic, none, or a number.",
+            help="auto, quantile, events, sigmas, peaks, conformal, scored, dynamic, none, or a number.",
             rich_help_panel=LEARNING,
         ),
     ] = None
@@ -228,6 +228,7 @@ def fitted_detector(
     names = split(learning.score)
     parameters = asdict(learning) | {
         "window": _window(learning.window),
+        "stride": counted_or_auto("--stride", learning.stride),
         "score": names[0] if len(names) == 1 else names,
         "scored_channels": None if learning.scored_channels is None else split(learning.scored_channels),
     }

@@ -27,8 +27,11 @@ class LearningOptions:
         ),
     ] = "auto"
     stride: Annotated[
-        int, typer.Option(metavar="N", help="Steps from one window to the next.", rich_help_panel=LEARNING)
-    ] = 1
+        str,
+        typer.Option(
+            metavar="N", help="Steps from one window to the next; auto is an eighth of it.", rich_help_panel=LEARNING
+        ),
+    ] = "auto"
     score: Annotated[
         str,
         typer.Option(
@@ -62,7 +65,7 @@ class AutoencoderOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="As for fit; repeat, or tokens for symbols, if not said.",
+            help="As for fit; hybrid, or tokens for symbols, if not said.",
             rich_help_panel=MODEL,
         ),
     ] = None

@@ -16,7 +16,7 @@ from ..cards import EstimatorCard
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
 from ..model.presets import is_closed_form, takes_symbols
-from ..parameters import as_random_state, check_choice, check_count, check_fraction, check_kind, seeded_copy
+from ..parameters import as_random_state, check_choice, check_fraction, check_kind, seeded_copy
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
@@ -31,6 +31,7 @@ from .series import (
     anomalous_sequences,
     anomalous_steps,
     as_channels,
+    as_stride,
     as_window,
     fingerprint_of,
     of_channels,
@@ -61,14 +62,15 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     window: None judges whole sequences; a number of steps judges every step of long series, through windows of that
         length, none of which spans a gap in the times. "auto" is None for several sequences of tokens or of at most
         1000 steps, else the period of the series.
-    stride: steps from one window to the next; a step's score is the mean over its window / stride windows.
+    stride: steps from one window to the next; a step's score is the mean over its window / stride windows. "auto" is
+        an eighth of the window, or 1 for "prediction" and "combined".
     score: a name, or a tuple of names, joined by the weighted geometric mean of score / held-out median. The weight of
         an error is the inverse of its held-out mean square, scaled to 1 for the best. Of an autoencoder "error",
         "mahalanobis", "latent", "prediction", "combined"; beside it "linear", "nearest"; of tokens "ngram", "symbols",
         "pairs"; for definitions see seqae.detection.evidence. "auto" is ("error", "linear", "nearest"), or ("error",
         "latent") for whole sequences of different lengths, or ("error", "ngram", "symbols", "pairs") for tokens.
     threshold: a name of seqae.detection.thresholds, a Threshold, a number, or None. "auto" is Quantile(0.98) for whole
-        sequences and Quantile(0.99) for steps: of normal ones, 2 and 1 % are marked.
+        sequences, of which 2 % of the normal ones are marked, and Events for steps.
     baseline: "pca" uses principal components of windows instead of the autoencoder, with the same scoring;
         "ngram", for tokens, uses counts of n-grams.
     scored_channels: names or numbers of the channels whose errors, distances and shares count; None is all. The
@@ -95,7 +97,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         autoencoder: SequenceAutoencoder | FrozenEstimator | None = None,
         *,
         window: int | Literal["auto"] | None = "auto",
-        stride: int = 1,
+        stride: int | Literal["auto"] = "auto",
         score: str | tuple[str, ...] = "auto",
         threshold: str | float | Threshold | None = "auto",
         baseline: Literal["pca", "ngram"] | None = None,
@@ -106,7 +108,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     ) -> None:
         self.autoencoder = autoencoder
         self.window = window
-        self.stride = stride
+        self.stride: int | Literal["auto"] = stride
         self.score = score
         self.threshold = threshold
         self.baseline = baseline
@@ -121,19 +123,20 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for anomalous
         sequences, which only an "fbeta" threshold uses. Raises InvalidSequence or InvalidParameter.
         """
-        stride, fraction = self._checked()
-        source = self._taken(X)
+        fraction, source = self._checked(), self._taken(X)
         is_anomaly = anomalous_sequences(y, len(source))
         if is_anomaly.all():
             raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
         normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
         channels = self._scored_channels(source)
-        window = as_window(self.window, of_channels(normal.ragged, channels), stride)
+        window = as_window(self.window, of_channels(normal.ragged, channels))
         threshold = suited(self.threshold, window)
-        setting = setting_of(source.ragged, window, stride, channels)
+        setting = setting_of(source.ragged, window, channels)
         chosen = choose_scores(self.score, self.baseline, normal.ragged, setting)
+        is_sparse = any(score.is_sparse for score in chosen)
+        setting = replace(setting, stride=as_stride(self.stride, window, is_sparse=is_sparse))
         seed = int(as_random_state(self.random_state).randint(2**31))
-        splits = split_normal(normal, fraction, seed, window, stride, is_crossed=self._is_soon_fitted(setting))
+        splits = split_normal(normal, fraction, seed, window, setting.stride, is_crossed=self._is_soon_fitted(setting))
         fits = [self._fit_on(part.windows, source, chosen, setting, seed) for part in splits]
         read = [columns_read(fit[-1], part.held_out, setting) for fit, part in zip(fits, splits, strict=True)]
         if len(splits) > 1:
@@ -155,7 +158,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         chosen = tuple(scores()[name] for name in as_names(self.score))
         if not set(UNTRAINED).issuperset(kind for score in chosen for kind in score.kinds):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()", parameter="score")
-        setting = setting_of(source.ragged, None, 1, self._scored_channels(source))
+        setting = setting_of(source.ragged, None, self._scored_channels(source))
         fit = self._fit_on(source.ragged, source, chosen, setting, 0)
         self._learn(fit, chosen, [columns_read(fit[-1], Series(source.ragged, source.times), setting)], source)
         self._learn_rule(threshold, source.ragged[:0])
@@ -238,8 +241,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         rule = learn_rule(threshold, self.held_out_scores_, labelled, self.learnt_.data)
         self.learnt_ = replace(self.learnt_, rule=rule)
 
-    def _checked(self) -> tuple[int, float]:
-        """The stride and the fraction to hold out."""
+    def _checked(self) -> float:
+        """The fraction to hold out."""
         check_choice("baseline", self.baseline, (None, *BASELINES))
         check_choice("verbose", self.verbose, (True, False, "auto"))
         fraction = check_fraction("held_out_fraction", self.held_out_fraction)
@@ -248,7 +251,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
                 "held_out_fraction must be above 0 and below 1: the threshold needs data that training never saw",
                 parameter="held_out_fraction",
             )
-        return check_count("stride", self.stride), fraction
+        return fraction
 
     def anomaly_score(self, X: object) -> np.ndarray | Ragged:
         """Anomaly scores, higher is more anomalous: (n_sequences,), or with windows a Ragged with one channel."""

@@ -9,7 +9,7 @@ from ..sequences.ragged import Ragged
 DEFAULT_WINDOW = 100
 SHORTEST_WINDOW = 16
 LONGEST_WINDOW = 1000
-LEAST_CORRELATION = 0.1
+LEAST_CORRELATION = 0.3
 EXAMINED_STEPS = 20_000
 
 
@@ -18,7 +18,7 @@ def choose_window(series: Ragged) -> int:
 
     The autocorrelation is the mean over series and channels that vary, of at most 20,000 steps each; its peaks are
     looked for after it first falls below zero. Between 16 and 1000 steps and at most a quarter of the longest series;
-    100 (or that quarter) if no lag correlates by more than 0.1.
+    100 (or that quarter) if no lag correlates by more than 0.3.
     """
     longest = int(min(series.lengths.max(), EXAMINED_STEPS))
     most = max(2, min(LONGEST_WINDOW, longest // 4))

@@ -20,6 +20,9 @@ TRAINING_WINDOWS = 4096
 """The approximate number of training windows, evenly spaced: at least `stride` apart, but without space between them,
 so that every step is in one; very long series have more windows."""
 
+WINDOWS_OF_A_STEP = 8
+"""Windows that a step's score is the mean of, by default."""
+
 FEWEST_SERIES = 5
 """With this many series or more, whole series are held out instead of the end of each."""
 
@@ -162,21 +165,32 @@ def training_windows(training: Series, window: int, stride: int) -> Ragged:
     return segments.windows(window, min(window, max(stride, n_windows // TRAINING_WINDOWS)))
 
 
-def as_window(window: object, normal: Ragged, stride: int) -> int | None:
+def as_window(window: object, normal: Ragged) -> int | None:
     """The length of windows, with "auto" resolved; None for whole sequences.
 
     "auto" judges several sequences whole, if they are of tokens or none is longer than 1000 steps; else it is the
-    period of the series. Raises InvalidParameter for another value, or one below the stride.
+    period of the series. Raises InvalidParameter for another value.
     """
     is_short = normal.is_tokens or int(normal.lengths.max()) <= LONGEST_WINDOW
     if window is None or (window == "auto" and len(normal) > 1 and is_short):
         return None
-    n_steps = choose_window(normal) if window == "auto" else check_count("window", window, least=2)
-    if stride > n_steps:
+    return choose_window(normal) if window == "auto" else check_count("window", window, least=2)
+
+
+def as_stride(stride: object, window: int | None, *, is_sparse: bool) -> int:
+    """The steps from one window to the next, with "auto" resolved to an eighth of a window.
+
+    is_sparse: whether a window gives a score to a few of its steps alone; then "auto" is 1. Raises InvalidParameter for
+    another value, or one above the window.
+    """
+    n_steps = 1 if stride == "auto" else check_count("stride", stride)
+    if window is None:
+        return 1
+    if n_steps > window:
         raise InvalidParameter(
-            f"stride={stride} skips steps: it must not exceed the window of {n_steps}", parameter="stride"
+            f"stride={n_steps} skips steps: it must not exceed the window of {window}", parameter="stride"
         )
-    return n_steps
+    return max(1, window // WINDOWS_OF_A_STEP) if stride == "auto" and not is_sparse else n_steps
 
 
 class StepMeans:

@@ -44,8 +44,8 @@ class AutoencoderEvidence(Evidence):
     scores: ClassVar[tuple[Score, ...]] = (
         Score("error", (RECONSTRUCTION,)),
         Score("mahalanobis", (RECONSTRUCTION,), measure="covariance"),
-        Score("prediction", (PREDICTION,), of="vectors"),
-        Score("combined", (RECONSTRUCTION, PREDICTION), of="vectors"),
+        Score("prediction", (PREDICTION,), of="vectors", is_sparse=True),
+        Score("combined", (RECONSTRUCTION, PREDICTION), of="vectors", is_sparse=True),
         Score("latent", (LATENT,), measure="distance", needs_all_channels=True),
     )
 

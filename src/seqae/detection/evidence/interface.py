@@ -29,6 +29,7 @@ class Score:
     kinds: the columns of evidence that it uses.
     measure: "error" is a mean of errors divided by their held-out scale (of tokens, of cross-entropies); "covariance"
         is the Mahalanobis distance; "distance" is as "error", without units. Errors are comparable with each other.
+    is_sparse: whether a window has it for a few of its steps alone.
     of: the kind of sequences. needs_all_channels: whether it is undefined for a part of the channels.
     is_yardstick: whether the weights of other errors are relative to this one.
     weight, weight_of_one_channel: in a joint score, with several channels and with one; errors have weights by size.
@@ -40,6 +41,7 @@ class Score:
     of: Literal["vectors", "tokens", "both"] = "both"
     needs_all_channels: bool = False
     is_yardstick: bool = False
+    is_sparse: bool = False
     weight: float = 1.0
     weight_of_one_channel: float = 1.0
 

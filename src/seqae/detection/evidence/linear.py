@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.linalg import eigh
 
 from ...errors import InvalidSequence
 from ...recurrence import linear
@@ -117,7 +118,7 @@ def _sum_of_squares(x: np.ndarray) -> np.ndarray:
 FLOATS = (np.float32, np.float64)
 
 KEPT_VARIANCE = 0.95
-MOST_WINDOWS = 2048
+MOST_WINDOWS = 1024
 CPU = torch.device("cpu")
 
 
@@ -243,7 +244,7 @@ def _by_length(batch: Ragged) -> Iterator[tuple[np.ndarray | slice, np.ndarray |
 
 
 def fit_linear(windows: Ragged, *, n_components: int | None = None, sees_level: bool = True) -> LinearModel:
-    """Fit n_components, or those that explain .95 of the variance, on at most 2048 windows, evenly chosen.
+    """Fit n_components, or those that explain .95 of the variance, on at most 1024 windows, evenly chosen.
 
     windows: in the units of the data, of one length; a few shorter ones are left out.
     sees_level: False subtracts the mean of each channel from each window: the components of a whole window then do not
@@ -279,10 +280,10 @@ def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling, wanted:
     """centred: (n_windows, n_values). By the smaller of the two Gram matrices."""
     n_windows, n_values = centred.shape
     is_wide = n_windows < n_values
-    gram = centred @ centred.T if is_wide else centred.T @ centred
-    values, vectors = np.linalg.eigh(gram.astype(np.float64))
+    gram = (centred @ centred.T if is_wide else centred.T @ centred).astype(np.float64)
+    total = max(float(np.trace(gram)), 0.0)
+    values, vectors = eigh(gram, subset_by_index=(max(len(gram) - (wanted or len(gram)), 0), len(gram) - 1))
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    total = values.sum()
     if wanted is None:
         wanted = int((np.cumsum(values) <= KEPT_VARIANCE * total).sum()) + 1
     n_components = max(1, min(wanted, int((values > 1e-9 * max(total, 1e-30)).sum())))
@@ -290,6 +291,6 @@ def _components(centred: np.ndarray, mean: np.ndarray, scaling: Scaling, wanted:
     basis = np.where(values[:n_components, None] > 0, basis, 0.0)  # a component without variance
     if is_wide:
         basis = basis @ centred / np.sqrt(np.maximum(values[:n_components, None], 1e-30))
-    noise = (total - values[:n_components].sum()) / max(n_windows, 1) / n_values
+    noise = max(total - values[:n_components].sum(), 0.0) / max(n_windows, 1) / n_values
     variances = (values[:n_components] / max(n_windows, 1)).astype(np.float32)
     return LinearModel(scaling, mean, np.ascontiguousarray(basis, np.float32), variances, float(max(noise, 1e-6)))

@@ -124,8 +124,11 @@ def fit_evidence(
     return tuple(kind.fit(windows, names, setting) for kind, names in own if names)
 
 
-def setting_of(sequences: Ragged, window: int | None, stride: int, channels: np.ndarray | None) -> Setting:
-    """The setting for such sequences, without an autoencoder. channels: numbers of the scored ones, None for all."""
+def setting_of(sequences: Ragged, window: int | None, channels: np.ndarray | None) -> Setting:
+    """The setting for such sequences, with windows at every step and without an autoencoder.
+
+    channels: numbers of the scored ones, None for all.
+    """
     n_scored = sequences.n_channels if channels is None else len(channels)
     is_exact = sequences.values.dtype == np.float64
-    return Setting(sequences.n_channels, n_scored, window, stride, sequences.is_tokens, is_exact, channels)
+    return Setting(sequences.n_channels, n_scored, window, 1, sequences.is_tokens, is_exact, channels)
