@@ -68,7 +68,7 @@ def test_info_tells_what_a_detector_judges_and_by_what(folder: Path) -> None:
     for name, parameters in {"windows": {}, "pca": {"baseline": "pca", "threshold": 3.5}}.items():
         detector(**parameters).fit([wave(600)]).save(folder / f"{name}.seqae")
     told = CliRunner().invoke(app, ["info", str(folder / "windows.seqae")]).stdout
-    for line in ("through windows of 20", "error, linear, nearest", "by Quantile(level=0.99)", "repeat", "channel_0"):
+    for line in ("through windows of 20", "error, linear, nearest", "by Events(merge=20)", "repeat", "channel_0"):
         assert line in told
     told = CliRunner().invoke(app, ["info", str(folder / "pca.seqae")]).stdout
     for line in ("score", "error", "3.5, by Fixed(value=3.5)", "pca", "channel_0, channel_1"):

@@ -11,6 +11,7 @@ from scipy.stats import false_discovery_control, genpareto
 from seqae.detection.limits import Threshold
 from seqae.detection.thresholds import (
     Conformal,
+    Events,
     FBeta,
     Fixed,
     FromScoredData,
@@ -55,6 +56,45 @@ def test_quantile_and_sigmas_are_numpy_s() -> None:
     assert learnt(MeanPlusSigmas(2.0), NORMAL) == pytest.approx(NORMAL.mean() + 2 * NORMAL.std())
 
 
+def naive_events(scores: list[float], high: float, low: float, merge: int) -> list[bool]:
+    events: list[tuple[int, int]] = []
+    first = None
+    for k, score in enumerate([*scores, -np.inf]):
+        if score > low:
+            first = k if first is None else first
+        elif first is not None:
+            if max(scores[first:k]) > high:
+                events.append((first, k))
+            first = None
+    marked = [False] * len(scores)
+    for k, (first, last) in enumerate(events):
+        joined = k > 0 and first - events[k - 1][1] <= merge
+        for step in range(events[k - 1][1] if joined else first, last):
+            marked[step] = not np.isnan(scores[step])
+    return marked
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 3.0, 9.0, np.nan]), max_size=30), st.integers(0, 4))
+def test_events_have_two_limits_and_are_merged(scores: list[float], merge: int) -> None:
+    limit = Events(merge).fit(NORMAL)
+    median, quantile = np.median(NORMAL), np.quantile(NORMAL, 0.99)
+    assert 1 < np.sqrt(median * quantile) < 4 < quantile < limit.value
+    assert limit.value == pytest.approx(quantile * np.sqrt(quantile / median))
+    heights = {0.0: 0.1, 1.0: 1.0, 3.0: 0.9 * float(quantile), 9.0: 2 * float(limit.value)}
+    judged = [heights.get(score, np.nan) for score in scores]
+    marks = Events(merge).marks(np.array(judged, float), limit)
+    assert marks.is_marked.tolist() == naive_events(judged, float(limit.value), np.sqrt(median * quantile), merge)
+    assert (marks.limits == limit.value).all()
+
+
+def test_events_of_scores_that_do_not_vary() -> None:
+    for normal in (np.zeros(5), np.ones(5)):
+        limit = Events().fit(normal)
+        assert limit.value == normal[0]
+        assert Events().marks(np.array([0.5, 2.0]), limit).is_marked.tolist() == [normal[0] == 0.0, True]
+    assert learnt(Events(), np.array([0.0] * 60 + [1.0] * 40)) == pytest.approx(10.0)  # a median of a hundredth
+
+
 @given(few_scores, st.data(), st.sampled_from([0.1, 1.0, 2.0]))
 def test_f_beta_is_the_best_of_all_cuts(values: list[int], data: st.DataObject, beta: float) -> None:
     scores = np.array(values, float)
@@ -81,7 +121,7 @@ def test_peaks_follow_the_tail_that_the_scores_come_from() -> None:
 
 @pytest.mark.parametrize("scores", [np.zeros(5), np.array([1.0]), np.array([1.0, 1.0, 1.0, 2.0])])
 def test_every_threshold_is_finite_on_degenerate_scores(scores: np.ndarray) -> None:
-    for threshold in (Quantile(), MeanPlusSigmas(), PeaksOverThreshold()):
+    for threshold in (Quantile(), Events(), MeanPlusSigmas(), PeaksOverThreshold()):
         assert np.isfinite(learnt(threshold, scores))
 
 
@@ -157,7 +197,7 @@ def test_nothing_is_learnt_from_nothing(threshold: Threshold) -> None:
 
 
 def test_a_limit_that_must_have_been_learnt_is_missed() -> None:
-    for threshold in (Quantile(), MeanPlusSigmas(), PeaksOverThreshold()):
+    for threshold in (Quantile(), Events(), MeanPlusSigmas(), PeaksOverThreshold()):
         with pytest.raises(ModelFileError, match="limit is missing"):
             threshold.restored(None, NORMAL)
     assert FBeta().restored(None, NORMAL).value is None

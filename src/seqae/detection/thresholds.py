@@ -13,10 +13,13 @@ from typing import ClassVar, cast
 import numpy as np
 
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
-from ..parameters import check_positive
+from ..parameters import check_count, check_positive
 from ..storage.vetting import as_mapping, checked, misfit, shown
 from .dynamic import Dynamic
-from .limits import Limit, Marks, Rule, Threshold
+from .limits import Limit, Marks, Rule, Threshold, runs
+
+LEAST_MEDIAN = 1e-2
+"""Of the median of normal scores, relative to their 0.99 quantile: below it, scores are as good as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,48 @@ class Quantile(Threshold):
         """See Threshold.fit."""
         _require_scores(normal)
         return Limit(float(np.quantile(normal, self.level)), normal)
+
+
+@dataclass(frozen=True, slots=True)
+class Events(Threshold):
+    """Marks events of long series: runs of high scores, in which at least one step is far above normal ones.
+
+    With m the median of the held-out normal scores and q their 0.99 quantile, an event has a score above q (q/m)^0.5
+    and goes on, in both directions, while scores stay above m (q/m)^0.5; events at most `merge` steps apart are one.
+    These limits lie 1.5 and 0.5 times as far above the median as the quantile does, on a logarithmic scale: of
+    log-normal scores 1 step in 4,000 starts an event. Two limits are hysteresis (Canny 1986, section VIII).
+    A single score, as of a stream, is judged by the first.
+
+    merge: steps; "auto" stands for Events(merge=window).
+    """
+
+    needs_windows: ClassVar[bool] = True
+
+    merge: int = 100
+
+    def __post_init__(self) -> None:
+        check_count("Events.merge", self.merge, least=0)
+
+    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
+        """See Threshold.fit."""
+        _require_scores(normal)
+        return Limit(self._height(normal, 1.5), normal)
+
+    def marks(self, scores: np.ndarray, limit: Limit) -> Marks:
+        """See Threshold.marks; the limits are those that start an event."""
+        high, is_marked = self.single(limit), np.zeros(len(scores), bool)
+        end = 0
+        for first, last in runs(scores > self._height(limit.normal, 0.5)):
+            if np.max(scores[first:last]) > high:
+                is_marked[end if end and first - end <= self.merge else first : last] = True
+                end = last
+        return Marks(is_marked & ~np.isnan(scores), np.full(len(scores), high))
+
+    def _height(self, normal: np.ndarray, share: float) -> float:
+        """The limit at a share of the way from the median to the quantile, in logarithms."""
+        quantile = float(np.quantile(normal, 0.99))
+        median = max(float(np.median(normal)), LEAST_MEDIAN * quantile)
+        return median * (quantile / median) ** share if quantile > 0 else quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +277,7 @@ class Unlimited(Threshold):
 
 THRESHOLDS: dict[str, type[Threshold]] = {
     "quantile": Quantile,
+    "events": Events,
     "sigmas": MeanPlusSigmas,
     "fbeta": FBeta,
     "peaks": PeaksOverThreshold,
@@ -243,18 +289,18 @@ THRESHOLDS: dict[str, type[Threshold]] = {
 }
 """All thresholds by name; those with defaults for all settings can be named by users."""
 
-NAMES = ("auto", "quantile", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic")
+NAMES = ("auto", "quantile", "events", "sigmas", "fbeta", "peaks", "conformal", "scored", "dynamic")
 
 
-def as_threshold(threshold: object, *, are_sequences: bool = False) -> Threshold:
+def as_threshold(threshold: object, window: int | None = None) -> Threshold:
     """A threshold from a name, a number (a fixed limit) or None (no limit); a Threshold is returned unchanged.
 
-    are_sequences: whether whole sequences are judged, for "auto".
+    window: None for whole sequences; "auto" depends on it.
     """
     if threshold is None:
         return Unlimited()
     if isinstance(threshold, str) and threshold == "auto":
-        return Quantile(0.98) if are_sequences else Quantile(0.99)
+        return Quantile(0.98) if window is None else Events(window)
     if isinstance(threshold, str) and threshold in THRESHOLDS and threshold != "fixed":
         return THRESHOLDS[threshold]()
     if isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool) and np.isfinite(threshold):
@@ -270,7 +316,7 @@ def as_threshold(threshold: object, *, are_sequences: bool = False) -> Threshold
 
 def suited(threshold: object, window: int | None) -> Threshold:
     """as_threshold() for windows of that length. Raises InvalidParameter for one of long series with window=None."""
-    found = as_threshold(threshold, are_sequences=window is None)
+    found = as_threshold(threshold, window)
     if found.needs_windows and window is None:
         raise InvalidParameter(
             f"threshold {found!r} marks steps of long series, not whole sequences; it needs window=",
