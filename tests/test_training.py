@@ -35,7 +35,7 @@ def weights_of(ae: SequenceAutoencoder) -> np.ndarray:
     return np.concatenate([parameter.detach().numpy().ravel() for parameter in ae.model_.parameters()])
 
 
-class At:
+class At(Callback):
     """Raises an error at the end of an epoch."""
 
     def __init__(self, epoch: int, error: BaseException) -> None:
