@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from seqae import Ragged, SequenceAutoencoder
 from seqae.baselines import MeanSequence
 from seqae.cli import app
+from seqae.cli.files import DataFile
 from seqae.comparison import ComparedRow, compare
 from seqae.comparison.fits import _Watch
 from seqae.comparison.result import recommend
@@ -221,6 +222,17 @@ def test_an_interrupt_is_raised_unless_it_is_kept(monkeypatch: pytest.MonkeyPatc
     assert [len(run.history.epochs) for run in cut.runs] == [1]
 
 
+@pytest.mark.parametrize("kinds", [[1.0, 2.0], [1, 2], ["a", "b"]])
+def test_labels_may_be_of_any_kind(tmp_path: Path, kinds: list[object]) -> None:
+    waves = make_waves(16, seed=0)
+    frame = pd.concat(pd.DataFrame({"id": i, "x": x[:, 0], "kind": kinds[i % 2]}) for i, x in enumerate(waves))
+    frame.to_parquet(tmp_path / "walks.parquet")
+    source, labels = DataFile([str(tmp_path / "walks.parquet")], id="id").read_labelled("kind")
+    assert source.channel_names == ("x",)
+    assert labels is not None
+    assert labels.tolist() == [str(kinds[i % 2]).removesuffix(".0") for i in range(16)]
+
+
 def test_on_the_command_line(tmp_path: Path) -> None:
     frames = [
         pd.DataFrame({"id": i, "x": x[:, 0], "y": x[:, 1], "kind": "ab"[i % 2]})
@@ -240,6 +252,13 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     )
     assert runs.exit_code == 0, runs.output
     assert pd.read_csv(tmp_path / "runs.csv")["seed"].tolist() == [0, 1, 0, 1]
+    piped = CliRunner().invoke(
+        app,
+        ["compare", "-", *command[2:], "-o", str(tmp_path / "piped.csv")],
+        input=(tmp_path / "walks.csv").read_bytes(),
+    )
+    assert piped.exit_code == 0, piped.output
+    assert pd.read_csv(tmp_path / "piped.csv")["accuracy"].equals(table["accuracy"])
     wrong = CliRunner().invoke(app, [*command[: -len(options) - 1], "x", "--channels", "x,y", *options])
     assert wrong.exit_code == 2
     assert "must be constant" in wrong.output

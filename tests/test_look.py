@@ -53,6 +53,31 @@ def test_the_screen(tmp_path: Path) -> None:
     assert "--channels CO" in shown
 
 
+def test_columns_without_numbers_are_noted_and_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("host,load,state\nweb,1.5,up\nweb,2.5,down\n")
+    shown = " ".join(looked(tmp_path / "log.csv").split())
+    assert "channels 1" in shown
+    assert "note column 'host', row 0 is 'web', of type string; left out here" in shown
+    assert "note column 'state', row 0 is 'up'" in shown
+    (tmp_path / "text.csv").write_text("host\nweb\nweb\n")
+    refused = CliRunner().invoke(app, ["look", str(tmp_path / "text.csv")])
+    assert (refused.exit_code, "row 0 is 'web'" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("width", [46, 64, 100])
+def test_the_table_of_channels_is_whole_at_any_width(tmp_path: Path, width: int) -> None:
+    values = np.random.default_rng(0).normal(size=(60, 2)).round(3)
+    values[0, 0], values[1, 1] = 900, np.nan
+    frame = pd.DataFrame(values, columns=["a", "b"]).assign(c=1)
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    shown = CliRunner(env={"COLUMNS": str(width)}).invoke(app, ["look", str(tmp_path / "x.csv")]).stdout
+    rows = {words[0]: words for words in map(str.split, shown.partition("--")[0].splitlines()) if words}
+    assert rows["channel"] == ["channel", "min", *(["median"] if width > 46 else []), "max", "missing", "far"]
+    assert rows["a"][-2:] == ["900", "1"]
+    assert rows["b"][-2:] == ["1.67", "%"]
+    assert rows["c"][-1] == "constant"
+
+
 @pytest.mark.parametrize(
     ("text", "options", "expected"),
     [

@@ -144,6 +144,16 @@ def test_csv_faults(tmp_path, name):
     assert_refused(write(tmp_path / "x.csv", content), error, message, missing="error")
 
 
+def test_a_system_that_starts_no_more_threads_is_named(tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise pa.ArrowException("Unknown error: Failed to launch worker thread: Resource temporarily unavailable")
+
+    monkeypatch.setattr("pyarrow.csv.read_csv", refuse)
+    assert_refused(
+        write(tmp_path / "x.csv", "x\n1\n"), UnreadableFile, r"no more threads; raise its limit \(ulimit -u\)"
+    )
+
+
 def test_a_csv_row_without_id(tmp_path):
     assert_refused(write(tmp_path / "x.csv", "id,x\n1,2\n,3\n"), InvalidSequence, "row 1 has no 'id'", id="id")
     assert_refused(write(tmp_path / "x.csv", CSV), InvalidParameter, "did you mean 'id'", id="Id")

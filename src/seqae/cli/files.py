@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +30,12 @@ class FittedModel(Protocol):
 
     def save(self, path: Path) -> None:
         """Write it to a file."""
+
+
+class _StandardInput(io.BytesIO):
+    """What was read from it."""
+
+    name = "standard input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +79,12 @@ class DataFile:
 
         from ..reading.inputs import read_laid_out
 
-        source = read_laid_out(self.given, replace(self.layout, drop=(label,)))
+        given, again = self._given_twice
+        source = read_laid_out(given, replace(self.layout, drop=(label,)))
         if label in source.channel_names:  # of arrays, whose channels are no columns
             return _without_channel(source, label)
         layout = replace(self.layout, channels=(label,), symbols="auto", missing="error")
-        symbols = read_laid_out(self.given, layout)
+        symbols = read_laid_out(again, layout)
         values = np.array(symbols.vocabulary)[symbols.ragged.values]
         return source, _constant(values, source, label)
 
@@ -83,6 +92,16 @@ class DataFile:
     def given(self) -> str | list[Path]:
         """What read() is to take; texts in a list might be symbols."""
         return self.paths[0] if len(self.paths) == 1 else [Path(path) for path in self.paths]
+
+    @property
+    def _given_twice(self) -> tuple[object, object]:
+        """What two reads are to take; standard input can be read only once."""
+        from ..reading.paths import is_standard_input
+
+        if len(self.paths) > 1 or not is_standard_input(self.paths[0]):
+            return self.given, self.given
+        content = sys.stdin.buffer.read()
+        return _StandardInput(content), _StandardInput(content)
 
     @property
     def inputs(self) -> list[Path]:

@@ -24,6 +24,6 @@ def impute(model: options.Model, data: DataFile, output: options.Output) -> None
     source = replace(data, missing=data.missing or options.Missing.mask).read_for(estimator, keeps_float64=True)
     write_steps(output, source, estimator.impute(source), estimator.vocabulary_)
     observed = source.ragged.compact().observed
-    n_filled = 0 if observed is None else np.count_nonzero(~observed)
+    n_filled = 0 if observed is None else int(np.count_nonzero(~observed))
     told = f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}, {counted(n_filled, 'value')} filled"
     say(f"{told}: {output}", beside=output)

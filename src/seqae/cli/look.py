@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..reading.look import Channel, Look
 
 MOST_CHANNELS = 40
+WIDE = 64
+"""A terminal of fewer characters has no room for the median."""
 
 
 def look(
@@ -37,13 +39,14 @@ def look(
     NPY, .ts, TSF, ARFF, Excel, HDF5 or MATLAB, also as .gz, .bz2, .xz, .zst or .zip. Folders, patterns in quotes,
     addresses, several files and - for standard input are taken by every command. Missing values are counted.
     """
+    from ..reading.inputs import read_noticed
     from ..reading.look import look_at
 
     takes_symbols = symbols or (all(not _is_stream(path) for path in data.paths) and data.is_text)
     given = replace(data, missing=options.Missing.mask, symbols=split.value if takes_symbols else None)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        source = given.read_noticed()
+        source = read_noticed(given.given, replace(given.layout, skips_others=not takes_symbols))
     seen = look_at(source)
     facts(_facts(seen))
     if seen.channels:
@@ -85,23 +88,30 @@ def _facts(seen: Look) -> dict[str, str]:
 def _show(seen: Look) -> None:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="cyan")
+    rows = [_cells(channel, seen.n_steps) for channel in seen.channels[:MOST_CHANNELS]]
+    screen = console()
+    is_narrow = screen.width < WIDE
+    table = Table(box=None, pad_edge=False, collapse_padding=is_narrow, header_style="cyan")
     table.add_column("channel", overflow="fold", min_width=7)
-    for name in ("min", "median", "max", "missing", "far"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for channel in seen.channels[:MOST_CHANNELS]:
-        table.add_row(*_cells(channel, seen.n_steps))
-    console().print(table)
+    hidden = ("median",) if is_narrow else ()
+    shown = [name for name in rows[0] if name not in hidden and any(row[name] for row in rows)]
+    for name in shown:
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    for channel, row in zip(seen.channels, rows, strict=False):
+        table.add_row(printable(channel.name), *(row[name] for name in shown))
+    screen.print(table)
     if len(seen.channels) > MOST_CHANNELS:
         console().print(f"... and {len(seen.channels) - MOST_CHANNELS:,} more channels")
 
 
-def _cells(channel: Channel, n_steps: int) -> list[str]:
-    values = ["" if value != value else f"{value:.4g}" for value in (channel.low, channel.median, channel.high)]
-    missing = f"{100 * channel.n_missing / n_steps:.3g} %" if channel.n_missing else ""
-    far = f"{channel.n_outliers:,}" if channel.n_outliers else ""
-    return [printable(channel.name), *values, missing, far, channel.note]
+def _cells(channel: Channel, n_steps: int) -> dict[str, str]:
+    """By heading; the note has none."""
+    return {
+        **{name: "" if value != value else f"{value:.4g}" for name, value in channel.statistics.items()},
+        "missing": f"{100 * channel.n_missing / n_steps:.3g} %" if channel.n_missing else "",
+        "far": f"{channel.n_outliers:,}" if channel.n_outliers else "",
+        "": channel.note,
+    }
 
 
 def _say_below(name: str, text: str) -> None:

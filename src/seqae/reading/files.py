@@ -60,6 +60,10 @@ _OWN = {
 _TEXT_ONLY = {"header": "header=False", "names": "names=", "decimal": "decimal="}
 
 
+_NO_THREAD = "launch worker thread"
+"""What Arrow says where the system refuses it a thread."""
+
+
 def source_of_file(origin: Origin, layout: Layout) -> Source:
     """The sequences of a file, of standard input ("-"), of an address, or of what is compressed in them.
 
@@ -67,8 +71,7 @@ def source_of_file(origin: Origin, layout: Layout) -> Source:
     InvalidParameter as for a table in memory. Every message starts with the file's name.
     """
     with _translated(name_of(origin)), opened(origin, layout) as paths:
-        sources = [_source_of_plain(path, layout) for path in paths]
-        return sources[0] if len(sources) == 1 else joined(sources, [path.name for path in paths])
+        return _source_of_opened(paths, layout)
 
 
 def source_of_files(origins: Sequence[Origin], layout: Layout) -> Source:
@@ -85,8 +88,9 @@ def source_of_paths(origins: Sequence[Origin], layout: Layout) -> Source:
 def source_of_open_file(file: IO[bytes] | IO[str], layout: Layout) -> Source:
     """The sequences of an open file, from its position on."""
     name = getattr(file, "name", None)
-    with _translated(name if isinstance(name, str) else type(file).__name__), written(file, layout) as path:
-        return source_of_file(path, layout)
+    told = name if isinstance(name, str) else type(file).__name__
+    with _translated(told), written(file, layout) as path, opened(path, layout) as paths:
+        return _source_of_opened(paths, layout)
 
 
 def files_of(origins: Sequence[Origin]) -> list[Origin]:
@@ -97,6 +101,11 @@ def files_of(origins: Sequence[Origin]) -> list[Origin]:
 def is_name_of_file(name: str | os.PathLike[str]) -> bool:
     """Whether a name ends as that of a data file does."""
     return kind_of(os.fspath(name)) in _READERS
+
+
+def _source_of_opened(paths: Sequence[Path], layout: Layout) -> Source:
+    sources = [_source_of_plain(path, layout) for path in paths]
+    return sources[0] if len(sources) == 1 else joined(sources, [path.name for path in paths])
 
 
 def _source_of_plain(path: Path, layout: Layout) -> Source:
@@ -128,9 +137,10 @@ def _translated(name: str) -> Iterator[None]:
     except Exception as error:  # a damaged file makes the parsers of other libraries raise whatever they like
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = " ".join(reason.split())[:200] or type(error).__name__
-        raise UnreadableFile(
-            f"{name}: cannot be read, it may be damaged or cut short; copy or export it again ({reason})"
-        ) from error
+        remedy = "it may be damaged or cut short; copy or export it again"
+        if _NO_THREAD in reason:
+            remedy = "the system starts no more threads; raise its limit (ulimit -u), or end other programs"
+        raise UnreadableFile(f"{name}: cannot be read, {remedy} ({reason})") from error
 
 
 def _check_signature(path: Path, kind: str) -> None:

@@ -32,6 +32,11 @@ class Channel:
     n_outliers: int
 
     @property
+    def statistics(self) -> dict[str, float]:
+        """By heading."""
+        return {"min": self.low, "median": self.median, "max": self.high}
+
+    @property
     def note(self) -> str:
         """What to know of it, in words; empty for an ordinary channel."""
         if np.isnan(self.low):

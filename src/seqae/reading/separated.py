@@ -67,7 +67,7 @@ def _parse(body: bytes, dialect: Dialect, layout: Layout) -> pa.Table:
                 null_values=[*MISSING, *layout.na],
             ),
         )
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise UnreadableFile(_fault(decode(body), delimiter, dialect, error)) from error
 
 

@@ -274,6 +274,7 @@ class Layout:
     header, names, decimal: of text tables: whether line 1 names the columns, their names if none does, and the sign
         before fractions; None finds it.
     na: what marks a missing value, besides the usual.
+    skips_others: whether columns without numbers are left out, with a warning that says what they hold.
 
     Raises InvalidParameter where they contradict each other.
     """
@@ -292,6 +293,7 @@ class Layout:
     names: tuple[str, ...] | None = None
     decimal: Literal[".", ","] | None = None
     na: tuple[str, ...] = ()
+    skips_others: bool = False
 
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):

@@ -137,7 +137,7 @@ def _texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """The column as text without missing values."""
     import pyarrow as pa
 
-    column = decoded(column)
+    column = _whole(decoded(column))
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise InvalidSequence(f"column {name!r} holds {kind}; symbols are text or whole numbers")
@@ -146,6 +146,18 @@ def _texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     if (row := texts.index("").as_py()) >= 0:
         raise InvalidSequence(f"row {row} has no {name!r}; fill it in or drop the row")
     return texts
+
+
+def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whole numbers that stand as floats, as pandas writes them where some are missing, as integers."""
+    import pyarrow as pa
+
+    if not pa.types.is_floating(column.type):
+        return column
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column
 
 
 def _numbered(texts: pa.ChunkedArray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from .combining import combined
 from .grouping import Grouping, decoded, group, one_series, refuse_missing
 from .lists import has_lists, lists_of_symbols, source_of_list_table
 from .markers import without_markers
-from .source import ORDINAL, VALUE, Layout, Source, notice_columns
+from .source import ORDINAL, VALUE, Layout, Source, notice_columns, warn
 from .times import times_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,22 @@ def channel_columns(table: pa.Table, layout: Layout) -> tuple[str, ...]:
             f"a column has no name{f' of its own ({nameless!r})' if nameless else ''}, as an index written to CSV has "
             "none; name the channels with channels=[...], or write the file without its index"
         )
-    return names
+    return _with_numbers(table, names) if layout.skips_others else names
+
+
+def _with_numbers(table: pa.Table, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that hold numbers, if any do; a warning tells what the others hold."""
+    faults: dict[str, str] = {}
+    for name in names:
+        try:
+            _numeric(table[name], name)
+        except InvalidSequence as error:
+            faults[name] = str(error).partition(";")[0]
+    if len(faults) == len(names):
+        return names
+    for fault in faults.values():
+        warn(f"{fault}; left out here, for channels are numbers: name the others with --channels, or this one as --id")
+    return tuple(name for name in names if name not in faults)
 
 
 def _is_nameless(name: str) -> bool:
