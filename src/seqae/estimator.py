@@ -147,10 +147,10 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         model.check_lengths(source.ragged.lengths)
         settings = planned(budget, model, source.ragged.lengths)
         is_judged = validation is None and (settings is not None or budget.quality != "fast")
-        which = held_out_of(len(source), fraction if is_judged else 0.0, budget.seed)
-        training, held_out = source.ragged, source.ragged[which] if len(which) else None
-        if held_out is not None:
-            training = training[np.setdiff1d(np.arange(len(source)), which)]
+        kept, which = held_out_of(source.ragged, fraction if is_judged else 0.0, budget.seed)
+        training, held_out = source.ragged, None
+        if len(which):
+            training, held_out = source.ragged[kept], source.ragged[which]
         if validation is not None:
             held_out = take(validation, schema_of(source, shape.n_symbols)).ragged
             model.check_lengths(held_out.lengths)

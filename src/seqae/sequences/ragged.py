@@ -356,6 +356,36 @@ def evenly_chosen(n: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, most).astype(np.int64)) if n else np.zeros(0, np.int64)
 
 
+FEWEST_STRETCHES = 5
+"""From so many stretches of overlapping sequences, whole ones are held out."""
+
+
+def hold_out_apart(sequences: Ragged, fraction: float, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """As hold_out(), but no training sequence shares a step with a held-out one, as windows of a series may.
+
+    Of at least 5 stretches of overlapping sequences, some are held out whole; of fewer, the last sequences of each, and
+    those that share a step with these are in neither part.
+    """
+    order = np.argsort(sequences.starts, kind="stable")
+    starts, ends = sequences.starts[order], (sequences.starts + sequences.lengths)[order]
+    reach = np.maximum.accumulate(ends)
+    stretch = np.cumsum(np.append(0, starts[1:] >= reach[:-1]))  # of each sequence in order
+    n_stretches = int(stretch[-1]) + 1
+    if n_stretches == len(sequences):
+        return hold_out(len(sequences), fraction, key)
+    if n_stretches >= FEWEST_STRETCHES:
+        chosen = hold_out(n_stretches, fraction, key)
+        first, late = (np.flatnonzero(np.isin(stretch, part)) for part in chosen)
+    else:
+        sizes = np.bincount(stretch)
+        cuts = np.cumsum(sizes) - np.ceil(fraction * sizes).astype(np.int64)  # in order, where each late part begins
+        is_late = np.arange(len(order)) >= cuts[stretch]
+        is_first = ~is_late & (ends <= starts[cuts][stretch])
+        has_first = np.bincount(stretch, is_first) > 0
+        first, late = np.flatnonzero(is_first | ~has_first[stretch]), np.flatnonzero(is_late & has_first[stretch])
+    return np.sort(order[first]), np.sort(order[late])
+
+
 def hold_out(
     n_sequences: int, fraction: float, key: tuple[int, int], *, fewest: int = 1, fewest_left: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:

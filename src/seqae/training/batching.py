@@ -33,7 +33,7 @@ from ..model.layers import Draw
 from ..model.losses import Loss
 from ..recurrence import Replay, gather, gradient_slots, replay_of, traced
 from ..sequences.checks import advise_random, check_whole, mapping_of
-from ..sequences.ragged import Ragged, as_tensor, hold_out, to_tensors
+from ..sequences.ragged import Ragged, as_tensor, hold_out_apart, to_tensors
 from ..sequences.scaling import Scaling
 
 BUCKET_BATCHES = 64
@@ -262,11 +262,14 @@ HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backwa
 TORCH_DECORATORS = "torch.utils._contextlib"  # where a method's code lies that is decorated with torch.no_grad()
 
 
-def held_out_of(n_sequences: int, fraction: float, seed: int) -> np.ndarray:
-    """Which sequences are held out, increasing; at least one if there are two and the fraction is above 0."""
-    if not fraction or n_sequences < 2:
-        return np.zeros(0, np.int64)
-    return hold_out(n_sequences, fraction, (seed, 0))[1]
+def held_out_of(sequences: Ragged, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which sequences to train on and which are held out, both increasing; they share no step.
+
+    At least one is held out if two do not overlap and the fraction is above 0.
+    """
+    if not fraction or len(sequences) < 2:
+        return np.arange(len(sequences)), np.zeros(0, np.int64)
+    return hold_out_apart(sequences, fraction, (seed, 0))
 
 
 class FlatParameters:
