@@ -119,7 +119,7 @@ def test_a_number_or_name_that_does_not_fit_is_refused(name: str, path: tuple[An
 
 def test_a_file_of_another_layout_says_what_to_do() -> None:
     saved = file("linear")
-    for layout in (1, 3, None):
+    for layout in (1, 2, None):
         with pytest.raises(ModelFileError, match=r"another version of seqae.*; fit it again"):
             AnomalyDetector.from_model_file(replace(saved, config=saved.config | {"layout": layout}))
     old = {key: value for key, value in saved.config.items() if key != "layout"}
@@ -158,7 +158,7 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as text": lambda array: np.full(array.shape, b"a"),
     "NaN": lambda array: np.full(array.shape, np.nan, array.dtype if array.dtype.kind == "f" else np.float64),
 }
-ANY_NUMBER = ("held_out_scores", "limit.normal")
+ANY_NUMBER = ("held_out_scores", "stream_scores", "limit.normal")
 """Of these there may be any number."""
 
 
@@ -171,6 +171,8 @@ def test_an_array_of_another_size_or_kind_is_refused(change: str, name: str) -> 
             continue
         tensors = dict(saved.tensors) | {key: np.ascontiguousarray(CHANGES[change](array))}
         if change == "flat" and np.array_equal(tensors[key], array) and tensors[key].shape == array.shape:
+            continue
+        if change == "NaN" and not array.size:
             continue
         with pytest.raises(ModelFileError, match="does not fit together"):
             AnomalyDetector.from_model_file(replace(saved, tensors=tensors))

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from seqae import SequenceAutoencoder
+from seqae import Ragged, SequenceAutoencoder
 from seqae.detection.detector import AnomalyDetector
+from seqae.detection.series import Series, split_series
 from seqae.detection.stream import Stream
+from seqae.detection.thresholds import FBeta, Quantile
 from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from seqae.storage.model_file import ModelFile, write_model_file
 
@@ -71,9 +73,39 @@ def test_memory_is_bounded(fitted: AnomalyDetector) -> None:
     assert stream.state_dict()["values"].nbytes == size == 2 * WINDOW * 2 * 4
 
 
-def test_is_anomaly_follows_the_threshold(fitted: AnomalyDetector) -> None:
-    limit = fitted.threshold_
-    assert Stream(fitted).is_anomaly([limit + 1, limit, np.nan]).tolist() == [True, False, False]
+def pushed(detector: AnomalyDetector, steps: np.ndarray) -> np.ndarray:
+    """What a stream gives for the steps, from the first full window on."""
+    stream = Stream(detector)
+    return np.array([stream.push(step) for step in steps])[WINDOW - 1 :]
+
+
+def test_the_limit_is_learnt_from_what_a_stream_gives() -> None:
+    made = detector(stride=1, threshold="quantile").fit([wave(600)])
+    (held_out,) = split_series(Series(Ragged.from_any([wave(600)])), made.held_out_fraction, 0, WINDOW)[1].ragged
+    for normal in (held_out, wave(200, 5)):
+        limit = np.quantile(pushed(made, normal), 0.99)
+        assert limit != pytest.approx(made.threshold_)
+        judged = Stream(made).is_anomaly([limit * 1.001, limit * 0.999, np.nan])
+        assert judged.tolist() == [True, False, False]
+        made.fit_threshold([wave(200, 5)])
+
+
+def test_a_stream_alarms_as_often_as_it_should() -> None:
+    made = detector(threshold=Quantile(0.95)).fit([wave(3000)])
+    normal = np.concatenate([pushed(made, wave(1000, seed)) for seed in (5, 6, 7)])
+    assert 0.025 < Stream(made).is_anomaly(normal).mean() < 0.1
+
+
+def test_limits_that_are_not_of_normal_scores_are_kept(fitted: AnomalyDetector) -> None:
+    for threshold in (2.5, FBeta()):
+        made = clone(fitted).set_params(threshold=threshold).fit([wave(600)])
+        if threshold == FBeta():
+            with pytest.raises(NotFitted, match="has no limit yet"):
+                Stream(made).is_anomaly(1.0)
+            made.fit_threshold([broken_wave()], [np.arange(500) // 12 == 25])
+        limit = made.threshold_
+        assert limit is not None
+        assert Stream(made).is_anomaly([limit + 1, limit, np.nan]).tolist() == [True, False, False]
 
 
 def test_bad_input_is_named_and_nothing_is_taken(fitted: AnomalyDetector, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from ..storage.model_file import ModelFile, write_model_file
 from ..training.history import tracked
 from .evidence.interface import Evidence, Score, Setting, Trained
 from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores, setting_of
-from .limits import Rule, Threshold
+from .limits import Limit, Rule, Threshold
 from .result import Detection, find_intervals
 from .scoring import columns_read, fit_scorer, usual_sequences
 from .series import (
@@ -142,7 +142,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         if len(splits) > 1:
             usual = usual_sequences(chosen, fits[0][-1], read, splits, setting)
             fits = [self._fit_on(normal.ragged[usual], source, chosen, setting, seed)]
-        self._learn(fits[0], chosen, read, source)
+        self._learn(fits[0], chosen, read, source, splits[0].held_out)
         self._learn_rule(threshold, source.ragged[np.flatnonzero(is_anomaly)])
         return self
 
@@ -159,8 +159,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         if not set(UNTRAINED).issuperset(kind for score in chosen for kind in score.kinds):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()", parameter="score")
         setting = setting_of(source.ragged, None, self._scored_channels(source))
-        fit = self._fit_on(source.ragged, source, chosen, setting, 0)
-        self._learn(fit, chosen, [columns_read(fit[-1], Series(source.ragged, source.times), setting)], source)
+        fit, held_out = self._fit_on(source.ragged, source, chosen, setting, 0), Series(source.ragged, source.times)
+        self._learn(fit, chosen, [columns_read(fit[-1], held_out, setting)], source, held_out)
         self._learn_rule(threshold, source.ragged[:0])
         return self
 
@@ -177,7 +177,9 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         is_known = np.isfinite(found)
         normal, anomalous = found[is_known & ~is_anomaly], found[is_known & is_anomaly]
         rule = learn_rule(threshold, normal, None if y is None else anomalous, fingerprint_of(source.ragged))
-        self.learnt_ = replace(self.learnt_, rule=rule)
+        is_mixed, series = bool(is_anomaly.any()), Series(source.ragged, source.times)
+        streamed = self.learnt_.stream_scores if is_mixed else self.scorer_.stream_scores(series)
+        self.learnt_ = replace(self.learnt_, rule=rule, stream_scores=streamed)
         return self
 
     def _taken(self, X: object) -> Source:
@@ -201,9 +203,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     def _is_soon_fitted(self, setting: Setting) -> bool:
         """Whether one fit more costs no long training: of a baseline, a fitted autoencoder or a closed form."""
         given = self._given(are_tokens=setting.are_tokens)
-        if given is None or isinstance(given, FrozenEstimator):
-            return True
-        return is_closed_form(_estimator_of(given).architecture, are_tokens=setting.are_tokens)
+        is_ready = given is None or isinstance(given, FrozenEstimator)
+        return is_ready or is_closed_form(_estimator_of(given).architecture, are_tokens=setting.are_tokens)
 
     def _fit_on(self, windows: Ragged, source: Source, chosen: tuple[Score, ...], setting: Setting, seed: int) -> Fit:
         """What one fit on normal windows of a source gives."""
@@ -218,14 +219,14 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         setting = replace(setting, autoencoder=seen)
         return model, setting, fit_evidence(chosen, windows, setting, self.baseline)
 
-    def _learn(self, fit: Fit, chosen: tuple[Score, ...], held_out: list[Ragged], source: Source) -> None:
+    def _learn(self, fit: Fit, chosen: tuple[Score, ...], columns: list[Ragged], source: Source, held: Series) -> None:
         """Fit the scorer on columns of held-out data; not yet a rule."""
         model, setting, evidence = fit
         fitted = None if model is None else model.to_fitted()
-        scorer, held_out_scores = fit_scorer(chosen, evidence, held_out, setting)
-        data, names = fingerprint_of(source.ragged), source.channel_names
-        rule = Rule(Unlimited(), Unlimited().fit(held_out_scores))
-        self._keep(Learnt(fitted, scorer, setting, held_out_scores, data, rule, names, source.vocabulary), model)
+        scorer, found = fit_scorer(chosen, evidence, columns, setting)
+        data, names, rule = fingerprint_of(source.ragged), source.channel_names, Rule(Unlimited(), Limit(None, found))
+        streamed = scorer.stream_scores(held)
+        self._keep(Learnt(fitted, scorer, setting, found, streamed, data, rule, names, source.vocabulary), model)
 
     def _keep(self, learnt: Learnt, model: SequenceAutoencoder | None) -> None:
         self.learnt_, self.autoencoder_, self.scorer_ = learnt, model, learnt.scorer
@@ -381,8 +382,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         """The inverse of to_model_file(). Raises ModelFileError for another kind of content."""
         learnt, parameters = unpack(file, cls.__init__)
         model = None if learnt.autoencoder is None else SequenceAutoencoder.from_fitted(learnt.autoencoder)
-        given = None if model is None else FrozenEstimator(model)
-        self = cls(given, threshold=learnt.rule.threshold, **parameters)
+        self = cls(None if model is None else FrozenEstimator(model), threshold=learnt.rule.threshold, **parameters)
         self._keep(learnt, model)
         return self
 

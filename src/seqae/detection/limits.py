@@ -104,6 +104,15 @@ class Rule:
         """See Threshold.single."""
         return self.threshold.single(self.limit)
 
+    def streaming(self, normal: np.ndarray) -> float:
+        """The limit for scores of another kind, such as those of a stream. normal: (n,), of this kind and finite.
+
+        A limit that does not come from normal scores alone is kept.
+        """
+        if not self.threshold.learns or self.threshold.learns_from_labels or not len(normal):
+            return self.single()
+        return self.threshold.single(self.threshold.fit(normal))
+
 
 def runs(is_marked: np.ndarray) -> list[tuple[int, int]]:
     """Runs of True as [start, end). is_marked: (n,) bool."""

@@ -175,6 +175,17 @@ class Scorer:
             scores[batch] = self.step_scores(read_windows(self.evidence, chosen)[ends])
         return scores
 
+    def stream_scores(self, series: Series) -> np.ndarray:
+        """What a stream gives for these series, at the ends of windows `stride` apart; a stream averages nothing.
+
+        Returns (n,), finite; none for whole sequences.
+        """
+        if self.window is None:
+            return np.zeros(0)
+        windows = _windows(series, self.window, self.stride)
+        found = self.last_scores(windows[np.flatnonzero(windows.lengths == self.window)])
+        return found[np.isfinite(found)]
+
     def channel_errors(self, columns: np.ndarray) -> np.ndarray:
         """The scaled reconstruction error of each channel. Returns (n_steps, n_channels)."""
         return columns[:, places(self.evidence)[RECONSTRUCTION]] / self.error.usual

@@ -25,7 +25,7 @@ from .thresholds import threshold_from_json, threshold_to_json
 KIND = "detector"
 SAVED = ("window", "stride", "score", "baseline", "scored_channels", "held_out_fraction", "random_state")
 """The parameters that are saved."""
-LAYOUT = 2
+LAYOUT = 3
 """The version of the content; files of another version are refused."""
 
 Plain = str | int | float | bool | tuple[str | int, ...] | None
@@ -39,14 +39,15 @@ TRIED_STEPS = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """The results of fit(). held_out_scores: (n,), of held-out normal data. data: the fingerprint of the data of fit().
-    rule: threshold and limit.
+    """The results of fit(). held_out_scores: (n,), of held-out normal data; stream_scores: (m,), what a stream gives
+    for them. data: the fingerprint of the data of fit(). rule: threshold and limit.
     """
 
     autoencoder: Fitted | None
     scorer: Scorer
     setting: Setting
     held_out_scores: np.ndarray
+    stream_scores: np.ndarray
     data: bytes
     rule: Rule
     channel_names: tuple[str, ...]
@@ -103,6 +104,7 @@ def pack(learnt: Learnt, parameters: Mapping[str, object]) -> ModelFile:
     inner = None if learnt.autoencoder is None else autoencoders.pack(learnt.autoencoder)
     scorer, setting, rule = learnt.scorer, learnt.setting, learnt.rule
     arrays = {"held_out_scores": learnt.held_out_scores, "limit.normal": rule.limit.normal}
+    arrays |= {"stream_scores": learnt.stream_scores}
     arrays |= under("error.", scorer.error.to_arrays())
     arrays |= under("autoencoder.", {} if inner is None else inner.tensors)
     for k, one in enumerate(scorer.evidence):
@@ -156,10 +158,10 @@ def unpack(file: ModelFile, constructor: Callable[..., None]) -> tuple[Learnt, d
     threshold = threshold_from_json(saved.threshold)
     limit = threshold.restored(saved.limit, arrays.take("limit.normal", (None,), np.float64))
     rule = Rule(threshold, limit, _bytes(saved.limit_data, "limit_data"))
-    held_out_scores = arrays.take("held_out_scores", (None,), np.float64)
+    held_out, streamed = (arrays.take(f"{name}_scores", (None,), np.float64) for name in ("held_out", "stream"))
     scorer, data = _scorer(saved, arrays, setting), _bytes(saved.data, "data")
     names, words = saved.channel_names, saved.vocabulary
-    return Learnt(fitted, scorer, setting, held_out_scores, data, rule, names, words), parameters
+    return Learnt(fitted, scorer, setting, held_out, streamed, data, rule, names, words), parameters
 
 
 def _setting(saved: SavedDetector, fitted: Fitted | None) -> Setting:

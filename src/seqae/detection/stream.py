@@ -14,6 +14,7 @@ from ..parameters import check_count
 from ..sequences.checks import as_numbers, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from ..storage.model_file import ModelFile, read_model_file, write_model_file
+from .limits import Rule
 from .storage import Learnt
 
 KIND = "stream"
@@ -25,8 +26,8 @@ class Scoring(Protocol):
     learnt_: Learnt
 
     @property
-    def offset_(self) -> float:
-        """The limit of score_samples()."""
+    def rule_(self) -> Rule:
+        """The present rule."""
         ...
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -54,6 +55,7 @@ class Stream:
         if scorer.window is None:
             raise InvalidParameter("Stream needs a detector of windows; fit AnomalyDetector(window=...)")
         self._detector, self._scorer, self._window = detector, scorer, scorer.window
+        self._limit: tuple[Rule | None, float] = (None, np.nan)
         setting = detector.learnt_.setting
         self._are_tokens = setting.are_tokens
         n_rows = check_count("n_streams", n_streams) * 2 * self._window
@@ -90,8 +92,15 @@ class Stream:
         return float(scores[0]) if self._is_single(steps) else scores
 
     def is_anomaly(self, scores: ArrayLike) -> np.ndarray:
-        """Whether scores that push() returned lie above the detector's threshold; NaN does not."""
-        return np.asarray(scores) > -self._detector.offset_
+        """Whether scores that push() returned lie above the limit of streams; NaN does not.
+
+        A stream judges a step by one window, a detector by the mean of several. So the detector's threshold is learnt
+        for streams from what a stream gives for held-out normal data. Raises NotFitted without a limit.
+        """
+        rule = self._detector.rule_
+        if rule is not self._limit[0]:
+            self._limit = rule, rule.streaming(self._detector.learnt_.stream_scores)
+        return np.asarray(scores) > self._limit[1]
 
     def reset(self, streams: ArrayLike | None = None) -> None:
         """Empty the streams, as after a gap in the times. streams: (n,) indices; None is all of them."""
