@@ -174,7 +174,7 @@ def test_other_channels_than_fitted(folder: Path, model_file: Path) -> None:
     (folder / "other.csv").write_text(GOOD.replace("x,y", "x,height"))
     assert "'y'" in refused(folder, "embed", model_file, "other.csv", *LAYOUT, "-o", "z.csv")
     (folder / "fewer.csv").write_text("x\n1\n2\n")
-    assert "'y'" in refused(folder, "embed", model_file, "fewer.csv", "-o", "z.csv")
+    assert "'y'" in refused(folder, "embed", model_file, "fewer.csv", "--id", "", "--time", "", "-o", "z.csv")
     np.save(folder / "three.npy", np.ones((2, 4, 3)))
     line = refused(folder, "embed", model_file, "three.npy", "-o", "z.csv")
     assert "2 channels" in line

@@ -115,6 +115,7 @@ def detect(
     """
     _check_files(output, files, data, symbols)
     check_figure_target(plot, output, *data.inputs)
+    data = data.following(files.model)
     trained = changed(autoencoder, sizes, training)
     if files.normal is None:
         _refuse([*changed(learning), *trained], "is for learning; add --normal FILE, or leave it out")
@@ -135,7 +136,7 @@ def detect(
 
     write_table(output, detection.to_columns(rows.value))
     if files.save is not None:
-        save_model(detector, files.save)
+        save_model(detector, files.save, data)
     draw(plot, "timeline", detection)
     found = counted(len(detection.intervals), "interval" if detector.window_ else "anomalous sequence")
     say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}", beside=output)

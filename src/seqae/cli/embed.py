@@ -21,7 +21,7 @@ def embed(
     check_table_target(output, model, *data.inputs)
     from ..storage.tables import ends, write_vectors
 
-    estimator = load_autoencoder(model)
+    estimator, data = load_autoencoder(model), data.following(model)
     source = windows.of(data.read_for(estimator))
     vectors = estimator.transform(source)
     write_vectors(output, source.ids, source.id_name, vectors, places=None if windows.window is None else ends(source))

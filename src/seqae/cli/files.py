@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
     from ..reading import Layout, Source
     from ..reading.schema import Schema
+    from ..storage.model_file import ModelFile
 
 
 class FittedModel(Protocol):
@@ -28,14 +29,19 @@ class FittedModel(Protocol):
         """What fit() saw of the data."""
         ...
 
-    def save(self, path: Path) -> None:
-        """Write it to a file."""
+    def to_model_file(self) -> ModelFile:
+        """All that was learnt, as the content of a file."""
+        ...
 
 
 class _StandardInput(io.BytesIO):
     """What was read from it."""
 
     name = "standard input"
+
+
+REMEMBERED = ("id", "time", "time_format", "missing", "na")
+"""The options that a model remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +125,8 @@ class DataFile:
         from ..reading import Layout
 
         layout = Layout(
-            self.id,
-            self.time,
+            self.id or None,
+            self.time or None,
             _listed(self.channels),
             self.wide,
             None if self.missing is None else self.missing.value,
@@ -132,6 +138,36 @@ class DataFile:
             na=_listed(self.na) or (),
         )
         return layout if self.max_bytes is None else replace(layout, max_bytes=self.max_bytes)
+
+    @property
+    def remembered(self) -> dict[str, str]:
+        """The options that new data for a model follow, by name."""
+        return {name: str(value) for name in REMEMBERED if (value := getattr(self, name))}
+
+    def following(self, model: Path | None) -> DataFile:
+        """With the options that a saved model was fitted with, where these do not say otherwise; --id '' says none.
+
+        Raises ModelFileError if the file cannot be read.
+        """
+        from ..storage.model_file import read_model_file
+
+        if model is None or self.has_no_columns:
+            return self
+        known = read_model_file(model).layout
+        names = [name for name in REMEMBERED if name in known and getattr(self, name) is None]
+        if self.wide or self.time is not None:
+            names = [name for name in names if name not in ("time", "time_format")]
+        told: dict[str, str | None] = {name: known[name] for name in names}
+        if "missing" in told:
+            told["missing"] = options.Missing.__members__.get(known["missing"])
+        return replace(self, **told)
+
+    @property
+    def has_no_columns(self) -> bool:
+        """Whether the files hold arrays or symbols, not tables."""
+        from ..reading.paths import kind_of
+
+        return self.is_text or any(kind_of(str(file)) in ("npy", "ts", "tsf") for file in self.inputs)
 
     @property
     def is_text(self) -> bool:
@@ -243,16 +279,21 @@ def check_differs(path: Path, *others: Path) -> None:
             raise InvalidParameter(f"cannot write {path}: it is also read; choose another name")
 
 
-def save_model(model: FittedModel, path: Path) -> None:
+def save_model(model: FittedModel, path: Path, data: DataFile) -> None:
     """Save a model that took long to fit: where path cannot be written any more, in the folder of temporary files.
+
+    data: what it was fitted on, whose layout new data follow.
 
     Raises ModelFileError that names the file that was written instead.
     """
+    from ..storage.model_file import write_model_file
+
+    file = replace(model.to_model_file(), layout=data.remembered)
     try:
-        model.save(path)
+        write_model_file(path, file)
     except ModelFileError as error:
         rescued = Path(tempfile.mkdtemp(prefix="seqae-")) / (path.name if path.suffix else f"{path.name}.seqae")
-        model.save(rescued)
+        write_model_file(rescued, file)
         raise ModelFileError(f"{error}; the model was saved as {rescued} instead") from error
 
 

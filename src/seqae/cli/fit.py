@@ -74,7 +74,7 @@ def fit(
     given = parameters_of(model, training) | _size(latent_size) | {"random_state": random_state}
     estimator = _estimator(checkpoint, quiet, architecture=named, **given)
     estimator.fit(source, validation=later, interrupt="keep")
-    save_model(estimator, output)
+    save_model(estimator, output, data)
     _draw(estimator, source, plot)
     if not quiet:
         _tell(estimator, source, output)

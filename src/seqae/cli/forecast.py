@@ -33,7 +33,7 @@ def forecast(
     check_figure_target(plot, output, model, *data.inputs)
     from ..forecasting import forecast as run
 
-    estimator = load_autoencoder(model)
+    estimator, data = load_autoencoder(model), data.following(model)
     source = data.read_for(estimator)
     continuation = run(estimator, source, n_steps)
     _write(output, source, continuation, estimator.vocabulary_)

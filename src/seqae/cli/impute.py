@@ -20,7 +20,7 @@ def impute(model: options.Model, data: DataFile, output: options.Output) -> None
 
     from ..storage.tables import write_steps
 
-    estimator = load_autoencoder(model)
+    estimator, data = load_autoencoder(model), data.following(model)
     source = replace(data, missing=data.missing or options.Missing.mask).read_for(estimator, keeps_float64=True)
     write_steps(output, source, estimator.impute(source), estimator.vocabulary_)
     observed = source.ragged.compact().observed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,13 @@ def info(model: options.Model) -> None:
         raise ModelFileError(f"{model} holds a {file.kind}, not a model")
     written_by = ", ".join(f"{name} {version}" for name, version in file.versions.items())
     size = f"{model.stat().st_size / 1024:,.0f} KiB"
-    facts({"file": f"{model} ({size})"} | description(file) | {"written by": written_by})
+    reads = {"reads": layout_shown(file.layout)} if file.layout else {}
+    facts({"file": f"{model} ({size})"} | description(file) | reads | {"written by": written_by})
+
+
+def layout_shown(layout: Mapping[str, str]) -> str:
+    """The options that new data follow, as they are written."""
+    return shlex.join(part for name, value in layout.items() for part in (f"--{name.replace('_', '-')}", value))
 
 
 def description(file: ModelFile) -> dict[str, str]:

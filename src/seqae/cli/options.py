@@ -47,7 +47,7 @@ Id = Annotated[
     typer.Option(
         "--id",
         metavar="COLUMN",
-        help="The sequence of each row, may be A,B; without, one series.",
+        help="The sequence of each row, may be A,B; else the one that the model was fitted with ('': none).",
         rich_help_panel=DATA_PANEL,
     ),
 ]
@@ -56,7 +56,7 @@ Time = Annotated[
     typer.Option(
         "--time",
         metavar="COLUMN",
-        help="Must increase within each sequence; may be Date,Time.",
+        help="Must increase within each sequence; may be Date,Time; else the one of the model ('': none).",
         rich_help_panel=DATA_PANEL,
     ),
 ]

@@ -39,7 +39,7 @@ def reconstruct(
         check_differs(errors, output)
     from ..storage.tables import write_steps
 
-    estimator = load_autoencoder(model)
+    estimator, data = load_autoencoder(model), data.following(model)
     source = data.read_for(estimator)
     write_steps(output, source, estimator.reconstruct(source), estimator.vocabulary_)
     say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}", beside=output)

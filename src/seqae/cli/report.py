@@ -68,7 +68,7 @@ def report(
     check_page_target(output, *data.inputs, model)
     from ..report import Origin, decoding_of, page_of, write_report
 
-    estimator = load_autoencoder(model)
+    estimator, data = load_autoencoder(model), data.following(model)
     source = data.read_for(estimator)
     learnt_from = None if trained_on is None else replace(data, paths=[str(trained_on)]).read_for(estimator)
     usual = None if normal is None else replace(data, paths=[str(normal)]).read_for(estimator)

@@ -28,13 +28,15 @@ _HEADER_KEY = "seqae"
 class ModelFile:
     """The content of a file. kind: of the saved object; config: JSON values; tensors: arrays by name.
 
-    versions: of the packages that wrote it, by name; set by reading.
+    versions: of the packages that wrote it, by name; set by reading. layout: of the data it was fitted on, the options
+        of the command line by name; empty where another program read them.
     """
 
     kind: str
     config: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray]
     versions: Mapping[str, str] = field(default_factory=dict)
+    layout: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class _Header:
     kind: str
     format: int
     versions: Mapping[str, str]
+    layout: Mapping[str, str]
 
 
 def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
@@ -53,7 +56,8 @@ def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
     """
     from safetensors.numpy import save
 
-    text = json.dumps({"kind": model.kind, "format": FORMAT_VERSION, "versions": _versions(), "config": model.config})
+    header = {"kind": model.kind, "format": FORMAT_VERSION, "versions": _versions(), "layout": dict(model.layout)}
+    text = json.dumps(header | {"config": model.config})
     metadata = {_HEADER_KEY: text, "sha256": _digest(text, model.tensors)}
     data = save(dict(model.tensors), metadata)
     try:
@@ -103,7 +107,7 @@ def _checked(target: Path, metadata: Mapping[str, str], tensors: Mapping[str, np
             f"{target} has format {header.format}, but seqae {__version__} reads {FORMAT_VERSION}; upgrade seqae"
         )
     vet_arrays(tensors)
-    return ModelFile(header.kind, config, tensors, header.versions)
+    return ModelFile(header.kind, config, tensors, header.versions, header.layout)
 
 
 def _header(target: Path, text: str) -> tuple[_Header, Mapping[str, Any]]:
@@ -112,7 +116,7 @@ def _header(target: Path, text: str) -> tuple[_Header, Mapping[str, Any]]:
     if n_containers > MOST_CONTAINERS + len(text) // CONTAINER_CHARACTERS:
         raise ModelFileError(f"{target} is damaged: its header holds {n_containers} lists and objects")
     try:
-        header = dict(as_mapping(json.loads(text), "the header"))
+        header = {"layout": {}, **as_mapping(json.loads(text), "the header")}  # which files did not tell at first
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{target} is damaged: its header cannot be read; save the model again") from error
     config = as_mapping(header.pop("config", None), "the configuration")
