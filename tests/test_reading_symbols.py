@@ -13,8 +13,8 @@ import pytest
 
 import seqae
 from seqae import Ragged, SequenceAutoencoder, read
-from seqae.errors import InvalidParameter, InvalidSequence
-from seqae.reading import Source
+from seqae.errors import DataWarning, InvalidParameter, InvalidSequence
+from seqae.reading import Source, take
 
 WORDS = ["tide", "edit", "die"]
 
@@ -117,6 +117,33 @@ def test_what_are_no_symbols_is_named(tmp_path: Path) -> None:
         read(tmp_path / "x.txt", id="name", symbols="auto")
     with pytest.raises(InvalidParameter, match="symbols must be"):
         read("abc", symbols="letters")  # pyright: ignore[reportArgumentType]
+
+
+def test_unknown_symbols_are_refused_or_skipped() -> None:
+    ae = tokens_of().fit(read(long_frame(), id="word", time="t", symbols="auto"))
+    with pytest.raises(InvalidSequence, match=r"step 1 is 'x', which fit.. never saw .*unknown='skip'"):
+        ae.transform(["dxie"])
+    odd = pd.DataFrame({"w": list("aaaabb"), "t": [1, 2, 3, 4, 1, 2], "x": list("dxieti")})
+    source = read(odd, id="w", time="t", symbols="auto", unknown="skip")
+    with pytest.warns(DataWarning, match="skipped 1 of 6 steps"):
+        np.testing.assert_array_equal(ae.transform(source), ae.transform(["die", "ti"]))
+    with pytest.warns(DataWarning, match="skipped 1 of 6 steps"):
+        taken = take(source, ae.schema_)
+    assert taken.times is not None
+    assert taken.times.tolist() == [1, 3, 4, 1, 2]
+    with pytest.raises(InvalidSequence, match=r"sequence 1 holds no symbol that fit.. saw"):
+        ae.transform(read(["die", "xyz"], symbols="auto", unknown="skip"))
+    with pytest.raises(InvalidParameter, match="unknown must be 'error' or 'skip', got 'drop'"):
+        read(["die"], symbols="auto", unknown="drop")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("numbers", [[[2, 0, 9]], [["2", "0", "9"]]])
+def test_unknown_numbers_are_skipped(numbers: list[list[Any]]) -> None:
+    ae = tokens_of().fit(Ragged.from_tokens([[0, 1, 2], [2, 1]]))
+    X = [np.array(numbers[0])] if isinstance(numbers[0][0], int) else numbers
+    with pytest.warns(DataWarning, match="skipped 1 of 3 steps"):
+        vectors = ae.transform(read(X, symbols="auto", unknown="skip"))
+    np.testing.assert_array_equal(vectors, ae.transform(Ragged.from_tokens([[2, 0]])))
 
 
 def test_new_data_is_encoded_as_the_model_knows_it(tmp_path: Path) -> None:

@@ -72,7 +72,9 @@ def test_windows_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     run("fit", "x.csv", "--time", "t", "--window", "20", "--stride", "5", "--latent-size", "2", "-o", "m.seqae", "-q")
     run("embed", "m.seqae", "x.csv", "--time", "t", "--window", "20", "--stride", "10", "-o", "z.csv")
-    run("embed", "m.seqae", "x.csv", "--channels", "x", "--window", "20", "--stride", "10", "-o", "z2.csv")
+    run(
+        "embed", "m.seqae", "x.csv", "--channels", "x", "--time", "", "--window", "20", "--stride", "10", "-o", "z2.csv"
+    )
     found, by_number = pd.read_csv("z.csv"), pd.read_csv("z2.csv")
     assert found["id"].tolist() == ["s0"] * 7 + ["s1"] * 4
     assert found["first_time"].tolist() == [2 * k for k in (*range(0, 61, 10), *range(0, 31, 10))]
@@ -80,5 +82,11 @@ def test_windows_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (2 * by_number["first_step"]).tolist() == found["first_time"].tolist()
     source = read("x.csv", id="id", time="t").windows(20, 10)
     assert np.allclose(load("m.seqae").transform(source), found[["z0", "z1"]])
+    run("reconstruct", "m.seqae", "x.csv", "--window", "20", "--stride", "10", "-o", "r.csv")
+    again = pd.read_csv("r.csv")
+    assert list(again.columns) == ["id", "window", "t", "x"]
+    assert again["window"].tolist() == np.repeat(np.arange(11), 20).tolist()
+    assert again["t"].tolist() == source.times[source.ragged.step_indices()].tolist()
+    assert np.allclose(again["x"], load("m.seqae").reconstruct(source).values[:, 0], atol=1e-5)
     result = CliRunner().invoke(app, ["embed", "m.seqae", "x.csv", "--id", "id", "--stride", "3", "-o", "z.csv"])
     assert (result.exit_code, "add --window N" in result.output) == (2, True)

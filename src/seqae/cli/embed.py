@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import options
 from .files import DataFile, WindowOptions, check_table_target, load_autoencoder
 from .screen import counted, say
@@ -12,6 +14,7 @@ def embed(
     data: DataFile,
     output: options.Output,
     windows: WindowOptions,
+    unknown: options.UnknownSymbols = options.Unknown.error,
 ) -> None:
     """Write the vector of each sequence, or of each window of --window steps.
 
@@ -21,7 +24,7 @@ def embed(
     check_table_target(output, model, *data.inputs)
     from ..storage.tables import ends, write_vectors
 
-    estimator, data = load_autoencoder(model), data.following(model)
+    estimator, data = load_autoencoder(model), replace(data.following(model), unknown=unknown.value)
     source = windows.of(data.read_for(estimator))
     vectors = estimator.transform(source)
     write_vectors(output, source.ids, source.id_name, vectors, places=None if windows.window is None else ends(source))

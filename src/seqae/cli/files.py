@@ -48,7 +48,7 @@ REMEMBERED = ("id", "time", "time_format", "missing", "na")
 class DataFile:
     """Argument and options of a command that reads data: its paths and layout.
 
-    channels, names, na: between commas. symbols: as for read(); a model overrides it.
+    channels, names, na: between commas. symbols, unknown: as for read(); a model overrides symbols.
     """
 
     paths: options.Data
@@ -64,6 +64,7 @@ class DataFile:
     na: options.Na = None
     max_bytes: options.MaxBytes = None
     symbols: Literal["auto", "words", "characters"] | None = None
+    unknown: Literal["error", "skip"] = "error"
 
     def read(self) -> Source:
         """Its sequences."""
@@ -136,6 +137,7 @@ class DataFile:
             names=_listed(self.names),
             decimal=self.decimal,  # pyright: ignore[reportArgumentType]
             na=_listed(self.na) or (),
+            unknown=self.unknown,
         )
         return layout if self.max_bytes is None else replace(layout, max_bytes=self.max_bytes)
 

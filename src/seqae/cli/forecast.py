@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,8 +13,6 @@ from .files import DataFile, check_figure_target, check_table_target, draw, load
 from .screen import counted, say
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..reading import Source
     from ..sequences.ragged import Ragged
 
@@ -21,6 +21,7 @@ def forecast(
     model: options.Model,
     data: DataFile,
     output: options.Output,
+    unknown: options.UnknownSymbols = options.Unknown.error,
     n_steps: Annotated[int, typer.Option("--steps", "-n", metavar="N", help="Steps to add to each sequence.")] = 1,
     plot: options.Plot = None,
 ) -> None:
@@ -33,7 +34,7 @@ def forecast(
     check_figure_target(plot, output, model, *data.inputs)
     from ..forecasting import forecast as run
 
-    estimator, data = load_autoencoder(model), data.following(model)
+    estimator, data = load_autoencoder(model), replace(data.following(model), unknown=unknown.value)
     source = data.read_for(estimator)
     continuation = run(estimator, source, n_steps)
     _write(output, source, continuation, estimator.vocabulary_)

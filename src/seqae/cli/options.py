@@ -22,6 +22,13 @@ class Missing(StrEnum):
     error = "error"
 
 
+class Unknown(StrEnum):
+    """What is done about steps whose symbol a model never saw."""
+
+    error = "error"
+    skip = "skip"
+
+
 class Split(StrEnum):
     """The symbols of a text; auto means words if the text has a space."""
 
@@ -145,6 +152,12 @@ MaxBytes = Annotated[
 Plot = Annotated[
     Path | None,
     typer.Option("--plot", metavar="FILE", help="Also draw it: a .png, .svg or .pdf (needs the extra plots)."),
+]
+UnknownSymbols = Annotated[
+    Unknown,
+    typer.Option(
+        "--unknown", help="Steps whose symbol the model never saw: refuse, or skip them.", rich_help_panel=DATA_PANEL
+    ),
 ]
 SplitText = Annotated[
     Split, typer.Option("--split", help="A text of symbols: into words or characters.", rich_help_panel=DATA_PANEL)

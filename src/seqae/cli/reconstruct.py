@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options
-from .files import DataFile, check_differs, check_table_target, load_autoencoder
+from .files import DataFile, WindowOptions, check_differs, check_table_target, load_autoencoder
 from .screen import counted, lengths, say
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ def reconstruct(
     model: options.Model,
     data: DataFile,
     output: options.Output,
+    windows: WindowOptions,
+    unknown: options.UnknownSymbols = options.Unknown.error,
     errors: Annotated[
         Path | None,
         typer.Option(
@@ -31,7 +34,8 @@ def reconstruct(
 ) -> None:
     """Write the reconstruction of each sequence.
 
-    One row per step, with id and time, in the order and units of the data.
+    One row per step, with id and time, in the order and units of the data; with --window one row per step of each
+    window, with the number of the window.
     """
     check_table_target(output, model, *data.inputs)
     if errors is not None:
@@ -39,9 +43,10 @@ def reconstruct(
         check_differs(errors, output)
     from ..storage.tables import write_steps
 
-    estimator, data = load_autoencoder(model), data.following(model)
-    source = data.read_for(estimator)
-    write_steps(output, source, estimator.reconstruct(source), estimator.vocabulary_)
+    estimator, data = load_autoencoder(model), replace(data.following(model), unknown=unknown.value)
+    source = windows.of(data.read_for(estimator))
+    is_cut = windows.window is not None
+    write_steps(output, source, estimator.reconstruct(source), estimator.vocabulary_, numbers_sequences=is_cut)
     say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}", beside=output)
     if errors is not None:
         _write_errors(errors, estimator, source)

@@ -18,7 +18,7 @@ from .containers import groups_of, is_open_file, unwrapped
 from .grouping import plain
 from .schema import Schema, with_channels_of
 from .source import MAX_BYTES, Layout, Source, notice_arrays, source_of_arrays, warn
-from .vocabulary import with_own_tokens, with_tokens_of
+from .vocabulary import with_own_tokens, with_tokens_of, without_unknown
 
 GROUP = "group"
 """The name of the ids of a grouped data frame."""
@@ -40,6 +40,7 @@ def read(
     names: Iterable[object] | None = None,
     decimal: Literal[".", ","] | None = None,
     na: Iterable[object] = (),
+    unknown: Literal["error", "skip"] = "error",
     max_bytes: int = MAX_BYTES,
 ) -> Source:
     """The sequences in X, with their ids, times and channel names.
@@ -64,6 +65,8 @@ def read(
         texts, lists of symbols or vectors of whole numbers, a JSON line a text or list "values", a .txt file one
         sequence per line. A text is split into "words" or "characters"; "auto" means words if there is a space.
         The Source's vocabulary is the text of each token.
+    unknown: what a fitted model does with steps whose symbol it never saw: "error" refuses them by name, "skip" leaves
+        them out, with a DataWarning.
     time_format: how times are written, as for strptime ("%d.%m.%Y %H:%M"), or "s", "ms", "us", "ns" for numbers since
         1970. Without it, common forms of dates are known, months and quarters too; the month comes first in 1/2/2026
         unless the dates then cannot be, the day in 1.2.2026.
@@ -93,6 +96,7 @@ def read(
         names=_names(names),
         decimal=decimal,
         na=_names(na) or (),
+        unknown=unknown,
     )
     return _noticed(read_laid_out(X, layout), X)
 
@@ -107,6 +111,8 @@ def read_laid_out(X: object, layout: Layout) -> Source:
     if isinstance(X, Source):  # whatever a user passes: only its type tells that it was read before
         return X
     source = _converted(X, layout)
+    if layout.unknown != source.unknown:
+        source = replace(source, unknown=layout.unknown)
     if layout.missing is None and source.ragged.observed is not None and source.ragged is not as_ragged(X):
         notice_missing(source)
     return source
@@ -153,6 +159,7 @@ def take(
             source = with_own_tokens(source)
     else:
         source = with_tokens_of(source, schema.vocabulary, takes_unknown=schema.takes_unknown)
+        source = without_unknown(source, schema.n_symbols)
         _check_kind(source.ragged, schema.n_symbols)
         source = with_channels_of(source, schema)
     sequences = source.ragged

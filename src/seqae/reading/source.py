@@ -178,6 +178,7 @@ class Source:
     channel_names: (n_channels,).
     id_name, time_name: the columns that ids and times came from; time_name is None without times.
     vocabulary: the text of each token; None for vectors, and where tokens came as numbers.
+    unknown: what a model does with steps whose symbol it does not know: "error" refuses them, "skip" leaves them out.
 
     It is a sequence: its length is the number of sequences, an index gives one of them, (n_steps, n_channels), and a
     slice or an array of indices gives a Source of the chosen ones with their ids and times, as scikit-learn's
@@ -192,6 +193,7 @@ class Source:
     time_name: str | None = None
     vocabulary: tuple[str, ...] | None = None
     time_zone: str | None = None
+    unknown: Literal["error", "skip"] = "error"
 
     def __len__(self) -> int:
         return len(self.ragged)
@@ -274,6 +276,7 @@ class Layout:
     header, names, decimal: of text tables: whether line 1 names the columns, their names if none does, and the sign
         before fractions; None finds it.
     na: what marks a missing value, besides the usual.
+    unknown: as in Source.
     skips_others: whether columns without numbers are left out, with a warning that says what they hold.
 
     Raises InvalidParameter where they contradict each other.
@@ -293,11 +296,14 @@ class Layout:
     names: tuple[str, ...] | None = None
     decimal: Literal[".", ","] | None = None
     na: tuple[str, ...] = ()
+    unknown: Literal["error", "skip"] = "error"
     skips_others: bool = False
 
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):
             raise InvalidParameter(f"symbols must be None, 'auto', 'words' or 'characters', got {self.symbols!r}")
+        if self.unknown not in ("error", "skip"):
+            raise InvalidParameter(f"unknown must be 'error' or 'skip', got {self.unknown!r}", parameter="unknown")
         if self.missing not in (None, "mask", "error"):
             raise InvalidParameter(f"missing must be None, 'mask' or 'error', got {self.missing!r}")
         if self.wide and self.time is not None:

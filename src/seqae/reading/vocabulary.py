@@ -8,9 +8,9 @@ import numpy as np
 
 from ..errors import InvalidSequence
 from ..sequences.checks import to_numpy
-from ..sequences.ragged import Ragged, owner_of
+from ..sequences.ragged import Ragged, back_to_back, owner_of
 from .grouping import plain
-from .source import Source
+from .source import Source, warn
 
 MAX_NUMBER = 1 << 24
 """Whole numbers below this are used as tokens; text with larger numbers gets a vocabulary, which has no gaps."""
@@ -28,7 +28,8 @@ def with_tokens_of(source: Source, vocabulary: tuple[str, ...] | None, *, takes_
 
     takes_unknown: whether unknown text becomes the token after the last.
 
-    Raises InvalidSequence naming the first symbol that is not in the vocabulary.
+    Raises InvalidSequence naming the first symbol that is not in the vocabulary, unless such are skipped; they get
+    token -1 then.
     """
     if source.vocabulary is None or source.vocabulary == vocabulary:
         return source
@@ -39,9 +40,33 @@ def with_tokens_of(source: Source, vocabulary: tuple[str, ...] | None, *, takes_
         unknown = len(vocabulary) if takes_unknown else -1
         tokens = [known.get(text, unknown) for text in source.vocabulary]
     table = np.array(tokens, np.int32)
-    if (table == -1).any():
+    if source.unknown == "error" and (table == -1).any():
         raise InvalidSequence(_unknown(source, int(np.argmin(table)), vocabulary))
     return _renumbered(source, table, vocabulary)
+
+
+def without_unknown(source: Source, n_symbols: int | None) -> Source:
+    """Without the steps whose token is not one of n_symbols, where they are to be skipped; warns how many there were.
+
+    Raises InvalidSequence naming a sequence of which nothing is left.
+    """
+    ragged = source.ragged
+    if source.unknown == "error" or n_symbols is None or not ragged.is_tokens:
+        return source
+    rows = ragged.step_indices()
+    tokens = to_numpy(ragged.values)[rows]
+    is_known = (tokens >= 0) & (tokens < n_symbols)
+    if is_known.all():
+        return source
+    lengths = np.bincount(ragged.owners()[is_known], minlength=len(ragged))
+    if not lengths.all():
+        i = int(np.argmin(lengths))
+        raise InvalidSequence(
+            f"{source.id_name} {plain(source.ids[i])!r} holds no symbol that fit() saw; leave the sequence out"
+        )
+    warn(f"skipped {np.count_nonzero(~is_known):,} of {len(tokens):,} steps, whose symbols fit() never saw")
+    times = None if source.times is None else source.times[rows][is_known]
+    return replace(source, ragged=back_to_back(tokens[is_known], lengths), times=times)
 
 
 def as_symbols(sequences: Ragged) -> np.ndarray:
@@ -72,7 +97,10 @@ def _unknown(source: Source, token: int, vocabulary: tuple[str, ...] | None) -> 
     known += ", ..." if vocabulary is not None and len(vocabulary) > 10 else ""
     text = (source.vocabulary or ())[token]
     where = f"{source.id_name} {plain(source.ids[i])!r}, step {step}"
-    return f"{where} is {text!r}, which fit() never saw (it saw {known}); replace it, or leave the sequence out"
+    return (
+        f"{where} is {text!r}, which fit() never saw (it saw {known}); replace it, leave the sequence out, or read the "
+        "data with unknown='skip'"
+    )
 
 
 def _renumbered(source: Source, tokens: np.ndarray, vocabulary: tuple[str, ...] | None) -> Source:

@@ -90,13 +90,18 @@ def ends(source: Source) -> dict[str, np.ndarray]:
 
 
 def write_steps(
-    path: str | os.PathLike[str], source: Source, ragged: Ragged, vocabulary: tuple[str, ...] | None = None
+    path: str | os.PathLike[str],
+    source: Source,
+    ragged: Ragged,
+    vocabulary: tuple[str, ...] | None = None,
+    *,
+    numbers_sequences: bool = False,
 ) -> None:
     """Write a long table, one row per step: the id of its sequence, its time or number, and its channels.
 
     source: the data read. ragged: values for the same sequences, lengths and channels, such as the reconstruction.
         A value that is not observed is left empty.
-    vocabulary: the text of each token, or None.
+    vocabulary: the text of each token, or None. numbers_sequences: whether a column "window" numbers them from 0.
 
     Raises InvalidSequence if the lengths or channels differ, InvalidParameter if it cannot be written.
     """
@@ -104,6 +109,8 @@ def write_steps(
     names = source.channel_names
     time_name = _free(source.time_name or "step", names)
     columns = {_free(source.id_name, (*names, time_name)): np.repeat(source.ids, ragged.lengths)}
+    if numbers_sequences:
+        columns[_free("window", (*names, time_name, *columns))] = ragged.owners()
     columns[time_name] = _times(source, ragged)
     write_table(path, columns | dict(zip(names, columns_of(ragged, vocabulary), strict=True)))
 
