@@ -69,7 +69,7 @@ def test_mean_error_divides_by_what_is_usual_and_skips_what_is_unknown() -> None
 
 def test_joint_is_a_weighted_mean_of_logarithms() -> None:
     model = MeanError(np.ones(1))
-    parts = weighted((Part(named("error"), model, 2.0), Part(named("nearest"), model, 1.0)), 1)
+    parts = weighted((Part(named("error"), model, 2.0), Part(named("nearest"), model, 1.0)))
     score = joint(parts, [np.array([4.0, 4.0, np.nan]), np.array([1.0, np.nan, np.nan])])
     expected = [(2.01 * 1.01**16) ** (1 / 17), 2.01, np.nan]
     np.testing.assert_allclose(score, expected)
@@ -78,7 +78,7 @@ def test_joint_is_a_weighted_mean_of_logarithms() -> None:
 
 def test_a_poor_model_weighs_less() -> None:
     parts = (Part(named("error"), MeanError(np.array([0.8]))), Part(named("linear"), MeanError(np.array([0.2]))))
-    assert [part.weight for part in weighted(parts, 2)] == pytest.approx([1 / 16, 1.0])
+    assert [part.weight for part in weighted(parts)] == pytest.approx([1 / 16, 1.0])
 
 
 @pytest.mark.parametrize("score", ["errors", (), ("error", "error"), 3])

@@ -152,10 +152,10 @@ def test_cross_entropies_are_means_and_yield_to_counting_where_they_are_poor() -
     np.testing.assert_array_equal(part.measure.score(np.array([[4.0]])), [2.0])
     counts = Part(score["ngram"], MeanSurprise(np.array([1.0])))
     bags = Part(score["pairs"], MeanError(np.array([9.0])))
-    weights = [p.weight for p in weighted((part, counts, bags), 1)]
+    weights = [p.weight for p in weighted((part, counts, bags))]
     np.testing.assert_allclose(weights, [np.exp(-1), 1, 1])
     better = Part(score["error"], fit_measure(score["error"], np.array([[0.0]]), are_tokens=True))
-    assert [p.weight for p in weighted((better, counts), 1)] == [1, 1]
+    assert [p.weight for p in weighted((better, counts))] == [1, 1]
 
 
 # -- detectors of tokens -----------------------------------------------------------------------------------------------

@@ -310,7 +310,7 @@ def fit_scorer(
         told = _of_sequences(score, measure, columns, evidence) if window is None else measure.score(own)
         parts.append(Part(score, measure, _median(told)))
     error = fit_mean_error(values[:, places(evidence)[RECONSTRUCTION]])
-    scorer = Scorer(evidence, weighted(tuple(parts), setting.n_scored), window, stride, error)
+    scorer = Scorer(evidence, weighted(tuple(parts)), window, stride, error)
     found = scorer.sequence_scores(columns) if window is None else scorer.step_scores(values)
     return scorer, found[np.isfinite(found)]
 
@@ -345,7 +345,7 @@ def fit_measure(score: Score, columns: np.ndarray, *, are_tokens: bool) -> Measu
     return fit_mean_error(columns, least=LEAST_ERROR if score.measure == "error" else LEAST_DISTANCE)
 
 
-def weighted(parts: tuple[Part, ...], n_channels: int) -> tuple[Part, ...]:
+def weighted(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """The parts with their weights in a joint score.
 
     The weight of an error is the inverse of its held-out size (mean square; for tokens, perplexity), scaled to 1 for
@@ -358,15 +358,9 @@ def weighted(parts: tuple[Part, ...], n_channels: int) -> tuple[Part, ...]:
     yardsticks = [size for score, size in errors if score.is_yardstick] or [size for _, size in errors]
     least = min(yardsticks, default=1.0)
     return tuple(
-        replace(part, weight=_weight(part.score, size, least, n_channels))
+        replace(part, weight=min(least / size, 1.0) if part.score.measure == "error" else part.score.weight)
         for part, size in zip(parts, sizes, strict=True)
     )
-
-
-def _weight(score: Score, size: float, least: float, n_channels: int) -> float:
-    if score.measure == "error":
-        return min(least / size, 1.0)
-    return score.weight_of_one_channel if n_channels == 1 else score.weight
 
 
 def joint(parts: tuple[Part, ...], scores: list[np.ndarray]) -> np.ndarray:

@@ -32,7 +32,7 @@ class Score:
     is_sparse: whether a window has it for a few of its steps alone.
     of: the kind of sequences. needs_all_channels: whether it is undefined for a part of the channels.
     is_yardstick: whether the weights of other errors are relative to this one.
-    weight, weight_of_one_channel: in a joint score, with several channels and with one; errors have weights by size.
+    weight: in a joint score; errors have weights by size.
     """
 
     name: str
@@ -43,7 +43,6 @@ class Score:
     is_yardstick: bool = False
     is_sparse: bool = False
     weight: float = 1.0
-    weight_of_one_channel: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,8 +16,8 @@ from .linear import LinearModel, Neighbours, fit_linear, fit_neighbours
 
 NEAREST = "nearest"
 
-WEIGHT_OF_ONE_CHANNEL = 16.0
-"""Weight in a joint score for one channel; 1 for several. Chosen on the open sets of benchmarks/detect.py."""
+WEIGHT = 16.0
+"""Weight in a joint score, where an error has 1 at most. Chosen on the open sets of benchmarks/detect.py."""
 
 MOST_PARTS = 8192
 """The most normal parts, evenly chosen: with fewer, the nearest one is further away in phase."""
@@ -81,8 +81,7 @@ class NearestEvidence(Evidence):
             (NEAREST,),
             measure="distance",
             of="vectors",
-            weight=1.0,
-            weight_of_one_channel=WEIGHT_OF_ONE_CHANNEL,
+            weight=WEIGHT,
         ),
     )
 
