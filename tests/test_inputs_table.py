@@ -162,7 +162,7 @@ WARNED: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
         {},
         "column 'Time' is named and rises like a time",
     ),
-    "channels first": (lambda: CHANNELS_FIRST, {}, "was read as 3 steps of 50 channels; .*transpose"),
+    "channels first": (lambda: CHANNELS_FIRST, {}, "was read as 3 steps of 50 channels; .*channels_first=True"),
     "-999 among temperatures": (
         lambda: [np.array([20.5, 21, -999, 22, -999, 23])],
         {},

@@ -6,8 +6,11 @@ import io
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import IO, TypeGuard
 
-from ..errors import InvalidSequence
+import numpy as np
+
+from ..errors import InvalidParameter, InvalidSequence
 from ..parameters import check_kind
+from ..sequences.checks import to_numpy
 
 
 def is_open_file(X: object) -> TypeGuard[IO[bytes] | IO[str]]:
@@ -73,3 +76,25 @@ def _of_dataset(X: object) -> object:
     if hasattr(X, "with_format") and hasattr(X, "num_rows"):
         return X.with_format("arrow")[:]  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue]
     return list(check_kind("X", X, Iterable))
+
+
+def steps_first(X: object) -> object:
+    """Arrays whose channels come first, (n_channels, n_steps) each, with steps first.
+
+    Raises InvalidParameter for anything else.
+    """
+    parts = [_as_array(part) for part in X] if isinstance(X, list | tuple) else [_as_array(X)]
+    is_list = isinstance(X, list | tuple)
+    if not parts or any(part is None or part.ndim != (2 if is_list else 3) for part in parts):
+        raise InvalidParameter(
+            "channels_first is of arrays: one (n_sequences, n_channels, n_steps), or a list of (n_channels, n_steps); "
+            f"got {type(X).__name__}",
+            parameter="channels_first",
+        )
+    turned = [part.swapaxes(-1, -2) for part in parts if part is not None]
+    return turned if is_list else turned[0]
+
+
+def _as_array(part: object) -> np.ndarray | None:
+    is_array = isinstance(part, np.ndarray | list) or hasattr(part, "detach")
+    return to_numpy(part) if is_array else None

@@ -14,7 +14,7 @@ from ..errors import InvalidSequence
 from ..sequences.checks import check_values, kept_dtype, to_numpy
 from ..sequences.ragged import Ragged, as_ragged, owner_of
 from ..sequences.scaling import Spread, at_needed_precision, in_float32, spread_of
-from .containers import groups_of, is_open_file, unwrapped
+from .containers import groups_of, is_open_file, steps_first, unwrapped
 from .grouping import plain
 from .schema import Schema, with_channels_of
 from .source import MAX_BYTES, Layout, Source, notice_arrays, source_of_arrays, warn
@@ -41,6 +41,7 @@ def read(
     decimal: Literal[".", ","] | None = None,
     na: Iterable[object] = (),
     unknown: Literal["error", "skip"] = "error",
+    channels_first: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> Source:
     """The sequences in X, with their ids, times and channel names.
@@ -75,6 +76,7 @@ def read(
     na: values that mark what is missing, such as -999; the usual ones, such as NA, ? and -, are known.
     max_bytes: what a compressed file may expand to, if that is more than 50 times its size.
 
+    channels_first: whether arrays are (n_channels, n_steps) each, and to be transposed.
     id and time may be several columns, such as ("Date", "Time") or "Date,Time".
 
     Rows are counted from 0, without the header. Warns (DataWarning) of what looks as if it was meant otherwise: ids and
@@ -98,6 +100,8 @@ def read(
         na=_names(na) or (),
         unknown=unknown,
     )
+    if channels_first:
+        X = steps_first(X)
     return _noticed(read_laid_out(X, layout), X)
 
 

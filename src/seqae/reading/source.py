@@ -66,7 +66,7 @@ def notice_arrays(ragged: Ragged) -> None:
     if is_even and 1 < n_steps <= 16 and n_channels >= 8 * n_steps:
         warn(
             f"every sequence was read as {n_steps} steps of {n_channels} channels; arrays are (n_steps, n_channels), "
-            "so transpose them if channels came first"
+            "so pass channels_first=True to read() if channels came first"
         )
     values = np.asarray(ragged.values)
     for channel in range(n_channels) if ragged.n_steps >= FEWEST_ROWS and n_channels > 1 else ():
