@@ -77,7 +77,7 @@ def group() -> Group:
         ("detect", None, "shorter, or window=None", "shorter, or --window none"),
         ("forecast", None, "use architecture='composite'", "use fit --architecture composite"),
         ("fit", "loss", "the column 'loss' has a my.loss", "the column 'loss' has a my.loss"),
-        ("fit", None, "Architecture(n_layers=2) has unknown=3", "Architecture(--n-layers 2) has unknown=3"),
+        ("fit", None, "Architecture(n_layers=2) has other=3", "Architecture(--n-layers 2) has other=3"),
     ],
 )
 def test_arguments_are_spelt_as_options(
