@@ -1,4 +1,4 @@
-"""The page as a file: what it says, that it is safe, small and the same each time. In a browser: test_browser.py."""
+"""The page as a file: what it says, that it is safe, small and always the same. In a browser: browser/test_page.py."""
 
 from __future__ import annotations
 
@@ -142,6 +142,12 @@ def test_many_sequences_become_a_density() -> None:
     assert header["density"] is True
     assert arrays["density"].sum() == 20_001
     assert len(header["ids"]) == len(arrays["places"]) < 5200
+
+
+@pytest.mark.parametrize(("longest", "told"), [(1, "4 sequences of 1 step, "), (3, "4 sequences of 1 to 3 steps, ")])
+def test_one_step_is_one_step(model: SequenceAutoencoder, longest: int, told: str) -> None:
+    short = [wave[:n] for n, wave in zip((1, longest, 1, 1), make_waves(4, seed=2), strict=True)]
+    assert told in page_of(examine(model, short), decoding_of(model))
 
 
 def test_missing_values_and_symbols() -> None:

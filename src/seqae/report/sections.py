@@ -35,9 +35,10 @@ def in_short(examination: Examination, detection: Detection | None, n_diagnostic
 def _data_sentence(examination: Examination) -> str:
     sequences = examination.source.ragged
     n, lengths = len(sequences), sequences.lengths
-    steps = f"{lengths.min():,}" if lengths.min() == lengths.max() else f"{lengths.min():,} to {lengths.max():,}"
+    least, most = int(lengths.min()), int(lengths.max())
+    steps = _counted(most, "step") if least == most else f"{least:,} to {most:,} steps"
     of = "symbols" if sequences.is_tokens else f"{_counted(sequences.n_channels, 'channel')}"
-    return f"{_counted(n, 'sequence')} of {steps} steps, {of}, as vectors of {examination.latent_size} values."
+    return f"{_counted(n, 'sequence')} of {steps}, {of}, as vectors of {examination.latent_size} values."
 
 
 def kinds_sentence(examination: Examination) -> str:
@@ -101,7 +102,9 @@ def _gaps(examination: Examination) -> str:
     if not len(inside):
         return "none"
     n_gaps = int((inside > 3 * np.median(inside)).sum())
-    return f"{n_gaps:,} steps come later than three times the usual" if n_gaps else "none"
+    if not n_gaps:
+        return "none"
+    return f"{_counted(n_gaps, 'step')} {'comes' if n_gaps == 1 else 'come'} later than three times the usual"
 
 
 def _channel_table(examination: Examination) -> str:
