@@ -439,7 +439,7 @@ def test_bad_input_is_named(fitted: AnomalyDetector) -> None:
         ({"stride": 0}, "stride must be"),
         ({"stride": 21}, "skips steps"),
         ({"baseline": "lof"}, "baseline must be"),
-        ({"held_out_fraction": 0}, "must be above 0"),
+        ({"held_out_fraction": 0}, "must be a number above 0"),
         ({"threshold": "median"}, "threshold must be"),
         ({"score": "density"}, "score must be"),
         ({"baseline": "pca", "score": "linear"}, "baseline='pca' has"),

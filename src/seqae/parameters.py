@@ -76,6 +76,13 @@ def check_fraction(name: str, value: object) -> float:
     return float(value)
 
 
+def check_share(name: str, value: object, *, below: float = 1.0) -> float:
+    """A number above 0 and below another."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < below:
+        raise InvalidParameter(f"{name} must be a number above 0 and below {below:g}, got {value!r}", parameter=name)
+    return float(value)
+
+
 def as_random_state(value: object) -> np.random.RandomState:
     """The generator for random_state: a seed, a generator that is continued, or None for NumPy's own."""
     from sklearn.utils import check_random_state

@@ -52,6 +52,10 @@ class LearningOptions:
         float,
         typer.Option(metavar="X", help="Part of the normal data held out for the limit.", rich_help_panel=LEARNING),
     ] = 0.2
+    contamination: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Share of anomalies among the normal data, if any.", rich_help_panel=LEARNING),
+    ] = None
     random_state: Annotated[
         int, typer.Option("--seed", metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)
     ] = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -16,16 +16,17 @@ from ..cards import EstimatorCard
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
 from ..model.presets import is_closed_form, takes_symbols
-from ..parameters import as_random_state, check_choice, check_fraction, check_kind, seeded_copy
+from ..parameters import as_random_state, check_choice, check_kind, check_share, seeded_copy
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
 from ..training.history import tracked
-from .evidence.interface import Evidence, Score, Setting, Trained
+from .crossing import Crossing, Fit, tell_masked
+from .evidence.interface import Score, Setting, Trained
 from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores, setting_of
 from .limits import Limit, Rule, Threshold
 from .result import Detection, find_intervals
-from .scoring import columns_read, fit_scorer, usual_sequences
+from .scoring import columns_read, fit_scorer, lowest
 from .series import (
     Series,
     anomalous_sequences,
@@ -40,14 +41,9 @@ from .series import (
 from .storage import SAVED, Learnt, pack, unpack
 from .thresholds import Unlimited, learn_rule, suited
 
-Fit = tuple[SequenceAutoencoder | None, Setting, tuple[Evidence, ...]]
-"""What one fit on normal windows gives; the setting holds what the evidence needs of the autoencoder."""
+Fitting = Fit[SequenceAutoencoder | None]
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
-KNOWN_DATA = (
-    "the limit was learnt from these data, so that by design few of them lie above it, whatever they hold: judge other "
-    "data, or take the threshold 'scored' if these are what you want to know about"
-)
 
 
 class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
@@ -71,12 +67,13 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         "latent") for whole sequences of different lengths, or ("error", "ngram", "symbols", "pairs") for tokens.
     threshold: a name of seqae.detection.thresholds, a Threshold, a number, or None. "auto" is Quantile(0.98) for whole
         sequences, of which 2 % of the normal ones are marked, and Events for steps.
-    baseline: "pca" uses principal components of windows instead of the autoencoder, with the same scoring;
-        "ngram", for tokens, uses counts of n-grams.
+    baseline: "pca", principal components of windows, or "ngram", counts of n-grams of tokens, for the autoencoder.
     scored_channels: names or numbers of the channels whose errors, distances and shares count; None is all. The
         autoencoder and "linear" read all channels, "nearest" compares the scored ones only; "latent" needs all.
     held_out_fraction: the end of a series after a gap of one window, or a part of the sequences. If a fit is cheap,
         each sequence is held out once (Barber et al. 2021, 1905.02928); a last fit has all that are not far outside.
+    contamination: the share of anomalies in the data, None for none. Where each sequence is held out once, what is far
+        outside their core, and at least this share, is left out; else the highest scores do not count for the limit.
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
@@ -85,8 +82,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     Results are arrays (n_sequences,) for whole sequences, and Ragged with one channel for steps.
 
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (limit on anomaly_score) and offset_ = -threshold_, both
-    of the present threshold, rule_, held_out_scores_, n_channels_, channel_names_, vocabulary_, scored_channels_
-    (their numbers, or None), learnt_ (all of it, as a value).
+    of the present threshold, rule_, held_out_scores_, n_channels_, channel_names_, vocabulary_, scored_channels_ (None
+    or numbers), learnt_ (all of it, as a value); and, not saved, left_out_ (numbers of sequences).
     """
 
     learnt_: Learnt
@@ -103,6 +100,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         baseline: Literal["pca", "ngram"] | None = None,
         scored_channels: Sequence[int | str] | None = None,
         held_out_fraction: float = 0.2,
+        contamination: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | Literal["auto"] = "auto",
     ) -> None:
@@ -114,35 +112,40 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         self.baseline = baseline
         self.scored_channels = scored_channels
         self.held_out_fraction = held_out_fraction
+        self.contamination = contamination
         self.random_state = random_state
         self.verbose: bool | Literal["auto"] = verbose
 
     def fit(self, X: object, y: object = None) -> Self:
         """Learn what is normal.
 
-        X: normal sequences or series, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for anomalous
-        sequences, which only an "fbeta" threshold uses. Raises InvalidSequence or InvalidParameter.
+        X: normal data, as SequenceAutoencoder takes them. y: (n_sequences,) 1 for anomalous sequences, which only an
+        "fbeta" threshold uses. Raises InvalidSequence or InvalidParameter.
         """
         fraction, source = self._checked(), self._taken(X)
         is_anomaly = anomalous_sequences(y, len(source))
         if is_anomaly.all():
             raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
-        normal = Series(source.ragged[np.flatnonzero(~is_anomaly)], source.times)
+        numbers = np.flatnonzero(~is_anomaly)
+        normal = Series(source.ragged[numbers], source.times)
         channels = self._scored_channels(source)
         window = as_window(self.window, of_channels(normal.ragged, channels))
         threshold = suited(self.threshold, window)
         setting = setting_of(source.ragged, window, channels)
         chosen = choose_scores(self.score, self.baseline, normal.ragged, setting)
-        is_sparse = any(score.is_sparse for score in chosen)
-        setting = replace(setting, stride=as_stride(self.stride, window, is_sparse=is_sparse))
+        setting = replace(setting, stride=as_stride(self.stride, window, is_sparse=any(s.is_sparse for s in chosen)))
         seed = int(as_random_state(self.random_state).randint(2**31))
-        splits = split_normal(normal, fraction, seed, window, setting.stride, is_crossed=self._is_soon_fitted(setting))
-        fits = [self._fit_on(part.windows, source, chosen, setting, seed) for part in splits]
-        read = [columns_read(fit[-1], part.held_out, setting) for fit, part in zip(fits, splits, strict=True)]
-        if len(splits) > 1:
-            usual = usual_sequences(chosen, fits[0][-1], read, splits, setting)
-            fits = [self._fit_on(normal.ragged[usual], source, chosen, setting, seed)]
-        self._learn(fits[0], chosen, read, source, splits[0].held_out)
+        fit_on = partial(self._fit_on, source, chosen, setting, seed)
+        if window is None and self._is_soon_fitted(setting):
+            crossed = Crossing(fit_on, chosen, setting, round(1 / fraction), seed).fit(normal, self.contamination)
+            tell_masked(numbers[crossed.masked], len(source))
+            fit, columns, held_out, left_out = crossed.fit, crossed.columns, normal, crossed.left_out
+        else:
+            split = split_normal(normal, fraction, seed, window, setting.stride)
+            fit, held_out, left_out = fit_on(split.windows), split.held_out, np.zeros(0, np.int64)
+            columns = columns_read(fit[-1], held_out, setting)
+        self.left_out_ = numbers[left_out]
+        self._learn(fit, chosen, columns, source, held_out)
         self._learn_rule(threshold, source.ragged[np.flatnonzero(is_anomaly)])
         return self
 
@@ -159,8 +162,9 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         if not set(UNTRAINED).issuperset(kind for score in chosen for kind in score.kinds):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()", parameter="score")
         setting = setting_of(source.ragged, None, self._scored_channels(source))
-        fit, held_out = self._fit_on(source.ragged, source, chosen, setting, 0), Series(source.ragged, source.times)
-        self._learn(fit, chosen, [columns_read(fit[-1], held_out, setting)], source, held_out)
+        fit, held_out = self._fit_on(source, chosen, setting, 0, source.ragged), Series(source.ragged, source.times)
+        self.left_out_ = np.zeros(0, np.int64)
+        self._learn(fit, chosen, columns_read(fit[-1], held_out, setting), source, held_out)
         self._learn_rule(threshold, source.ragged[:0])
         return self
 
@@ -206,24 +210,25 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         is_ready = given is None or isinstance(given, FrozenEstimator)
         return is_ready or is_closed_form(_estimator_of(given).architecture, are_tokens=setting.are_tokens)
 
-    def _fit_on(self, windows: Ragged, source: Source, chosen: tuple[Score, ...], setting: Setting, seed: int) -> Fit:
-        """What one fit on normal windows of a source gives."""
+    def _fit_on(self, source: Source, chosen: tuple[Score, ...], setting: Setting, seed: int, part: Ragged) -> Fitting:
+        """What one fit on normal sequences or windows of a source gives."""
         given = self._given(are_tokens=setting.are_tokens)
         if given is None:
-            return None, setting, fit_evidence(chosen, windows, setting, self.baseline)
+            return None, setting, fit_evidence(chosen, part, setting, self.baseline)
         model = _estimator_of(given)
         if not isinstance(given, FrozenEstimator):
-            part = Source(windows, np.arange(len(windows)), None, source.channel_names, vocabulary=source.vocabulary)
-            model = seeded_copy(model, None if self.random_state is None else seed).fit(part)
+            read = Source(part, np.arange(len(part)), None, source.channel_names, vocabulary=source.vocabulary)
+            model = seeded_copy(model, None if self.random_state is None else seed).fit(read)
         seen = Trained(model.model_, model.loss_, model.scaling_, model.shape_.n_symbols)
         setting = replace(setting, autoencoder=seen)
-        return model, setting, fit_evidence(chosen, windows, setting, self.baseline)
+        return model, setting, fit_evidence(chosen, part, setting, self.baseline)
 
-    def _learn(self, fit: Fit, chosen: tuple[Score, ...], columns: list[Ragged], source: Source, held: Series) -> None:
+    def _learn(self, fit: Fitting, chosen: tuple[Score, ...], columns: Ragged, source: Source, held: Series) -> None:
         """Fit the scorer on columns of held-out data; not yet a rule."""
         model, setting, evidence = fit
         fitted = None if model is None else model.to_fitted()
         scorer, found = fit_scorer(chosen, evidence, columns, setting)
+        found = found if len(self.left_out_) else lowest(found, 1 - (self.contamination or 0.0))
         data, names, rule = fingerprint_of(source.ragged), source.channel_names, Rule(Unlimited(), Limit(None, found))
         streamed = scorer.stream_scores(held)
         self._keep(Learnt(fitted, scorer, setting, found, streamed, data, rule, names, source.vocabulary), model)
@@ -246,13 +251,9 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         """The fraction to hold out."""
         check_choice("baseline", self.baseline, (None, *BASELINES))
         check_choice("verbose", self.verbose, (True, False, "auto"))
-        fraction = check_fraction("held_out_fraction", self.held_out_fraction)
-        if not fraction:
-            raise InvalidParameter(
-                "held_out_fraction must be above 0 and below 1: the threshold needs data that training never saw",
-                parameter="held_out_fraction",
-            )
-        return fraction
+        if self.contamination is not None:
+            check_share("contamination", self.contamination, below=0.5)
+        return check_share("held_out_fraction", self.held_out_fraction)
 
     def anomaly_score(self, X: object) -> np.ndarray | Ragged:
         """Anomaly scores, higher is more anomalous: (n_sequences,), or with windows a Ragged with one channel."""
@@ -305,8 +306,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     def _rule(self, source: Source) -> Rule:
         """The rule for source; warns if it was learnt from it."""
         rule = self.rule_
-        if rule.data and rule.data == fingerprint_of(source.ragged):
-            warnings.warn(KNOWN_DATA, UserWarning, stacklevel=3)
+        rule.warn_if_known(fingerprint_of(source.ragged))
         return rule
 
     @property
@@ -388,7 +388,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
 
 
 def own_autoencoder(*, are_tokens: bool, verbose: bool | Literal["auto"] = "auto") -> SequenceAutoencoder:
-    """The autoencoder of a detector that was given none; unfitted."""
+    """Unfitted, for tokens or for numbers."""
     if not are_tokens:
         return SequenceAutoencoder("hybrid", verbose=verbose)
     return SequenceAutoencoder("tokens", latent_size=32, max_epochs=100, batch_size=64, patience=20, verbose=verbose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +12,11 @@ import numpy as np
 
 from ..errors import NotFitted
 from ..storage.vetting import checked, misfit
+
+KNOWN_DATA = (
+    "the limit was learnt from these data, so that by design few of them lie above it, whatever they hold: judge other "
+    "data, or take the threshold 'scored' if these are what you want to know about"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +97,11 @@ class Rule:
     threshold: Threshold
     limit: Limit
     data: bytes = b""
+
+    def warn_if_known(self, data: bytes) -> None:
+        """Warn (UserWarning) if the limit was learnt from these data. data: their fingerprint."""
+        if self.data and self.data == data:
+            warnings.warn(KNOWN_DATA, UserWarning, stacklevel=4)
 
     def for_scores(self, scores: np.ndarray) -> Rule:
         """The rule for scores, (n,), that are judged together."""

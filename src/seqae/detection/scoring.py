@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -15,14 +15,13 @@ from ..storage.vetting import Arrays
 from ..training.batching import INFERENCE_SEQUENCES, ordered_batches
 from .covariance import Mahalanobis, fit_mahalanobis
 from .evidence.interface import RECONSTRUCTION, Evidence, Measure, Score, Setting
-from .series import Series, Split, StepMeans, split_at_gaps, windows_of
+from .series import Series, StepMeans, split_at_gaps, windows_of
 
 LEAST_ERROR = 0.1
 """Least error scale, in scaled units: errors far below a tenth of a standard deviation are not anomalies."""
 LEAST_DISTANCE = 1e-6
 LEAST_SURPRISE = 1e-3
 """Least scale of a cross-entropy, in nats."""
-FAR_OUTSIDE = 4.0
 LEAST_RATIO = 1e-2
 """Share of the held-out median below which parts of a joint score count alike."""
 
@@ -281,28 +280,27 @@ def _of_sequences(score: Score, measure: Measure, columns: Ragged, evidence: tup
 def columns_read(evidence: tuple[Evidence, ...], held_out: Series, setting: Setting) -> Ragged:
     """The columns of held-out sequences or series, back to back, in the order of the data."""
     parts = list(read(evidence, held_out, setting.window, setting.stride))
-    columns = _back_to_back([columns for _, columns in parts])
+    columns = joined([columns for _, columns in parts])
     places = np.argsort(np.concatenate([indices for indices, _ in parts]), kind="stable")
     return columns[places].compact()
 
 
-def _back_to_back(parts: list[Ragged]) -> Ragged:
+def joined(parts: list[Ragged]) -> Ragged:
+    """One after another. parts: back to back."""
     return back_to_back(
         np.concatenate([part.values for part in parts]), np.concatenate([part.lengths for part in parts])
     )
 
 
 def fit_scorer(
-    scores: tuple[Score, ...], evidence: tuple[Evidence, ...], held_out: list[Ragged], setting: Setting
+    scores: tuple[Score, ...], evidence: tuple[Evidence, ...], columns: Ragged, setting: Setting
 ) -> tuple[Scorer, np.ndarray]:
     """Fit the scales on held-out normal data; returns the scorer and the scores of these data.
 
-    held_out: columns of parts of the normal data, each read by evidence that did not see it. The scores are finite,
-    (n,), of sequences or, with windows, of steps.
+    columns: of sequences or series, back to back, read by evidence that did not see them. The scores are finite, (n,),
+    of sequences or, with windows, of steps.
     """
-    window, stride = setting.window, setting.stride
-    columns = _back_to_back(held_out)
-    values = columns.values
+    window, stride, values = setting.window, setting.stride, columns.values
     parts = []
     for score in scores:
         own = columns_of(score, values, evidence)
@@ -315,25 +313,9 @@ def fit_scorer(
     return scorer, found[np.isfinite(found)]
 
 
-def usual_sequences(
-    scores: tuple[Score, ...],
-    evidence: tuple[Evidence, ...],
-    held_out: list[Ragged],
-    splits: Sequence[Split],
-    setting: Setting,
-) -> np.ndarray:
-    """Numbers of the sequences that are not far outside: they are what is normal.
-
-    Far outside is a score, by evidence that did not see the sequence, whose logarithm lies over 4 robust standard
-    deviations (1.4826 median absolute deviations) above the median. evidence: of any fit. splits: of held_out.
-    """
-    scorer, _ = fit_scorer(scores, evidence, held_out, setting)
-    found = np.concatenate([scorer.sequence_scores(part) for part in held_out])
-    numbers = np.concatenate([split.numbers for split in splits])
-    logs = np.log(np.maximum(found, np.finfo(np.float64).tiny))
-    middle = np.nanmedian(logs)
-    deviation = 1.4826 * float(np.nanmedian(np.abs(logs - middle)))
-    return np.sort(numbers[~(logs > middle + FAR_OUTSIDE * deviation)]) if deviation > 0 else np.sort(numbers)
+def lowest(scores: np.ndarray, share: float) -> np.ndarray:
+    """The lowest of the scores, a share of them, in their order. scores: (n,)."""
+    return scores[scores <= np.quantile(scores, share)] if len(scores) else scores
 
 
 def fit_measure(score: Score, columns: np.ndarray, *, are_tokens: bool) -> Measure:

@@ -225,47 +225,24 @@ class StepMeans:
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """Normal data in two parts, views of the same values. windows: for training, whole sequences or windows of series;
-    held_out: the rest; numbers: of the held-out sequences, (n,), where whole ones are.
+    held_out: the rest.
     """
 
     windows: Ragged
     held_out: Series
-    numbers: np.ndarray
 
 
-def split_normal(
-    series: Series, fraction: float, seed: int, window: int | None, stride: int, *, is_crossed: bool = False
-) -> list[Split]:
-    """Split whole sequences or, with a window, series. Raises InvalidSequence for too few or too short ones.
-
-    is_crossed: whether each whole sequence is held out once, in 1 / fraction splits, which are 2 at least.
-    """
-    if window is not None:
-        training, held_out = split_series(series, fraction, seed, window)
-        return [Split(training_windows(training, window, stride), held_out, np.zeros(0, np.int64))]
-    if is_crossed:
-        return fold_sequences(series, round(1 / fraction), seed)
-    training, held_out, numbers = split_sequences(series, fraction, seed)
-    return [Split(training.ragged, held_out, numbers)]
+def split_normal(series: Series, fraction: float, seed: int, window: int | None, stride: int) -> Split:
+    """Split whole sequences or, with a window, series. Raises InvalidSequence for too few or too short ones."""
+    if window is None:
+        training, held_out = split_sequences(series, fraction, seed)
+        return Split(training.ragged, held_out)
+    training, held_out = split_series(series, fraction, seed, window)
+    return Split(training_windows(training, window, stride), held_out)
 
 
-def fold_sequences(series: Series, n_folds: int, seed: int) -> list[Split]:
-    """Each whole sequence held out once: as many splits, but at least 2 and at most one for each sequence.
-
-    Raises InvalidSequence for fewer than two sequences.
-    """
-    n = len(series.ragged)
-    _check_several(n)
-    shuffled = np.random.default_rng((seed, 1)).permutation(n)
-    n_folds = min(max(n_folds, 2), n)
-    folds = [np.sort(shuffled[k::n_folds]) for k in range(n_folds)]
-    return [
-        Split(series.ragged[np.setdiff1d(shuffled, fold)], replace(series, ragged=series.ragged[fold]), fold)
-        for fold in folds
-    ]
-
-
-def _check_several(n: int) -> None:
+def check_several(n: int) -> None:
+    """Raises InvalidSequence unless there are several normal sequences."""
     if n < 2:
         raise InvalidSequence(
             f"fit() holds out whole sequences for the threshold, so it needs at least 2 normal ones, got {n}; "
@@ -273,15 +250,15 @@ def _check_several(n: int) -> None:
         )
 
 
-def split_sequences(series: Series, fraction: float, seed: int) -> tuple[Series, Series, np.ndarray]:
-    """Split whole sequences at random, at least one each; the last are the numbers of the held-out ones.
+def split_sequences(series: Series, fraction: float, seed: int) -> tuple[Series, Series]:
+    """Split whole sequences at random, at least one each.
 
     Raises InvalidSequence for fewer than two.
     """
     n = len(series.ragged)
-    _check_several(n)
+    check_several(n)
     training, held_out = hold_out(n, fraction, (seed, 1))
-    return replace(series, ragged=series.ragged[training]), replace(series, ragged=series.ragged[held_out]), held_out
+    return replace(series, ragged=series.ragged[training]), replace(series, ragged=series.ragged[held_out])
 
 
 def split_series(series: Series, fraction: float, seed: int, window: int) -> tuple[Series, Series]:

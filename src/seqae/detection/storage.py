@@ -23,8 +23,13 @@ from .scoring import MEASURES, MeanError, Part, Scorer, places
 from .thresholds import threshold_from_json, threshold_to_json
 
 KIND = "detector"
-SAVED = ("window", "stride", "score", "baseline", "scored_channels", "held_out_fraction", "random_state")
+SAVED = (
+    *("window", "stride", "score", "baseline", "scored_channels"),
+    *("held_out_fraction", "contamination", "random_state"),
+)
 """The parameters that are saved."""
+ADDED = {"contamination"}
+"""Those that older files lack."""
 LAYOUT = 3
 """The version of the content; files of another version are refused."""
 
@@ -151,7 +156,7 @@ def unpack(file: ModelFile, constructor: Callable[..., None]) -> tuple[Learnt, d
         own = arrays.below("autoencoder.").tensors
         fitted = autoencoders.unpack(ModelFile(autoencoders.KIND, inner, own))
     saved = decoded(SavedDetector, config, "the detector")
-    if set(saved.parameters) != set(SAVED):
+    if set(saved.parameters) | ADDED != set(SAVED):
         raise misfit("parameters", f"must be {', '.join(SAVED)}")
     parameters = decoded_arguments(constructor, saved.parameters, "parameters")
     setting = _setting(saved, fitted)
