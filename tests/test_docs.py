@@ -69,6 +69,6 @@ def test_commands_run(page: Path, folder: Path) -> None:
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "benchmarks" / "README.md"], ids=names_of)
 def test_blocks_have_a_language_that_is_run_and_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
-    assert set(re.findall(r"^```(\w*)\n(?:.*?)^```$", text, re.MULTILINE | re.DOTALL)) <= {"python", "sh", "text"}
+    assert set(re.findall(r"^```(\w*)\n(?:.*?)^```$", text, re.MULTILINE | re.DOTALL)) <= {"python", "sh", "text", "c"}
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (page.parent / target).exists(), target

@@ -12,6 +12,7 @@ from .compare import compare
 from .demo import demo
 from .detect import detect
 from .embed import embed
+from .export import export
 from .fit import fit
 from .forecast import forecast
 from .group import Group, show_version
@@ -51,6 +52,7 @@ COMMANDS = {
     forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
     compare: "seqae compare walks.csv --id person --time second -o table.csv",
     report: "seqae report walks.seqae new.csv --id person --time second -o report.html",
+    export: "seqae export walks.seqae --c walks_c --onnx walks_onnx",
     serve: "seqae serve walks.seqae --port 8000",
     import_model: "seqae import model.keras -o walks.seqae",
     info: "seqae info walks.seqae",

@@ -141,6 +141,10 @@ class Correction(nn.Module):
         outputs, _ = outputs_and_states(directions_of(self.layers), inputs, 0.0, None)
         return with_values(curve, curve.values + self.head(outputs.values))
 
+    def writes_something(self) -> bool:
+        """Whether anything is added."""
+        return bool(self.head.weight.any() or self.head.bias.any())
+
     @torch.no_grad()
     def start_from_nothing(self) -> None:
         """Add nothing, before training."""
@@ -174,6 +178,11 @@ class HybridDecoder(ValueDecoder):
     def _corrected(self, latent: Tensor, lengths: np.ndarray, draw: Draw | None) -> Ragged:
         curve = self.curve(latent, lengths)
         return curve if self.correction is None else self.correction(latent, curve, draw)
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether recurrent layers add to the curve, or were not kept."""
+        return self.correction is not None and self.correction.writes_something()
 
     @property
     def recurrent_layers(self) -> list[list[RecurrentLayer]]:

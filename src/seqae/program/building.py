@@ -1,0 +1,125 @@
+"""From a fitted autoencoder to its programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import InvalidParameter
+from ..features.closed_form import ClosedDecoder, ClosedEncoder
+from ..features.description import Shares as FittedShares
+from ..model.autoencoder import Autoencoder
+from ..model.closed_form import ClosedFormEncoder, HybridDecoder
+from ..model.hybrid import Hybrid
+from ..model.interface import LengthHead
+from ..model.plans import Plan
+from ..sequences.scaling import MAX_FACTOR, Scaling
+from .operations.affine import Affine
+from .operations.curves import CurveFit, CurveRead
+from .operations.describing import Shares, Statistics
+from .operations.interface import Operation
+from .operations.lengths import LengthIn, LengthOut
+from .operations.scaling import Scale, Unscale
+from .program import Input, Program
+
+
+class Fitted(Protocol):
+    """What a fitted SequenceAutoencoder has."""
+
+    model_: Autoencoder
+    scaling_: Scaling
+    n_channels_: int
+    latent_size_: int
+
+
+def programs_of(estimator: Fitted) -> tuple[Program, ...]:
+    """The programs of a fitted autoencoder: `encode` as transform(), `decode` as inverse_transform(), `length` as
+    lengths_of(), all for one sequence without missing values.
+
+    estimator: a fitted SequenceAutoencoder. Raises InvalidParameter for a model whose parts are no operations yet.
+    """
+    family = _FAMILIES.get(type(estimator.model_.architecture))
+    if family is None:
+        raise _unwritten("this model's layers")
+    return family(estimator)
+
+
+def _unwritten(what: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"{what} are no operations of a program yet, closed forms are; train with quality='fast' or "
+        "architecture='linear'",
+        parameter="architecture",
+    )
+
+
+def _closed_form(estimator: Fitted) -> tuple[Program, ...]:
+    model, scaling = estimator.model_, estimator.scaling_
+    encoder: ClosedFormEncoder = model.encoder  # pyright: ignore[reportAssignmentType]
+    decoder: HybridDecoder = model.reconstructor  # pyright: ignore[reportAssignmentType]
+    head: LengthHead = model.length_head  # pyright: ignore[reportAssignmentType]
+    if decoder.is_corrected:
+        raise _unwritten("the recurrent layers that correct this model's curve")
+    form = encoder.closed_form.value
+    longest = max(int(MAX_FACTOR * form.lengths.longest), 1)
+    vector, length = Input("vector", "vector", estimator.latent_size_), Input("length", "length")
+    values = Input("values", "steps", estimator.n_channels_, scaling.centre.dtype.type)
+    return (
+        Program("encode", (values,), _encode(form, scaling), longest),
+        Program("decode", (vector, length), _decode(decoder.closed_form.value, scaling), longest),
+        Program("length", (vector,), _length(head), longest),
+    )
+
+
+def _encode(form: ClosedEncoder, scaling: Scaling) -> tuple[Operation, ...]:
+    basis, description, lengths = form.basis, form.description, form.lengths
+    prior = basis.noise / basis.variances
+    return (
+        Scale(("values",), "scaled", scaling.centre, scaling.scale),
+        CurveFit(("scaled",), "curve_values", basis.mean, basis.components, prior),
+        _shares("plain", description.plain),
+        _shares("standardised", description.standardised),
+        Statistics(("scaled",), "statistics", basis.mean.shape[1]),
+        Affine(
+            ("plain", "standardised", "statistics"),
+            "description",
+            description.weight.astype(np.float64),
+            description.offset.astype(np.float64),
+        ),
+        LengthIn(("scaled",), "usual_length", lengths.mean, lengths.unit, MAX_FACTOR * lengths.longest),
+        Affine(
+            ("curve_values", "description", "usual_length"),
+            "vector",
+            form.rotation.T * form.scales,
+            np.zeros(form.latent_size),
+        ),
+    )
+
+
+def _shares(name: str, fitted: FittedShares) -> Shares:
+    which = fitted.convolutions
+    return Shares(
+        ("scaled",), name, which.dilations, which.channels, which.n_biases, fitted.thresholds, which.is_standardised
+    )
+
+
+def _decode(form: ClosedDecoder, scaling: Scaling) -> tuple[Operation, ...]:
+    n_points, n_channels = form.mean.shape
+    return (
+        Affine(("vector",), "curve", np.ascontiguousarray(form.weight.T), form.mean.reshape(-1)),
+        CurveRead(("curve", "length"), "scaled", n_points, n_channels),
+        Unscale(("scaled",), "values", scaling.centre, scaling.scale),
+    )
+
+
+def _length(head: LengthHead) -> tuple[Operation, ...]:
+    mean, unit, longest = head.statistics.tolist()
+    weight, bias = (part.detach().cpu().double().numpy() for part in (head.map.weight, head.map.bias))
+    return (
+        Affine(("vector",), "usual_length", weight, bias),
+        LengthOut(("usual_length",), "length", mean, unit, MAX_FACTOR * longest),
+    )
+
+
+_FAMILIES: Mapping[type[Plan], Callable[[Fitted], tuple[Program, ...]]] = {Hybrid: _closed_form}
