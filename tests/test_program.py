@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -19,9 +21,12 @@ from typer.testing import CliRunner
 from seqae import SequenceAutoencoder
 from seqae.cli import app
 from seqae.errors import InvalidParameter
+from seqae.model.architecture import Architecture
+from seqae.model.presets import PRESETS
 from seqae.program import Program, programs_of
 from seqae.program.onnx_model import onnx_model
 from seqae.program.operations.curves import CurveFit, interpolation
+from seqae.program.recurrent_forms import problem_of
 from seqae.program.writing import write_c, write_onnx
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-ffreestanding")
@@ -220,10 +225,85 @@ def test_the_command(tmp_path: Path) -> None:
         assert told in refused.stderr
 
 
-def test_recurrent_layers_are_refused(tmp_path: Path) -> None:
-    estimator = SequenceAutoencoder("repeat", latent_size=2, hidden_size=4, max_epochs=1, verbose=False)
-    with pytest.raises(InvalidParameter, match="no operations of a program yet"):
-        programs_of(estimator.fit(sequences(20, 1)))
+def trained(preset: str, cell: str) -> tuple[SequenceAutoencoder, list[np.ndarray]]:
+    """A small autoencoder of a preset, trained a little, and sequences that it takes."""
+    data = [x for x in sequences(30, 2) if len(x) >= 20]
+    small: dict[str, object] = {"hidden_size": 5, "latent_size": 6}
+    if preset in ("reshape", "dense_reshape"):
+        data, small = [x[:20] for x in data], {"hidden_size": 5, "latent_size": 40}
+    if preset in ("stacked", "hybrid", "linear"):
+        small = {}
+    estimator = SequenceAutoencoder(preset, cell=cell, max_epochs=2, verbose=False, random_state=0, **small).fit(data)
+    if preset == "hybrid":  # nothing was kept after two epochs
+        with torch.no_grad():
+            estimator.decoder_.correction.head.weight.normal_(0, 0.3)  # pyright: ignore
+    return estimator, data[:4]
+
+
+NUMBERS = [preset for preset in PRESETS if "tokens" not in preset]
+
+
+def reason_against(preset: str) -> str:
+    """Why a preset has no programs, else "". Tokens have no numbers to scale."""
+    plan = PRESETS[preset]
+    return problem_of(plan) if isinstance(plan, Architecture) else ""
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("preset", NUMBERS)
+def test_presets(preset: str, cell: str, tmp_path: Path) -> None:
+    estimator, data = trained(preset, cell)
+    if reason_against(preset):
+        with pytest.raises(InvalidParameter, match=f"{reason_against(preset)} are no operations of a program yet"):
+            programs_of(estimator)
+        return
+    check_all(lambda program, **values: in_numpy(program, tmp_path, **values), estimator, data)
+    check_all(lambda program, **values: in_onnx(program, tmp_path, **values), estimator, data)
+    if shutil.which("gcc"):
+        library = compiled(tmp_path, programs_of(estimator))
+        check_all(lambda program, **values: in_c(library, program, **values), estimator, data)
+
+
+def test_the_table_of_presets_is_true() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "exports.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|$", page, re.MULTILINE)
+    expected = {preset: reason_against(preset) or "yes | yes | yes" for preset in PRESETS}
+    assert {preset: told.removeprefix("no: ").removesuffix(" | |") for preset, told in rows} == expected
+
+
+def test_tokens_are_refused() -> None:
+    estimator = SequenceAutoencoder("tokens", latent_size=2, hidden_size=4, max_epochs=1, verbose=False)
+    with pytest.raises(InvalidParameter, match="symbols are no operations of a program yet"):
+        programs_of(estimator.fit(["anna", "bob", "eve"]))
+
+
+def test_activations_are_kept(tmp_path: Path) -> None:
+    plan = replace(PRESETS["repeat"], activation="relu")  # pyright: ignore[reportArgumentType]
+    estimator = SequenceAutoencoder(plan, latent_size=3, hidden_size=4, max_epochs=2, verbose=False, random_state=0)
+    data = sequences(30, 2)
+    estimator.fit(data)
+    check_all(lambda program, **values: in_numpy(program, tmp_path, **values), estimator, data[:4])
+    check_all(lambda program, **values: in_onnx(program, tmp_path, **values), estimator, data[:4])
+    if shutil.which("gcc"):
+        library = compiled(tmp_path, programs_of(estimator))
+        check_all(lambda program, **values: in_c(library, program, **values), estimator, data[:4])
+
+
+def test_probabilities_are_refused() -> None:
+    data = [(x > x.mean()).astype(np.float32) for x in sequences(20, 1)]
+    estimator = SequenceAutoencoder("repeat", latent_size=2, hidden_size=4, max_epochs=1, loss="bce", verbose=False)
+    with pytest.raises(InvalidParameter, match="probabilities are no operations"):
+        programs_of(estimator.fit(data))
+
+
+@needs_gcc
+def test_c_writes_cut_vectors_at_their_own_length_alone(tmp_path: Path) -> None:
+    estimator, _ = trained("reshape", "lstm")
+    library = compiled(tmp_path, programs_of(estimator))
+    work, vector = ctypes.create_string_buffer(library.model_size()), np.zeros(40, np.float32)
+    result = np.zeros((20, 2), np.float32)
+    pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (vector, result)]
+    assert [library.model_decode(work, pointers[0], n, pointers[1]) for n in (20, 19, 21)] == [0, -1, -1]
 
 
 def test_files_are_written_for_each_program(tmp_path: Path) -> None:

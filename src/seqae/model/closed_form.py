@@ -130,12 +130,12 @@ class Correction(nn.Module):
     ) -> None:
         super().__init__()
         self.projection, self.layers, self.head = projection, layers, head
-        self._n_waves, self._dropout = n_waves, dropout
+        self.n_waves, self._dropout = n_waves, dropout
 
     def forward(self, latent: Tensor, curve: Ragged, draw: Draw | None = None) -> Ragged:
         """The curve and what is added to it. curve: back to back; draw: of a training update."""
         vectors = self.projection(latent)[torch.from_numpy(owners_of(curve.lengths)).to(latent.device)]
-        time = torch.from_numpy(time_code(curve.lengths, self._n_waves)).to(latent)
+        time = torch.from_numpy(time_code(curve.lengths, self.n_waves)).to(latent)
         read = with_values(curve, torch.cat([vectors, time, curve.values], dim=1))
         inputs = dropped_out(read, self._dropout, draw)
         outputs, _ = outputs_and_states(directions_of(self.layers), inputs, 0.0, None)

@@ -8,13 +8,16 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import InvalidParameter
-from ..features.closed_form import ClosedDecoder, ClosedEncoder
+from ..features.closed_form import ClosedEncoder
 from ..features.description import Shares as FittedShares
+from ..model.architecture import Architecture
 from ..model.autoencoder import Autoencoder
 from ..model.closed_form import ClosedFormEncoder, HybridDecoder
 from ..model.hybrid import Hybrid
 from ..model.interface import LengthHead
-from ..model.plans import Plan
+from ..model.losses import Loss
+from ..model.plans import DataShape, Plan
+from ..model.recurrent import RecurrentDecoder, RecurrentEncoder
 from ..sequences.scaling import MAX_FACTOR, Scaling
 from .operations.affine import Affine
 from .operations.curves import CurveFit, CurveRead
@@ -23,6 +26,7 @@ from .operations.interface import Operation
 from .operations.lengths import LengthIn, LengthOut
 from .operations.scaling import Scale, Unscale
 from .program import Input, Program
+from .recurrent_forms import correcting, decoding, encoding, problem_of
 
 
 class Fitted(Protocol):
@@ -30,8 +34,14 @@ class Fitted(Protocol):
 
     model_: Autoencoder
     scaling_: Scaling
+    shape_: DataShape
     n_channels_: int
     latent_size_: int
+
+    @property
+    def loss_(self) -> Loss:
+        """How errors are measured."""
+        ...
 
 
 def programs_of(estimator: Fitted) -> tuple[Program, ...]:
@@ -48,8 +58,7 @@ def programs_of(estimator: Fitted) -> tuple[Program, ...]:
 
 def _unwritten(what: str) -> InvalidParameter:
     return InvalidParameter(
-        f"{what} are no operations of a program yet, closed forms are; train with quality='fast' or "
-        "architecture='linear'",
+        f"{what} are no operations of a program yet; architecture='hybrid' and 'repeat' are made of operations",
         parameter="architecture",
     )
 
@@ -59,15 +68,13 @@ def _closed_form(estimator: Fitted) -> tuple[Program, ...]:
     encoder: ClosedFormEncoder = model.encoder  # pyright: ignore[reportAssignmentType]
     decoder: HybridDecoder = model.reconstructor  # pyright: ignore[reportAssignmentType]
     head: LengthHead = model.length_head  # pyright: ignore[reportAssignmentType]
-    if decoder.is_corrected:
-        raise _unwritten("the recurrent layers that correct this model's curve")
     form = encoder.closed_form.value
     longest = max(int(MAX_FACTOR * form.lengths.longest), 1)
     vector, length = Input("vector", "vector", estimator.latent_size_), Input("length", "length")
     values = Input("values", "steps", estimator.n_channels_, scaling.centre.dtype.type)
     return (
         Program("encode", (values,), _encode(form, scaling), longest),
-        Program("decode", (vector, length), _decode(decoder.closed_form.value, scaling), longest),
+        Program("decode", (vector, length), _decode(decoder, scaling), longest),
         Program("length", (vector,), _length(head), longest),
     )
 
@@ -104,13 +111,16 @@ def _shares(name: str, fitted: FittedShares) -> Shares:
     )
 
 
-def _decode(form: ClosedDecoder, scaling: Scaling) -> tuple[Operation, ...]:
+def _decode(decoder: HybridDecoder, scaling: Scaling) -> tuple[Operation, ...]:
+    form = decoder.closed_form.value
     n_points, n_channels = form.mean.shape
-    return (
-        Affine(("vector",), "curve", np.ascontiguousarray(form.weight.T), form.mean.reshape(-1)),
-        CurveRead(("curve", "length"), "scaled", n_points, n_channels),
-        Unscale(("scaled",), "values", scaling.centre, scaling.scale),
-    )
+    operations: list[Operation] = [
+        Affine(("vector",), "points", np.ascontiguousarray(form.weight.T), form.mean.reshape(-1)),
+        CurveRead(("points", "length"), "curve", n_points, n_channels),
+    ]
+    if decoder.correction is not None and decoder.is_corrected:
+        operations += correcting(decoder.correction, operations[-1])
+    return (*operations, Unscale((operations[-1].writes,), "values", scaling.centre, scaling.scale))
 
 
 def _length(head: LengthHead) -> tuple[Operation, ...]:
@@ -122,4 +132,28 @@ def _length(head: LengthHead) -> tuple[Operation, ...]:
     )
 
 
-_FAMILIES: Mapping[type[Plan], Callable[[Fitted], tuple[Program, ...]]] = {Hybrid: _closed_form}
+def _recurrent(estimator: Fitted) -> tuple[Program, ...]:
+    model, scaling, size = estimator.model_, estimator.scaling_, estimator.latent_size_
+    plan: Architecture = model.architecture  # pyright: ignore[reportAssignmentType]
+    encoder: RecurrentEncoder = model.encoder  # pyright: ignore[reportAssignmentType]
+    decoder: RecurrentDecoder = model.reconstructor  # pyright: ignore[reportAssignmentType]
+    head: LengthHead = model.length_head  # pyright: ignore[reportAssignmentType]
+    problem = problem_of(plan) or ("probabilities" if estimator.loss_.kind == "bce" else "")
+    if problem:
+        raise _unwritten(problem)
+    longest = max(int(MAX_FACTOR * head.statistics[2].item()), 1)
+    values = Input("values", "steps", estimator.n_channels_, scaling.centre.dtype.type)
+    vector, length = Input("vector", "vector", size), Input("length", "length")
+    return (
+        Program("encode", (values,), encoding(plan, encoder, scaling), longest),
+        Program(
+            "decode", (vector, length), decoding(plan, decoder, scaling, size, estimator.shape_.n_steps or 1), longest
+        ),
+        Program("length", (vector,), _length(head), longest),
+    )
+
+
+_FAMILIES: Mapping[type[Plan], Callable[[Fitted], tuple[Program, ...]]] = {
+    Hybrid: _closed_form,
+    Architecture: _recurrent,
+}

@@ -51,3 +51,32 @@ class Affine(Operation):
         joined = read[0] if len(read) == 1 else graph.add("Concat", *read, axis=1)
         product = graph.add("MatMul", joined, graph.constant(np.ascontiguousarray(self.weight.T)))
         return graph.cast(graph.add("Add", product, graph.constant(self.offset)), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Join(Operation):
+    """[u; v; ...], all vectors that are read, one after another. n_values: of all."""
+
+    kind: ClassVar[str] = "vector"
+
+    n_values: int
+
+    @property
+    def size(self) -> int:
+        """See Operation.size."""
+        return self.n_values
+
+    def run(self, *values: Value) -> Value:
+        """See Operation.run."""
+        return np.concatenate(values)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    def to_c(self, body: Body) -> None:
+        """See Operation.to_c."""
+        first = 0
+        for name, size in zip(body.read, body.read_sizes, strict=True):
+            body.loop("j", str(size)).say(f"{body.target}[{first} + j] = {name}[j];")
+            first += size
+
+    def to_onnx(self, graph: Graph) -> str:
+        """See Operation.to_onnx."""
+        return graph.add("Concat", *graph.read, axis=1)
