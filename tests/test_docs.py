@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -69,6 +73,31 @@ def test_commands_run(page: Path, folder: Path) -> None:
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "benchmarks" / "README.md"], ids=names_of)
 def test_blocks_have_a_language_that_is_run_and_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
-    assert set(re.findall(r"^```(\w*)\n(?:.*?)^```$", text, re.MULTILINE | re.DOTALL)) <= {"python", "sh", "text", "c"}
+    languages = set(re.findall(r"^```(\w*)\n(?:.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert languages <= {"python", "sh", "text", "c", "bash", "yaml"}
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
+
+
+def test_recipes_for_many_machines_run(folder: Path) -> None:
+    """Two parts of each, since a process takes its time to start."""
+    page = ROOT / "docs" / "scale.md"
+    several, slurm = blocks(page, "bash")
+    (kubernetes,) = re.findall(r"^ *- (seqae .*)$", blocks(page, "yaml")[0], re.MULTILINE)
+    seqae = f'seqae() {{ "{sys.executable}" -m seqae "$@"; }}; export -f seqae; set -eu; '
+    first = "seqae fit walks.csv --id person --time second --quality fast -o walks.seqae"
+    each = several.replace("4", "2").replace("-I{} seqae", "-I{} bash -c 'seqae \"$@\"' -")
+    recipes = [
+        first,
+        each,
+        slurm.replace("vectors", "slurm"),
+        kubernetes.replace("/4", "/2").replace("vectors", "pods"),
+    ]
+    numbers = {"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_COUNT": "2", "JOB_COMPLETION_INDEX": "1"}
+    for recipe in recipes:
+        done = subprocess.run(["bash", "-c", seqae + recipe], env=os.environ | numbers, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    whole = pq.read_table("vectors.parquet")
+    for name in ("slurm", "pods"):
+        part = pq.read_table(f"{name}.part-2-of-2.parquet")
+        assert part.equals(whole.slice(len(whole) - len(part)))

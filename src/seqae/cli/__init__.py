@@ -20,6 +20,7 @@ from .importing import import_model
 from .impute import impute
 from .index import index
 from .info import info
+from .join import join
 from .look import look
 from .nearest import nearest
 from .options import spread
@@ -49,6 +50,7 @@ COMMANDS = {
     reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",
     impute: "seqae impute walks.seqae new.csv --id person --time second -o filled.csv",
     detect: "seqae detect today.csv --normal last_month.csv --time minute -o found.parquet",
+    join: "seqae join vectors.part-*.parquet -o vectors.parquet",
     forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
     compare: "seqae compare walks.csv --id person --time second -o table.csv",
     report: "seqae report walks.seqae new.csv --id person --time second -o report.html",

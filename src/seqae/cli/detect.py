@@ -31,7 +31,7 @@ from .learning import (
     changed,
     training_parameters,
 )
-from .screen import best_epoch, counted, note, say
+from .screen import best_epoch, counted, note, say, say_kept
 from .training import ModelOptions, TrainingOptions, counted_or_auto
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ..detection.result import Detection
     from ..estimator import SequenceAutoencoder
     from ..reading import Source
+    from ..storage.parts import Work
 
 
 class Rows(StrEnum):
@@ -107,6 +108,7 @@ def detect(
     data: DataFile,
     symbols: SymbolOptions,
     plot: options.Plot = None,
+    part: options.Part = None,
 ) -> None:
     """Find steps or sequences that are unlike normal data, and write them with their ids and times.
 
@@ -114,6 +116,8 @@ def detect(
     the one after its last; start_time and end_time are the times of its first and last step.
     """
     _check_files(output, files, data, symbols)
+    if part is not None and (files.model is None or files.normal is not None):
+        raise InvalidParameter("--part needs --model with a saved detector, so that all parts have one limit")
     check_figure_target(plot, output, *data.inputs)
     data = data.following(files.model)
     trained = changed(autoencoder, sizes, training)
@@ -128,18 +132,34 @@ def detect(
         normal = _normal(replace(data, paths=[str(files.normal)]), autoencoder, symbols)
         parameters = training_parameters(autoencoder, sizes, training)
         detector = fitted_detector(normal, files.model, _number(files.threshold or "auto"), learning, parameters)
-    source = data.read_for(detector)
+    work = _work(part, output, data.read_for(detector), files, detector, rows)
+    if work.is_finished:
+        say_kept(work.output)
+        return
     for line in told(detector):
         note(line)
-    detection = _detected(detector, source)
+    detection = _detected(detector, work.source)
     from ..storage.tables import write_table
 
-    write_table(output, detection.to_columns(rows.value))
+    write_table(work.output, detection.to_columns(rows.value), work.marks)
     if files.save is not None:
         save_model(detector, files.save, data)
     draw(plot, "timeline", detection)
     found = counted(len(detection.intervals), "interval" if detector.window_ else "anomalous sequence")
-    say(f"{found} above the threshold in {counted(len(source), 'sequence')}: {output}", beside=output)
+    say(f"{found} above the threshold in {counted(len(work.source), 'sequence')}: {work.output}", beside=output)
+
+
+def _work(
+    part: str | None, output: Path, source: Source, files: FileOptions, detector: AnomalyDetector, rows: Rows
+) -> Work:
+    """The whole, or a part of what a saved detector judges."""
+    from ..storage.parts import Work, work_of
+
+    if part is None or files.model is None:
+        return Work(output, source)
+    if detector.rule_.threshold.judges_together:
+        raise InvalidParameter("--part needs a detector whose limit does not depend on the other sequences")
+    return work_of(part, output, source, files.model, "detect", rows.value, files.threshold)
 
 
 def _check_files(output: Path, files: FileOptions, data: DataFile, symbols: SymbolOptions) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from . import options
 from .files import DataFile, WindowOptions, check_table_target, load_autoencoder
-from .screen import counted, say
+from .screen import counted, say, say_kept
 
 
 def embed(
@@ -15,6 +15,7 @@ def embed(
     output: options.Output,
     windows: WindowOptions,
     unknown: options.UnknownSymbols = options.Unknown.error,
+    part: options.Part = None,
 ) -> None:
     """Write the vector of each sequence, or of each window of --window steps.
 
@@ -22,10 +23,16 @@ def embed(
     times or numbers of its first and last step.
     """
     check_table_target(output, model, *data.inputs)
+    from ..storage.parts import work_of
     from ..storage.tables import ends, write_vectors
 
     estimator, data = load_autoencoder(model), replace(data.following(model), unknown=unknown.value)
-    source = windows.of(data.read_for(estimator))
+    work = work_of(part, output, data.read_for(estimator), model, "embed", windows)
+    if work.is_finished:
+        say_kept(work.output)
+        return
+    source = windows.of(work.source)
     vectors = estimator.transform(source)
-    write_vectors(output, source.ids, source.id_name, vectors, places=None if windows.window is None else ends(source))
-    say(f"{counted(len(vectors), 'vector')} of {counted(vectors.shape[1], 'value')}: {output}", beside=output)
+    places = None if windows.window is None else ends(source)
+    write_vectors(work.output, source.ids, source.id_name, vectors, places=places, marks=work.marks)
+    say(f"{counted(len(vectors), 'vector')} of {counted(vectors.shape[1], 'value')}: {work.output}", beside=output)

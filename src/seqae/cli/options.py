@@ -159,6 +159,12 @@ UnknownSymbols = Annotated[
         "--unknown", help="Steps whose symbol the model never saw: refuse, or skip them.", rich_help_panel=DATA_PANEL
     ),
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--part", metavar="I/N", help="Only the I-th of N parts, into a file of its own; seqae join puts them together."
+    ),
+]
 SplitText = Annotated[
     Split, typer.Option("--split", help="A text of symbols: into words or characters.", rich_help_panel=DATA_PANEL)
 ]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import InvalidParameter
 from . import options
 from .files import DataFile, WindowOptions, check_differs, check_table_target, load_autoencoder
-from .screen import counted, lengths, say
+from .screen import counted, lengths, say, say_kept
 
 if TYPE_CHECKING:
     from ..estimator import SequenceAutoencoder
@@ -31,6 +32,7 @@ def reconstruct(
             help="Also write the error of each sequence, whole and by channel, to this .parquet or .csv file.",
         ),
     ] = None,
+    part: options.Part = None,
 ) -> None:
     """Write the reconstruction of each sequence.
 
@@ -39,18 +41,29 @@ def reconstruct(
     """
     check_table_target(output, model, *data.inputs)
     if errors is not None:
+        _refuse_part(part)
         check_table_target(errors, model, *data.inputs)
         check_differs(errors, output)
+    from ..storage.parts import work_of
     from ..storage.tables import write_steps
 
     estimator, data = load_autoencoder(model), replace(data.following(model), unknown=unknown.value)
-    source = windows.of(data.read_for(estimator))
-    is_cut = windows.window is not None
-    write_steps(output, source, estimator.reconstruct(source), estimator.vocabulary_, numbers_sequences=is_cut)
-    say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {output}", beside=output)
+    work = work_of(part, output, data.read_for(estimator), model, "reconstruct", windows)
+    if work.is_finished:
+        say_kept(work.output)
+        return
+    source, is_cut = windows.of(work.source), windows.window is not None
+    again, words = estimator.reconstruct(source), estimator.vocabulary_
+    write_steps(work.output, source, again, words, numbers_sequences=is_cut, marks=work.marks)
+    say(f"{counted(len(source), 'sequence')} of {lengths(source.ragged)}: {work.output}", beside=output)
     if errors is not None:
         _write_errors(errors, estimator, source)
         say(f"their errors: {errors}", beside=output)
+
+
+def _refuse_part(part: str | None) -> None:
+    if part is not None:
+        raise InvalidParameter("--errors and --part do not go together; write errors of all sequences, without --part")
 
 
 def _write_errors(path: Path, estimator: SequenceAutoencoder, source: Source) -> None:

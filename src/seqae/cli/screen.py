@@ -121,3 +121,8 @@ def place(device: torch.device) -> str:
         return str(device)
     slow = " (slow: the fast one is built where a C++ compiler is found; reinstall with one)"
     return f"cpu, kernel {active_kernel()}" + (slow if active_kernel() == "reference" else "")
+
+
+def say_kept(path: Path) -> None:
+    """Say that a part was there already."""
+    say(f"kept, as it was written before: {path}", beside=path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InvalidParameter, InvalidSequence
+from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
 from ..sequences.checks import to_numpy
 from ..sequences.ragged import Ragged
 from . import files
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..reading import Source
 
+Marks = dict[str, str]
 SUFFIXES = (".parquet", ".csv")
 """The extensions of the files that can be written."""
 
@@ -37,10 +39,11 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     return files.check_target(path)
 
 
-def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> None:
+def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any], marks: Marks | None = None) -> None:
     """Write columns, each (n_rows,), in their order.
 
-    The table is written under a temporary name in the same folder and renamed.
+    The table is written under a temporary name in the same folder and renamed. marks: words that a .parquet file keeps
+    beside them.
 
     Raises InvalidParameter if it cannot be written.
     """
@@ -48,9 +51,57 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
 
     check_target(path)
     table = pa.table({name: _as_arrow(column) for name, column in columns.items()})
+    with _written(path) as file:
+        _write(table.replace_schema_metadata(marks), file, os.path.splitext(path)[1].lower())
+
+
+def marks_of(path: str | os.PathLike[str]) -> Marks:
+    """The marks of a .parquet file that write_table() wrote. Raises UnreadableFile for a file that is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        kept = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFile(f"{os.fspath(path)} is no Parquet file: {' '.join(str(error).split())}") from error
+    return {key.decode(): value.decode() for key, value in kept.items() if not key.startswith(b"ARROW")}
+
+
+def copy_tables(paths: Sequence[Path], output: str | os.PathLike[str]) -> int:
+    """Write the rows of .parquet files with the same columns, one after another, to a table. Returns their number.
+
+    Some rows at a time, so that memory does not grow with them. Raises InvalidParameter if columns differ, or if it
+    cannot be written; UnreadableFile for a damaged file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    schema = pq.read_schema(paths[0]).remove_metadata()
+    is_csv = os.path.splitext(output)[1].lower() != ".parquet"
+    n_rows = 0
+    with _written(output) as file, (csv.CSVWriter if is_csv else pq.ParquetWriter)(file, schema) as writer:
+        for path in paths:
+            try:
+                with pq.ParquetFile(path) as part:
+                    if part.schema_arrow.remove_metadata() != schema:
+                        raise InvalidParameter(f"{path} has other columns than {paths[0]}")
+                    for batch in part.iter_batches():
+                        writer.write_batch(batch)
+                        n_rows += len(batch)
+            except pa.ArrowException as error:
+                raise UnreadableFile(f"{path} is damaged: {' '.join(str(error).split())}") from error
+    return n_rows
+
+
+@contextmanager
+def _written(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """See written_whole(). Raises InvalidParameter for what goes wrong with writing."""
+    import pyarrow as pa
+
     try:
         with written_whole(path) as file:
-            _write(table, file, os.path.splitext(path)[1].lower())
+            yield file
     except OSError as error:
         raise InvalidParameter(f"cannot write {os.fspath(path)}: {reason_of(error)}") from error
     except pa.ArrowException as error:
@@ -64,16 +115,18 @@ def write_vectors(
     vectors: np.ndarray,
     prefix: str = "z",
     places: Mapping[str, np.ndarray] | None = None,
+    marks: Marks | None = None,
 ) -> None:
     """Write one row per sequence: its id, and its vector in columns prefix0, prefix1, ...
 
     ids: (n_sequences,); vectors: (n_sequences, size). places: further columns, (n_sequences,), after the ids.
+    marks: see write_table().
 
     Raises InvalidParameter if it cannot be written.
     """
     components = {f"{prefix}{k}": column for k, column in enumerate(np.asarray(vectors).T)}
     further = dict(places or {})
-    write_table(path, {_free(id_name, components | further): ids} | further | components)
+    write_table(path, {_free(id_name, components | further): ids} | further | components, marks)
 
 
 def ends(source: Source) -> dict[str, np.ndarray]:
@@ -96,12 +149,14 @@ def write_steps(
     vocabulary: tuple[str, ...] | None = None,
     *,
     numbers_sequences: bool = False,
+    marks: Marks | None = None,
 ) -> None:
     """Write a long table, one row per step: the id of its sequence, its time or number, and its channels.
 
     source: the data read. ragged: values for the same sequences, lengths and channels, such as the reconstruction.
         A value that is not observed is left empty.
     vocabulary: the text of each token, or None. numbers_sequences: whether a column "window" numbers them from 0.
+    marks: see write_table().
 
     Raises InvalidSequence if the lengths or channels differ, InvalidParameter if it cannot be written.
     """
@@ -112,7 +167,7 @@ def write_steps(
     if numbers_sequences:
         columns[_free("window", (*names, time_name, *columns))] = ragged.owners()
     columns[time_name] = _times(source, ragged)
-    write_table(path, columns | dict(zip(names, columns_of(ragged, vocabulary), strict=True)))
+    write_table(path, columns | dict(zip(names, columns_of(ragged, vocabulary), strict=True)), marks)
 
 
 def _as_arrow(column: Any) -> pa.Array:
