@@ -33,7 +33,7 @@ from .reading import Layout, Schema, take
 from .reading.latent import take_latent, take_lengths
 from .reading.schema import schema_of
 from .reading.vocabulary import as_symbols
-from .sequences.ragged import Ragged, as_ragged
+from .sequences.ragged import Ragged
 from .sequences.scaling import fit_scaling, identity_scaling
 from .storage.autoencoder import KIND, Fitted, pack, unpack
 from .storage.model_file import ModelFile, write_model_file
@@ -208,6 +208,14 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         """The latent vector of each sequence. Returns (n_sequences, latent_size) float32, in order."""
         return inference.encode(self.encoder_, self._loader(X), self.latent_size_)
 
+    def transform_steps(self, X: object) -> Ragged:
+        """The state after each step of each sequence: a Ragged with the lengths of X and the units of the top layer.
+
+        Of an encoder in both directions, those of the backward one, which has read the steps that follow, come second.
+        Raises InvalidParameter for models that have no such states, such as closed forms.
+        """
+        return inference.encode_steps(self.encoder_, self._loader(X))
+
     def inverse_transform(self, Z: object, lengths: object = None) -> Ragged:
         """A sequence for each vector, in the units of the data.
 
@@ -228,7 +236,9 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
 
         a, b: sequences, (n_steps, n_channels). The length head finds their lengths.
         """
-        first, last = (self.transform(_one(name, sequence)) for name, sequence in (("a", a), ("b", b)))
+        first, last = (
+            self.transform(inference.one_sequence(name, sequence)) for name, sequence in (("a", a), ("b", b))
+        )
         weights = np.linspace(0, 1, check_count("n", n, least=2), dtype=np.float32)[:, None]
         return self.inverse_transform((1 - weights) * first + weights * last)
 
@@ -384,13 +394,3 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         self = cls(**fitted.parameters)
         self._learn(fitted)
         return self
-
-
-def _one(name: str, sequence: object) -> Ragged | list[object]:
-    """A sequence as a data set of one; a data set must contain one."""
-    ragged = as_ragged(sequence)
-    if ragged is None:
-        return [sequence]
-    if len(ragged) != 1:
-        raise InvalidParameter(f"{name} must be one sequence, got {len(ragged)}", parameter=name)
-    return ragged

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from .errors import InvalidSequence
+from .errors import InvalidParameter, InvalidSequence
 from .model.autoencoder import Autoencoder
 from .model.interface import Decoder, Encoder
 from .model.losses import Loss
 from .parameters import check_choice
 from .recurrence import kernel_first
 from .sequences.checks import to_numpy
-from .sequences.ragged import Ragged, back_to_back, owners_of, starts_of
+from .sequences.ragged import Ragged, as_ragged, back_to_back, owners_of, starts_of
 from .sequences.scaling import divided, known_sums
 from .training.batching import BatchLoader, ordered_batches
 
@@ -31,6 +31,30 @@ def encode(encoder: Encoder, loader: BatchLoader, latent_size: int) -> np.ndarra
         vectors[indices] = encoder(loader.load(indices)).cpu().numpy()
     _check_finite(vectors, np.arange(len(vectors)), np.ones(len(vectors), np.int64), "vector")
     return vectors
+
+
+@kernel_first()
+@torch.no_grad()
+def encode_steps(encoder: Encoder, loader: BatchLoader) -> Ragged:
+    """See Encoder.states_of_steps, of all sequences; float32, back to back."""
+    values, result = np.zeros((0, 0), np.float32), back_to_back(np.zeros(0, np.float32), loader.lengths)
+    for indices in ordered_batches(loader.lengths):
+        found = encoder.states_of_steps(loader.load(indices))
+        if not len(values):
+            values = np.empty((int(loader.lengths.sum()), found.values.shape[1]), np.float32)
+        values[result[indices].step_indices()] = found.values.cpu().numpy()
+    _check_finite(values, np.arange(len(loader)), loader.lengths, "state")
+    return back_to_back(values, loader.lengths)
+
+
+def one_sequence(name: str, sequence: object) -> Ragged | list[object]:
+    """A sequence as a data set of one; a data set must contain one. Raises InvalidParameter."""
+    ragged = as_ragged(sequence)
+    if ragged is None:
+        return [sequence]
+    if len(ragged) != 1:
+        raise InvalidParameter(f"{name} must be one sequence, got {len(ragged)}", parameter=name)
+    return ragged
 
 
 @torch.no_grad()

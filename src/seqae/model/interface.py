@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import InvalidSequence
+from ..errors import InvalidParameter, InvalidSequence
 from ..features.chunks import Sequences
 from ..recurrence import mean_loss, standardised_lengths
 from ..sequences.ragged import Ragged, back_to_back, to_tensors
@@ -168,6 +168,16 @@ class Encoder(Part):
     def length_direction(self) -> Tensor | None:
         """How a vector changes by one usual unit of length, (latent_size,); None where training decides it."""
         return None
+
+    def states_of_steps(self, sequences: Ragged) -> Ragged:
+        """The output of the top recurrent layer at each step, both directions side by side. sequences: see encode().
+
+        Raises InvalidParameter for an encoder that has none, or one for several steps.
+        """
+        raise InvalidParameter(
+            "this encoder has no state after each step; recurrent presets such as architecture='state' have one",
+            parameter="architecture",
+        )
 
     def forward(self, sequences: Batch) -> Tensor:
         """Whole vectors, (n_sequences, latent_size). Raises InvalidSequence for tensors that are no sequences."""

@@ -62,6 +62,13 @@ class RecurrentEncoder(Encoder):
         states = final_states(stack, inputs, self._dropout, draw)
         return self._code(_join(states, self._summary, len(stack[-1])), sequences.lengths)
 
+    def states_of_steps(self, sequences: Ragged) -> Ragged:
+        """See Encoder.states_of_steps."""
+        inputs = sequences if self.reader is None else self.reader(sequences)
+        if not np.array_equal(inputs.lengths, sequences.lengths):
+            return super().states_of_steps(sequences)
+        return outputs_and_states(self.recurrent_layers, inputs, 0.0, None)[0]
+
     def forward(self, sequences: Batch) -> Tensor:
         """See Encoder.forward."""
         batch = as_ragged(sequences, self)

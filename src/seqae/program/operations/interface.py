@@ -20,8 +20,8 @@ Value = np.ndarray | int
 class Operation(ABC):
     """Reads named values, and writes one.
 
-    A subclass is one file: a frozen dataclass of weights, all NumPy arrays and numbers, beside `reads` and `writes`.
-    It computes the same in NumPy, in C and in ONNX; what it computes stands in its docstring.
+    A subclass is a frozen dataclass of weights, all NumPy arrays and numbers, beside `reads` and `writes`; those of a
+    kind share a file. It computes the same in NumPy, in C and in ONNX; what it computes stands in its docstring.
 
     kind: of what it writes, "steps", "vector" or "length".
     """
