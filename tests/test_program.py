@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -32,6 +33,8 @@ from seqae.program.writing import write_c, write_onnx
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-ffreestanding")
 Form = Callable[..., np.ndarray]
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not here")
+has_onnx = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
+needs_onnx = pytest.mark.skipif(not has_onnx, reason="onnx and onnxruntime are not installed")
 
 
 def sequences(n: int, n_channels: int, *, seed: int = 0, dtype: type = np.float32) -> list[np.ndarray]:
@@ -110,6 +113,7 @@ def test_in_numpy(fitted: tuple[SequenceAutoencoder, list[np.ndarray]], tmp_path
     check_all(lambda program, **values: in_numpy(program, tmp_path, **values), *fitted)
 
 
+@needs_onnx
 def test_in_onnx(fitted: tuple[SequenceAutoencoder, list[np.ndarray]], tmp_path: Path) -> None:
     estimator, data = fitted
     check_all(lambda program, **values: in_onnx(program, tmp_path, **values), estimator, data[:6])
@@ -121,6 +125,7 @@ def test_in_c(fitted: tuple[SequenceAutoencoder, list[np.ndarray]], tmp_path: Pa
     check_all(lambda program, **values: in_c(library, program, **values), *fitted)
 
 
+@needs_onnx
 @pytest.mark.parametrize("n", [1, 64])
 def test_onnx_takes_batches_of_ragged_sequences(n: int) -> None:
     import onnxruntime
@@ -146,6 +151,7 @@ def test_onnx_takes_batches_of_ragged_sequences(n: int) -> None:
         assert not steps[k, length:].any()
 
 
+@needs_onnx
 def test_onnx_states_its_versions() -> None:
     model = onnx_model(programs_of(SequenceAutoencoder("linear", verbose=False).fit(sequences(20, 1)))[0])
     assert (model.ir_version, model.opset_import[0].version) == (8, 17)
@@ -210,6 +216,7 @@ def test_a_name_that_is_none_in_c_is_refused(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@needs_onnx
 def test_the_command(tmp_path: Path) -> None:
     model = tmp_path / "m.seqae"
     SequenceAutoencoder("linear", verbose=False).fit(sequences(20, 1)).save(model)
@@ -258,7 +265,8 @@ def test_presets(preset: str, cell: str, tmp_path: Path) -> None:
             programs_of(estimator)
         return
     check_all(lambda program, **values: in_numpy(program, tmp_path, **values), estimator, data)
-    check_all(lambda program, **values: in_onnx(program, tmp_path, **values), estimator, data)
+    if has_onnx:
+        check_all(lambda program, **values: in_onnx(program, tmp_path, **values), estimator, data)
     if shutil.which("gcc"):
         library = compiled(tmp_path, programs_of(estimator))
         check_all(lambda program, **values: in_c(library, program, **values), estimator, data)
@@ -283,7 +291,8 @@ def test_activations_are_kept(tmp_path: Path) -> None:
     data = sequences(30, 2)
     estimator.fit(data)
     check_all(lambda program, **values: in_numpy(program, tmp_path, **values), estimator, data[:4])
-    check_all(lambda program, **values: in_onnx(program, tmp_path, **values), estimator, data[:4])
+    if has_onnx:
+        check_all(lambda program, **values: in_onnx(program, tmp_path, **values), estimator, data[:4])
     if shutil.which("gcc"):
         library = compiled(tmp_path, programs_of(estimator))
         check_all(lambda program, **values: in_c(library, program, **values), estimator, data[:4])
@@ -306,6 +315,7 @@ def test_c_writes_cut_vectors_at_their_own_length_alone(tmp_path: Path) -> None:
     assert [library.model_decode(work, pointers[0], n, pointers[1]) for n in (20, 19, 21)] == [0, -1, -1]
 
 
+@needs_onnx
 def test_files_are_written_for_each_program(tmp_path: Path) -> None:
     programs = programs_of(SequenceAutoencoder("linear", verbose=False).fit(sequences(20, 1)))
     assert [path.name for path in write_onnx(tmp_path / "new", programs)] == [
