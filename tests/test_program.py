@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from seqae import SequenceAutoencoder
 from seqae.cli import app
 from seqae.errors import InvalidParameter
-from seqae.model.architecture import Architecture
+from seqae.model.architecture import Architecture, InitialState
 from seqae.model.presets import PRESETS
 from seqae.program import Program, programs_of
 from seqae.program.onnx_model import onnx_model
@@ -126,12 +126,12 @@ def test_in_c(fitted: tuple[SequenceAutoencoder, list[np.ndarray]], tmp_path: Pa
 
 
 @needs_onnx
+@pytest.mark.parametrize("preset", ["linear", "hybrid", "repeat", "state", "encdec_ad"])
 @pytest.mark.parametrize("n", [1, 64])
-def test_onnx_takes_batches_of_ragged_sequences(n: int) -> None:
+def test_onnx_takes_batches_of_ragged_sequences(n: int, preset: str) -> None:
     import onnxruntime
 
-    seen = sequences(60, 2)
-    estimator = SequenceAutoencoder("linear", verbose=False, random_state=0).fit(seen)
+    estimator, _ = trained(preset, "lstm")
     data = sequences(66, 2, seed=1)[-n:]
     lengths = np.array([len(x) for x in data])
     padded = np.full((n, lengths.max() + 3, 2), np.nan, np.float32)
@@ -283,6 +283,13 @@ def test_tokens_are_refused() -> None:
     estimator = SequenceAutoencoder("tokens", latent_size=2, hidden_size=4, max_epochs=1, verbose=False)
     with pytest.raises(InvalidParameter, match="symbols are no operations of a program yet"):
         programs_of(estimator.fit(["anna", "bob", "eve"]))
+
+
+def test_layers_that_read_nothing_are_refused() -> None:
+    plan = Architecture(decoder=InitialState())
+    estimator = SequenceAutoencoder(plan, latent_size=3, hidden_size=4, max_epochs=1, verbose=False)
+    with pytest.raises(InvalidParameter, match="layers that read nothing are no operations"):
+        programs_of(estimator.fit(sequences(20, 1)))
 
 
 def test_activations_are_kept(tmp_path: Path) -> None:

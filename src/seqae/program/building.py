@@ -58,7 +58,7 @@ def programs_of(estimator: Fitted) -> tuple[Program, ...]:
 
 def _unwritten(what: str) -> InvalidParameter:
     return InvalidParameter(
-        f"{what} are no operations of a program yet; architecture='hybrid' and 'repeat' are made of operations",
+        f"{what} are no operations of a program yet; docs/exports.md has a table of the architectures that are",
         parameter="architecture",
     )
 
