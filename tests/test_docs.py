@@ -79,6 +79,7 @@ def test_blocks_have_a_language_that_is_run_and_links_lead_somewhere(page: Path)
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.long
 def test_recipes_for_many_machines_run(folder: Path) -> None:
     """Two parts of each, since a process takes its time to start."""
     page = ROOT / "docs" / "scale.md"

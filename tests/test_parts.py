@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,10 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten sequences with ids and times, an autoencoder and a detector of them."""
+    tmp_path = tmp_path_factory.mktemp("made")
     waves = make_waves(10, seed=0)
     lengths = [len(wave) for wave in waves]
     values = np.concatenate(waves)
@@ -47,6 +49,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """The same, to be written in."""
+    return Path(shutil.copytree(made, tmp_path / "folder"))
+
+
 def commands(folder: Path) -> dict[str, list[object]]:
     layout = ["--id", "id", "--time", "t", "--channels", "c0,c1"]
     data, model = folder / "data.csv", folder / "m.seqae"
@@ -58,8 +66,16 @@ def commands(folder: Path) -> dict[str, list[object]]:
     }
 
 
-@pytest.mark.parametrize("command", ["embed", "windows", "reconstruct", "detect"])
-@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize(
+    ("command", "suffix"),
+    [
+        ("embed", ".parquet"),
+        ("embed", ".csv"),
+        ("windows", ".parquet"),
+        ("reconstruct", ".csv"),
+        ("detect", ".parquet"),
+    ],
+)
 def test_joined_parts_are_the_whole(command: str, suffix: str, folder: Path) -> None:
     call = commands(folder)[command]
     whole, joined = folder / f"whole{suffix}", folder / f"joined{suffix}"
