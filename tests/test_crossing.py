@@ -154,3 +154,8 @@ def test_it_survives_a_file(cleaned: AnomalyDetector, tmp_path: Path) -> None:
 def test_fewer_than_two_sequences_are_named() -> None:
     with pytest.raises(InvalidSequence, match="at least 2"):
         AnomalyDetector(window=None, verbose=False).fit(sines(1))
+
+
+def test_a_contamination_of_steps_is_for_a_limit_that_is_learnt() -> None:
+    with pytest.raises(InvalidParameter, match=r"contamination=0\.1 of steps is for a limit that is learnt"):
+        AnomalyDetector(window=20, baseline="pca", contamination=0.1, threshold=2.0).fit([np.ones((90, 1))])

@@ -83,6 +83,11 @@ def check_share(name: str, value: object, *, below: float = 1.0) -> float:
     return float(value)
 
 
+def check_optional_share(name: str, value: object, *, below: float = 1.0) -> float | None:
+    """None, or a number above 0 and below another."""
+    return None if value is None else check_share(name, value, below=below)
+
+
 def as_random_state(value: object) -> np.random.RandomState:
     """The generator for random_state: a seed, a generator that is continued, or None for NumPy's own."""
     from sklearn.utils import check_random_state

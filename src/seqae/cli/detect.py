@@ -251,6 +251,7 @@ def fitted_detector(
         "window": _window(learning.window),
         "stride": counted_or_auto("--stride", learning.stride),
         "score": names[0] if len(names) == 1 else names,
+        "max_gap": None if learning.max_gap is None else _number(learning.max_gap),
         "scored_channels": None if learning.scored_channels is None else split(learning.scored_channels),
     }
     return AnomalyDetector(given, threshold=threshold, **parameters).fit(normal)

@@ -56,6 +56,15 @@ class LearningOptions:
         float | None,
         typer.Option(metavar="X", help="Share of anomalies among the normal data, if any.", rich_help_panel=LEARNING),
     ] = None
+    max_gap: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Longest difference of times without a gap, in usual ones (5) or as 30min; steps that are missing up "
+            "to it are missing values.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None
     random_state: Annotated[
         int, typer.Option("--seed", metavar="N", help="Same seed, same detector.", rich_help_panel=LEARNING)
     ] = 0

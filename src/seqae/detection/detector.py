@@ -16,7 +16,7 @@ from ..cards import EstimatorCard
 from ..errors import InvalidParameter, InvalidSequence, NotFitted
 from ..estimator import SequenceAutoencoder
 from ..model.presets import is_closed_form, takes_symbols
-from ..parameters import as_random_state, check_choice, check_kind, check_share, seeded_copy
+from ..parameters import as_random_state, check_choice, check_kind, check_optional_share, check_share, seeded_copy
 from ..reading import Schema, Source, take
 from ..sequences.ragged import Ragged, back_to_back, starts_of
 from ..storage.model_file import ModelFile, write_model_file
@@ -35,7 +35,6 @@ from .series import (
     as_stride,
     as_window,
     fingerprint_of,
-    of_channels,
     split_normal,
 )
 from .storage import SAVED, Learnt, pack, unpack
@@ -49,37 +48,36 @@ ANY_SYMBOL = 2**31
 class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     """Finds sequences, or steps of long series, that an autoencoder of normal data does not reproduce.
 
-    Part of the normal data is held out from training. Error scales, mean and covariance of the Mahalanobis score, and
-    the threshold come from it. Errors are divided by the scale of their channel, so that no channel dominates.
-
     Parameters:
     autoencoder: a SequenceAutoencoder, of which a copy is fitted (None: "hybrid", or "tokens"). A fitted one that is
         wrapped as sklearn.frozen.FrozenEstimator(ae) is not trained again; X of fit() must then be new to it.
     window: None judges whole sequences; a number of steps judges every step of long series, through windows of that
-        length, none of which spans a gap in the times. "auto" is None for several sequences of tokens or of at most
-        1000 steps, else the period of the series.
+        length, none of which spans a gap in the times. "auto" is None for several sequences of tokens or of up to 1000
+        steps, else the period of the series.
     stride: steps from one window to the next; a step's score is the mean over its window / stride windows. "auto" is
         an eighth of the window, or 1 for "prediction" and "combined".
-    score: a name, or a tuple of names, joined by the weighted geometric mean of score / held-out median. The weight of
-        an error is the inverse of its held-out mean square, scaled to 1 for the best. Of an autoencoder "error",
-        "mahalanobis", "latent", "prediction", "combined"; beside it "linear", "nearest"; of tokens "ngram", "symbols",
-        "pairs"; for definitions see seqae.detection.evidence. "auto" is ("error", "linear", "nearest"), or ("error",
-        "latent") for whole sequences of different lengths, or ("error", "ngram", "symbols", "pairs") for tokens.
+    score: a name, or a tuple of names, joined by the weighted geometric mean of score / held-out median: of an
+        autoencoder "error", "mahalanobis", "latent", "prediction", "combined"; beside it "linear", "nearest"; of tokens
+        "ngram", "symbols", "pairs"; see seqae.detection.evidence. "auto" is "error", "linear", "nearest"; or "error",
+        "latent" for whole sequences of different lengths; or "error", "ngram", "symbols", "pairs" for tokens.
     threshold: a name of seqae.detection.thresholds, a Threshold, a number, or None. "auto" is Quantile(0.98) for whole
         sequences, of which 2 % of the normal ones are marked, and Events for steps.
     baseline: "pca", principal components of windows, or "ngram", counts of n-grams of tokens, for the autoencoder.
     scored_channels: names or numbers of the channels whose errors, distances and shares count; None is all. The
         autoencoder and "linear" read all channels, "nearest" compares the scored ones only; "latent" needs all.
-    held_out_fraction: the end of a series after a gap of one window, or a part of the sequences. If a fit is cheap,
-        each sequence is held out once (Barber et al. 2021, 1905.02928); a last fit has all that are not far outside.
+    held_out_fraction: what is not trained on, but gives scales and threshold: the end of a series after a gap of one
+        window, or a part of the sequences. If a fit is cheap, each sequence is held out once (Barber et al. 2021,
+        1905.02928); a last fit has all that are not far outside.
     contamination: the share of anomalies in the data, None for none. Where each sequence is held out once, what is far
         outside their core, and at least this share, is left out; else the highest scores do not count for the limit.
+    max_gap: the longest difference of times that is no gap, in usual ones, or as a duration such as "30min". None is 5
+        where times are regular, else 10. Steps that are missing up to it are missing values.
     random_state: an int makes the split, and an autoencoder without a random_state of its own, reproducible.
     verbose: "auto" shows a progress bar on a terminal, False is quiet.
 
     Anomalies have a high anomaly_score, a low score_samples, a negative decision_function and, from predict, the label
-    -1, as in scikit-learn; normal is 1. In labels y passed to fit, anomalous is 1 and normal is 0.
-    Results are arrays (n_sequences,) for whole sequences, and Ragged with one channel for steps.
+    -1, as in scikit-learn; normal is 1. In labels y passed to fit, anomalous is 1 and normal is 0. Results are arrays
+    (n_sequences,) for whole sequences, and Ragged with one channel for steps.
 
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (limit on anomaly_score) and offset_ = -threshold_, both
     of the present threshold, rule_, held_out_scores_, n_channels_, channel_names_, vocabulary_, scored_channels_ (None
@@ -101,6 +99,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         scored_channels: Sequence[int | str] | None = None,
         held_out_fraction: float = 0.2,
         contamination: float | None = None,
+        max_gap: float | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | Literal["auto"] = "auto",
     ) -> None:
@@ -113,6 +112,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         self.scored_channels = scored_channels
         self.held_out_fraction = held_out_fraction
         self.contamination = contamination
+        self.max_gap = max_gap
         self.random_state = random_state
         self.verbose: bool | Literal["auto"] = verbose
 
@@ -127,10 +127,10 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         if is_anomaly.all():
             raise InvalidSequence("y marks every sequence as anomalous; fit() needs normal ones")
         numbers = np.flatnonzero(~is_anomaly)
-        normal = Series(source.ragged[numbers], source.times)
+        normal = replace(self._series(source), ragged=source.ragged[numbers])
         channels = self._scored_channels(source)
-        window = as_window(self.window, of_channels(normal.ragged, channels))
-        threshold = suited(self.threshold, window)
+        window = as_window(self.window, normal, channels)
+        threshold = suited(self.threshold, window, self.contamination)
         setting = setting_of(source.ragged, window, channels)
         chosen = choose_scores(self.score, self.baseline, normal.ragged, setting)
         setting = replace(setting, stride=as_stride(self.stride, window, is_sparse=any(s.is_sparse for s in chosen)))
@@ -146,8 +146,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
             columns = columns_read(fit[-1], held_out, setting)
         self.left_out_ = numbers[left_out]
         self._learn(fit, chosen, columns, source, held_out)
-        self._learn_rule(threshold, source.ragged[np.flatnonzero(is_anomaly)])
-        return self
+        return self._learn_rule(threshold, source.ragged[np.flatnonzero(is_anomaly)])
 
     def fit_held_out(self, X: object) -> Self:
         """As fit() with an autoencoder in a FrozenEstimator, but all of X is held out.
@@ -162,11 +161,10 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         if not set(UNTRAINED).issuperset(kind for score in chosen for kind in score.kinds):
             raise InvalidParameter(f"score={self.score!r} compares with training data; use fit()", parameter="score")
         setting = setting_of(source.ragged, None, self._scored_channels(source))
-        fit, held_out = self._fit_on(source, chosen, setting, 0, source.ragged), Series(source.ragged, source.times)
+        fit, held_out = self._fit_on(source, chosen, setting, 0, source.ragged), self._series(source)
         self.left_out_ = np.zeros(0, np.int64)
         self._learn(fit, chosen, columns_read(fit[-1], held_out, setting), source, held_out)
-        self._learn_rule(threshold, source.ragged[:0])
-        return self
+        return self._learn_rule(threshold, source.ragged[:0])
 
     def fit_threshold(self, X: object, y: Iterable[object] | None = None) -> Self:
         """Learn the threshold again, from data that the detector was not fitted on; scores do not change.
@@ -181,7 +179,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         is_known = np.isfinite(found)
         normal, anomalous = found[is_known & ~is_anomaly], found[is_known & is_anomaly]
         rule = learn_rule(threshold, normal, None if y is None else anomalous, fingerprint_of(source.ragged))
-        is_mixed, series = bool(is_anomaly.any()), Series(source.ragged, source.times)
+        is_mixed, series = bool(is_anomaly.any()), self._series(source)
         streamed = self.learnt_.stream_scores if is_mixed else self.scorer_.stream_scores(series)
         self.learnt_ = replace(self.learnt_, rule=rule, stream_scores=streamed)
         return self
@@ -194,6 +192,9 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         if isinstance(self.autoencoder, FrozenEstimator):
             return take(X, given.schema_)
         return take(X, takes_symbols=takes_symbols(given.architecture))
+
+    def _series(self, source: Source) -> Series:
+        return Series(source.ragged, source.times, self.max_gap)
 
     def _scored_channels(self, source: Source) -> np.ndarray | None:
         return as_channels(self.scored_channels, source.channel_names, are_tokens=source.ragged.is_tokens)
@@ -239,20 +240,20 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         self.n_channels_, self.channel_names_ = learnt.setting.n_channels, learnt.channel_names
         self.scored_channels_, self.vocabulary_ = learnt.setting.channels, learnt.vocabulary
 
-    def _learn_rule(self, threshold: Threshold, anomalous: Ragged) -> None:
+    def _learn_rule(self, threshold: Threshold, anomalous: Ragged) -> Self:
         """Learn the rule from held-out normal scores and, if labels are used, scores of anomalous sequences."""
         labelled = None
         if threshold.learns_from_labels and len(anomalous) and self.window_ is None:
             labelled = self._scores(Source(anomalous, np.arange(len(anomalous)), None, self.channel_names_))
         rule = learn_rule(threshold, self.held_out_scores_, labelled, self.learnt_.data)
         self.learnt_ = replace(self.learnt_, rule=rule)
+        return self
 
     def _checked(self) -> float:
         """The fraction to hold out."""
         check_choice("baseline", self.baseline, (None, *BASELINES))
         check_choice("verbose", self.verbose, (True, False, "auto"))
-        if self.contamination is not None:
-            check_share("contamination", self.contamination, below=0.5)
+        check_optional_share("contamination", self.contamination, below=0.5)
         return check_share("held_out_fraction", self.held_out_fraction)
 
     def anomaly_score(self, X: object) -> np.ndarray | Ragged:
@@ -293,7 +294,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     def detect(self, X: object) -> Detection:
         """Scores of all steps, and the intervals above the threshold; an anomalous whole sequence is one interval.
 
-        Without a threshold there are no intervals. Warns as predict() does.
+        Without a threshold there are none. Warns as predict() does.
         """
         source = self._take(X)
         rule = self._rule(source)
@@ -305,9 +306,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
 
     def _rule(self, source: Source) -> Rule:
         """The rule for source; warns if it was learnt from it."""
-        rule = self.rule_
-        rule.warn_if_known(fingerprint_of(source.ragged))
-        return rule
+        self.rule_.warn_if_known(fingerprint_of(source.ragged))
+        return self.rule_
 
     @property
     def rule_(self) -> Rule:
@@ -339,7 +339,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         return take(X, self.schema_)
 
     def _read(self, source: Source) -> Iterator[tuple[np.ndarray, Ragged]]:
-        series = Series(source.ragged, source.times)
+        series = self._series(source)
         with tracked(self.verbose, lambda: self.scorer_.n_units(series)) as track:
             yield from self.scorer_.read(series, track)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..sequences.ragged import Ragged
+from ..sequences.scaling import divided
 
 DEFAULT_WINDOW = 100
 SHORTEST_WINDOW = 16
@@ -16,9 +17,9 @@ EXAMINED_STEPS = 20_000
 def choose_window(series: Ragged) -> int:
     """The series' period, by autocorrelation: the first lag whose peak is nearly as high as the highest.
 
-    The autocorrelation is the mean over series and channels that vary, of at most 20,000 steps each; its peaks are
-    looked for after it first falls below zero. Between 16 and 1000 steps and at most a quarter of the longest series;
-    100 (or that quarter) if no lag correlates by more than 0.3.
+    The autocorrelation is the mean over series and channels that vary, of at most 20,000 steps each, where missing
+    values count as the mean. Its peaks are looked for after it first falls below zero. Between 16 and 1000 steps and at
+    most a quarter of the longest series; 100 (or that quarter) if no lag correlates by more than 0.3.
     """
     longest = int(min(series.lengths.max(), EXAMINED_STEPS))
     most = max(2, min(LONGEST_WINDOW, longest // 4))
@@ -30,11 +31,13 @@ def choose_window(series: Ragged) -> int:
 def _autocorrelation(series: Ragged, n_lags: int) -> np.ndarray:
     """Mean autocorrelation at lags 0..n_lags-1, each lag divided by its number of pairs. Returns (n_lags,)."""
     total, n_added = np.zeros(n_lags), 0
-    for values in series:
-        x = np.asarray(values[:EXAMINED_STEPS], np.float64).reshape(min(len(values), EXAMINED_STEPS), -1)
+    for first, n_steps in zip(series.starts, np.minimum(series.lengths, EXAMINED_STEPS), strict=True):
+        rows = slice(int(first), int(first + n_steps))
+        x = np.asarray(series.values[rows], np.float64).reshape(n_steps, -1)
         if len(x) <= n_lags:
             continue
-        x = x - x.mean(axis=0)
+        is_known = np.ones(x.shape, bool) if series.observed is None else series.observed[rows].reshape(x.shape)
+        x = np.where(is_known, x - divided((x * is_known).sum(axis=0), is_known.sum(axis=0)), 0.0)
         x = x[:, x.std(axis=0) > 1e-6 * (1 + np.abs(x).max(axis=0))]
         spectrum = np.fft.rfft(x, 2 * len(x), axis=0)
         products = (

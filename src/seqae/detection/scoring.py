@@ -15,7 +15,7 @@ from ..storage.vetting import Arrays
 from ..training.batching import INFERENCE_SEQUENCES, ordered_batches
 from .covariance import Mahalanobis, fit_mahalanobis
 from .evidence.interface import RECONSTRUCTION, Evidence, Measure, Score, Setting
-from .series import Series, StepMeans, split_at_gaps, windows_of
+from .series import Series, StepMeans, windows_of
 
 LEAST_ERROR = 0.1
 """Least error scale, in scaled units: errors far below a tenth of a standard deviation are not anomalies."""
@@ -147,7 +147,9 @@ class Scorer:
 
     def n_units(self, series: Series) -> int:
         """The number of sequences or windows to read."""
-        return len(series.ragged) if self.window is None else len(_windows(series, self.window, self.stride))
+        if self.window is None:
+            return len(series.ragged)
+        return len(windows_of(series.segments().ragged, self.window, self.stride))
 
     def read(self, series: Series, track: Track = lambda n: None) -> Iterator[tuple[np.ndarray, Ragged]]:
         """For groups of sequences: their indices, and the columns of their steps; see read()."""
@@ -181,7 +183,7 @@ class Scorer:
         """
         if self.window is None:
             return np.zeros(0)
-        windows = _windows(series, self.window, self.stride)
+        windows = windows_of(series.segments().ragged, self.window, self.stride)
         found = self.last_scores(windows[np.flatnonzero(windows.lengths == self.window)])
         return found[np.isfinite(found)]
 
@@ -220,12 +222,13 @@ def _read_group(
     chosen = series.ragged[indices]
     times = None if series.times is None else series.times[chosen.step_indices()]
     group = chosen.compact()
-    windows = _windows(Series(group, times), *window)
-    means = StepMeans(len(group.values), max(place.stop for place in places(evidence).values()))
+    segments = replace(series, ragged=group, times=times).segments()
+    windows = windows_of(segments.ragged, *window)
+    means = StepMeans(len(windows.values), max(place.stop for place in places(evidence).values()))
     for batch in ordered_batches(windows.lengths):
         means.add(windows[batch], read_windows(evidence, windows[batch]))
         track(len(batch))
-    return Ragged.view(means.means(slice(None)), group.starts, group.lengths)
+    return Ragged.view(means.means(segments.rows), group.starts, group.lengths)
 
 
 @kernel_first()
@@ -256,10 +259,6 @@ def columns_of(score: Score, columns: np.ndarray, evidence: tuple[Evidence, ...]
     where = places(evidence)
     parts = [columns[:, where[kind]] for kind in score.kinds]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-def _windows(series: Series, window: int, stride: int) -> Ragged:
-    return windows_of(split_at_gaps(series.ragged, series.times), window, stride)
 
 
 def _groups(lengths: np.ndarray) -> list[np.ndarray]:

@@ -14,6 +14,7 @@ from ..parameters import check_count
 from ..sequences.checks import to_numpy
 from ..sequences.ragged import Ragged, evenly_chosen, hold_out, starts_of
 from ..sequences.scaling import divided
+from .gaps import MaxGap, Segments, as_max_gap, segments_of
 from .period import LONGEST_WINDOW, choose_window
 
 TRAINING_WINDOWS = 4096
@@ -28,17 +29,26 @@ FEWEST_SERIES = 5
 
 FINGERPRINT_STEPS = 1024
 
-IRREGULAR_GAP, REGULAR_GAP = 10.0, 1.5
-LONGEST_DROP = 3.5
-PAST_STEPS, FEWEST_REGULAR, CHUNK = 100, 3, 4096
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Sequences or long series. ragged: in the units of the data; times: one per row of its values, or None."""
+    """Sequences or long series. ragged: in the units of the data; times: one per row of its values, or None; max_gap:
+    see AnomalyDetector.
+    """
 
     ragged: Ragged
     times: np.ndarray | None = None
+    max_gap: MaxGap = None
+
+    def __post_init__(self) -> None:
+        if self.max_gap is not None:
+            as_max_gap(self.max_gap)
+
+    def segments(self) -> Segments:
+        """Their parts between gaps, with missing steps filled in; see segments_of()."""
+        if self.times is None:
+            return Segments(self.ragged, self.ragged.step_indices())
+        return segments_of(self.ragged, self.times, self.max_gap)
 
 
 def of_channels(sequences: Ragged, channels: np.ndarray | None) -> Ragged:
@@ -106,26 +116,6 @@ def fingerprint_of(sequences: Ragged) -> bytes:
 # -- windows -----------------------------------------------------------------------------------------------------------
 
 
-def split_at_gaps(series: Ragged, times: np.ndarray | None) -> Ragged:
-    """The parts of each series between gaps in its times.
-
-    times: (n_rows,) as in Source, or None for series without gaps. A time difference is compared with the median
-    of at most 100 before it, so that later data change nothing. A gap is more than 1.5 times the median if differences
-    are regular (at least three, three in four within 10 % of the median), else more than 10 times the median. In a
-    regular series that drops steps now and then, a difference of up to 3.5 times the median is none if one of the 100
-    is as long.
-    Raises InvalidSequence if times do not increase.
-    """
-    if times is None:
-        return series
-    starts, lengths = [], []
-    for i, (first, n_steps) in enumerate(zip(series.starts.tolist(), series.lengths.tolist(), strict=True)):
-        edges = np.concatenate([[0], _gaps(times[first : first + n_steps], i), [n_steps]])
-        starts.append(first + edges[:-1])
-        lengths.append(np.diff(edges))
-    return Ragged.view(series.values, np.concatenate(starts), np.concatenate(lengths), series.observed)
-
-
 def windows_of(segments: Ragged, length: int, stride: int) -> Ragged:
     """Every window of `length` steps, `stride` apart; a shorter segment is one window. No copies.
 
@@ -153,7 +143,7 @@ def covered(sequences: Ragged) -> Ragged:
 
 def training_windows(training: Series, window: int, stride: int) -> Ragged:
     """The training windows, from segments between gaps that are long enough."""
-    segments = split_at_gaps(training.ragged, training.times)
+    segments = training.segments().ragged
     longest = int(segments.lengths.max())
     segments = segments[np.flatnonzero(segments.lengths >= window)]
     if not len(segments):
@@ -165,16 +155,20 @@ def training_windows(training: Series, window: int, stride: int) -> Ragged:
     return segments.windows(window, min(window, max(stride, n_windows // TRAINING_WINDOWS)))
 
 
-def as_window(window: object, normal: Ragged) -> int | None:
+def as_window(window: object, normal: Series, channels: np.ndarray | None = None) -> int | None:
     """The length of windows, with "auto" resolved; None for whole sequences.
 
     "auto" judges several sequences whole, if they are of tokens or none is longer than 1000 steps; else it is the
-    period of the series. Raises InvalidParameter for another value.
+    period of these channels in the segments between gaps; channels: None for all. Raises InvalidParameter for another
+    value.
     """
-    is_short = normal.is_tokens or int(normal.lengths.max()) <= LONGEST_WINDOW
-    if window is None or (window == "auto" and len(normal) > 1 and is_short):
+    ragged = normal.ragged
+    is_short = ragged.is_tokens or int(ragged.lengths.max()) <= LONGEST_WINDOW
+    if window is None or (window == "auto" and len(ragged) > 1 and is_short):
         return None
-    return choose_window(normal) if window == "auto" else check_count("window", window, least=2)
+    if window != "auto":
+        return check_count("window", window, least=2)
+    return choose_window(of_channels(normal.segments().ragged, channels))
 
 
 def as_stride(stride: object, window: int | None, *, is_sparse: bool) -> int:
@@ -334,36 +328,3 @@ def _as_bool(labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
         raise InvalidParameter("y must hold 1 for anomalous and 0 for normal, nothing else")
     return labels.astype(bool)
-
-
-# -- gaps --------------------------------------------------------------------------------------------------------------
-
-
-def _gaps(times: np.ndarray, i: int) -> np.ndarray:
-    """Starts of segments. times: (n_steps,) of series i."""
-    steps = np.diff(times)
-    if steps.dtype.kind == "m":
-        steps = steps / np.timedelta64(1, "ns")
-    if not np.all(steps > 0):
-        k = int(np.argmin(steps > 0)) + 1
-        raise InvalidSequence(
-            f"series {i}, step {k}: time {times[k]} does not come after {times[k - 1]}; sort the series by time"
-        )
-    if not len(steps):
-        return np.zeros(0, np.int64)
-    long = np.flatnonzero(steps > REGULAR_GAP * steps.min())
-    early = [k for k in long[long < PAST_STEPS] if k and _are_gaps(steps[k : k + 1], steps[None, :k])[0]]
-    late = [np.zeros(0, np.int64)]
-    for first in range(int(np.searchsorted(long, PAST_STEPS)), len(long), CHUNK):
-        at = long[first : first + CHUNK]
-        late.append(at[_are_gaps(steps[at], steps[at[:, None] - np.arange(1, PAST_STEPS + 1)])])
-    return np.concatenate([np.array(early, np.int64), *late]) + 1
-
-
-def _are_gaps(steps: np.ndarray, past: np.ndarray) -> np.ndarray:
-    """steps: (n,) in time; past: (n, n_past), those before each. Returns (n,) bool."""
-    median = np.median(past, axis=1, keepdims=True)
-    is_regular = (np.mean(np.abs(past - median) <= 0.1 * median, axis=1) >= 0.75) & (past.shape[1] >= FEWEST_REGULAR)
-    is_gap = steps > median[:, 0] * np.where(is_regular, REGULAR_GAP, IRREGULAR_GAP)
-    n_alike = np.count_nonzero(past >= 0.9 * steps[:, None], axis=1)
-    return is_gap & ~(is_regular & (steps <= LONGEST_DROP * median[:, 0]) & (n_alike > 0))

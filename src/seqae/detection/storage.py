@@ -25,10 +25,10 @@ from .thresholds import threshold_from_json, threshold_to_json
 KIND = "detector"
 SAVED = (
     *("window", "stride", "score", "baseline", "scored_channels"),
-    *("held_out_fraction", "contamination", "random_state"),
+    *("held_out_fraction", "contamination", "max_gap", "random_state"),
 )
 """The parameters that are saved."""
-ADDED = {"contamination"}
+ADDED = {"contamination", "max_gap"}
 """Those that older files lack."""
 LAYOUT = 3
 """The version of the content; files of another version are refused."""

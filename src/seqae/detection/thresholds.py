@@ -314,9 +314,17 @@ def as_threshold(threshold: object, window: int | None = None) -> Threshold:
     )
 
 
-def suited(threshold: object, window: int | None) -> Threshold:
-    """as_threshold() for windows of that length. Raises InvalidParameter for one of long series with window=None."""
+def suited(threshold: object, window: int | None, contamination: float | None = None) -> Threshold:
+    """as_threshold() for windows of that length. Raises InvalidParameter for one of long series with window=None, and
+    for a contamination of steps by which nothing is learnt.
+    """
     found = as_threshold(threshold, window)
+    if contamination is not None and window is not None and not found.learns:
+        raise InvalidParameter(
+            f"contamination={contamination!r} of steps is for a limit that is learnt, but threshold {found!r} learns "
+            "none; leave one of them out",
+            parameter="contamination",
+        )
     if found.needs_windows and window is None:
         raise InvalidParameter(
             f"threshold {found!r} marks steps of long series, not whole sequences; it needs window=",
