@@ -147,7 +147,9 @@ def test_streams(detector: AnomalyDetector) -> None:
                 found = a.receive_json()
                 assert found["score"] == (None if np.isnan(score) else score)
                 b.receive_json()
-            for text in ("[1]", "x", "[1, null]", '["1", 2]', "[NaN, 1]", "{}"):
+            a.send_text("[1, null]")
+            assert a.receive_json()["score"] == own.push([1, np.nan])
+            for text in ("[1]", "x", '["1", 2]', "[NaN, 1]", "{}"):
                 a.send_text(text)
                 assert a.receive_json()["error"]["code"] == "invalid"
         with client.websocket_connect("/v1/stream") as c:  # takes the place of b, whose steps are gone

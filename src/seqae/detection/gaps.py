@@ -51,12 +51,7 @@ def segments_of(series: Ragged, times: np.ndarray | None, max_gap: MaxGap = None
     """
     if times is None:
         return Segments(series, series.step_indices())
-    longest = as_max_gap(max_gap)
-    if isinstance(longest, np.timedelta64) and times.dtype.kind not in "mM":
-        raise InvalidParameter(
-            f"max_gap={max_gap!r} is a duration, but the times are numbers: give a number of usual steps",
-            parameter="max_gap",
-        )
+    longest = fitting(max_gap, times)
     n_missing = np.zeros(series.n_steps, np.int64)
     for i, first in enumerate(starts_of(series.lengths).tolist()):
         rows = slice(int(series.starts[i]), int(series.starts[i] + series.lengths[i]))
@@ -85,6 +80,17 @@ def as_max_gap(max_gap: object) -> float | np.timedelta64 | None:
             parameter="max_gap",
         )
     return np.timedelta64(round(float(found[1]) * _nanoseconds(np.timedelta64(1, UNITS[found[2]]))), "ns")
+
+
+def fitting(max_gap: MaxGap, times: np.ndarray) -> float | np.timedelta64 | None:
+    """as_max_gap(), for these times. Raises InvalidParameter for a duration where they are numbers."""
+    longest = as_max_gap(max_gap)
+    if isinstance(longest, np.timedelta64) and times.dtype.kind not in "mM":
+        raise InvalidParameter(
+            f"max_gap={max_gap!r} is a duration, but the times are numbers: give a number of usual steps",
+            parameter="max_gap",
+        )
+    return longest
 
 
 def _filled(series: Ragged, n_filled: np.ndarray, cuts: np.ndarray, lengths: np.ndarray) -> Segments:

@@ -14,6 +14,7 @@ from ..parameters import check_count
 from ..sequences.checks import as_numbers, unusable, unusable_channel, unusable_rows
 from ..sequences.ragged import Ragged
 from ..storage.model_file import ModelFile, read_model_file, write_model_file
+from .clock import GAP, LATE, Clock, as_times
 from .limits import Rule
 from .storage import Learnt
 
@@ -24,6 +25,7 @@ class Scoring(Protocol):
     """What a stream asks of a detector: see AnomalyDetector."""
 
     learnt_: Learnt
+    max_gap: float | str | None
 
     @property
     def rule_(self) -> Rule:
@@ -40,6 +42,10 @@ class Stream:
 
     The score has the same bits as `detector.anomaly_score([window])[0][-1, 0]` of these steps, whatever other streams
     are pushed. Memory is bounded: twice `window` steps per stream.
+
+    Missing values are NaN, as in training: a dead sensor is left out of scores, and lowers observed_share(). With
+    times, missing steps count as not observed, a gap empties the stream (see AnomalyDetector.max_gap), and a step that
+    comes late or twice is passed over.
 
     detector: fitted with windows. n_streams: number of streams.
     Raises InvalidParameter for a detector of whole sequences, NotFitted for one that is not fitted.
@@ -64,32 +70,52 @@ class Stream:
             self._values = np.zeros(n_rows, np.int32)
         else:
             self._values = np.zeros((n_rows, setting.n_channels), np.float64 if setting.is_exact else np.float32)
-        self._n_pushed = np.zeros(n_streams, np.int64)
+        self._observed = np.ones(self._values.shape, bool)
+        self._n_pushed, self._n_late = np.zeros(n_streams, np.int64), np.zeros(n_streams, np.int64)
+        self._clock = Clock(n_streams, detector.max_gap)
 
     @property
     def n_streams(self) -> int:
         """The number of streams."""
         return len(self._n_pushed)
 
-    def push(self, steps: ArrayLike, streams: ArrayLike | None = None) -> float | np.ndarray:
+    @property
+    def n_late(self) -> np.ndarray:
+        """How many steps of each stream came late or twice, and were passed over; (n_streams,)."""
+        return self._n_late.copy()
+
+    def push(
+        self, steps: ArrayLike, streams: ArrayLike | None = None, *, times: ArrayLike | None = None
+    ) -> float | np.ndarray:
         """Take one more step of one or many streams, and score it.
 
         steps: (n_channels,) of the only stream (a number if it has one channel), or (n, n_channels), one for each of
-        `streams`; tokens are whole numbers, one for the only stream, or (n,). streams: (n,) different indices; None is
-        all of them. Returns a float, or (n,): the anomaly score, NaN until a stream has had `window` steps. Raises
-        InvalidSequence for an invalid step; no stream is then changed.
+        `streams`, NaN where missing; tokens are whole numbers, one for the only stream, or (n,). streams: (n,)
+        different indices; None is all of them. times: of the steps, one or (n,), numbers or datetimes; None if they
+        follow one another. Returns a float, or (n,): the anomaly score, NaN until a stream has had `window` steps, for
+        a step without a value, and for one that comes late. Raises InvalidSequence for an invalid step or time; no
+        stream is then changed.
         """
         rows, which = self._checked(steps, streams)
-        window = self._window
-        place = which * 2 * window + self._n_pushed[which] % window
-        self._values[place] = rows
-        self._values[place + window] = rows
-        self._n_pushed[which] += 1
-        scores = np.full(len(which), np.nan)
-        full = np.flatnonzero(self._n_pushed[which] >= window)
+        scores, kept = np.full(len(which), np.nan), np.arange(len(which))
+        if times is not None:
+            kept = self._follow(as_times(times, len(which)), which)
+        place = self._write(rows[kept], which[kept])
+        full = np.flatnonzero(self._n_pushed[which[kept]] >= self._window)
         if len(full):
-            scores[full] = self._newest(place[full] + 1)
+            scores[kept[full]] = self._newest(place[full] + 1)
         return float(scores[0]) if self._is_single(steps) else scores
+
+    def observed_share(self, streams: ArrayLike | None = None) -> np.ndarray:
+        """The share of values that were observed of the last `window` steps, 1 where nothing is missing; (n,).
+
+        Steps that a stream has not had yet count as missing. streams: (n,) indices; None is all of them.
+        """
+        which = self._indices(streams)
+        rows = self._first_rows(which)[:, None] + np.arange(self._window)
+        is_had = np.arange(self._window) >= self._window - self._n_pushed[which][:, None]
+        is_observed = self._observed[rows].reshape(*rows.shape, -1)
+        return (is_observed & is_had[:, :, None]).mean(axis=(1, 2))
 
     def is_anomaly(self, scores: ArrayLike) -> np.ndarray:
         """Whether scores that push() returned lie above the limit of streams; NaN does not.
@@ -104,23 +130,34 @@ class Stream:
 
     def reset(self, streams: ArrayLike | None = None) -> None:
         """Empty the streams, as after a gap in the times. streams: (n,) indices; None is all of them."""
-        self._n_pushed[self._indices(streams)] = 0
+        which = self._indices(streams)
+        self._n_pushed[which] = 0
+        self._clock.reset(which)
 
     # -- keeping ---------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The state that push() changes: arrays by name."""
-        return {"values": self._values.copy(), "n_pushed": self._n_pushed.copy()}
+        own = {name: array.copy() for name, array in self._arrays().items()}
+        return own | self._clock.state_dict()
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore a state of state_dict(). Raises ModelFileError for the state of other streams."""
-        for name, own in (("values", self._values), ("n_pushed", self._n_pushed)):
-            saved = state.get(name)
+        """Restore a state of state_dict(), of this version or an earlier one, which had no missing values and no times.
+
+        Raises ModelFileError for the state of other streams.
+        """
+        earlier = {"observed": np.ones_like(self._observed), "n_late": np.zeros_like(self._n_late)}
+        given = earlier | dict(state)
+        for name, own in self._arrays().items():
+            saved = given.get(name)
             if not isinstance(saved, np.ndarray) or saved.shape != own.shape or saved.dtype != own.dtype:
                 raise ModelFileError(f"the state does not fit: {name} must be {own.dtype} of shape {own.shape}")
-        if state["n_pushed"].min() < 0 or len(unusable_rows(state["values"].reshape(len(self._values), -1))):
+        is_counted = min(given["n_pushed"].min(), given["n_late"].min()) >= 0
+        if not is_counted or len(unusable_rows(given["values"].reshape(len(self._values), -1))):
             raise ModelFileError("the state is damaged: it holds values that push() does not take")
-        self._values, self._n_pushed = state["values"].copy(), state["n_pushed"].copy()
+        self._clock.load_state_dict(given)
+        self._values, self._observed = given["values"].copy(), given["observed"].copy()
+        self._n_pushed, self._n_late = given["n_pushed"].copy(), given["n_late"].copy()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state, without the detector, to one safetensors file."""
@@ -135,10 +172,52 @@ class Stream:
 
     # -- parts of push() -------------------------------------------------------------------------------------------
 
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """What push() changes, beside the clock."""
+        counts = {"n_pushed": self._n_pushed, "n_late": self._n_late}
+        return {"values": self._values, "observed": self._observed} | counts
+
+    def _follow(self, times: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Empty streams after a gap, and write the steps that are missing before these times.
+
+        times, which: (n,). Returns the numbers of those that are not late.
+        """
+        missing = self._clock.missing_before(times, which)
+        kept = np.flatnonzero(missing != LATE)
+        self._n_late[which[missing == LATE]] += 1
+        self._n_pushed[which[missing == GAP]] = 0
+        if not self._are_tokens:
+            self._skip(which, np.maximum(missing, 0))
+        self._clock.take(times[kept], which[kept])
+        return kept
+
+    def _skip(self, which: np.ndarray, n_steps: np.ndarray) -> None:
+        """Write n_steps, (n,), without a value."""
+        left = np.minimum(n_steps, self._window)
+        while (late := which[left > 0]).size:
+            self._write(np.full((len(late), *self._values.shape[1:]), np.nan), late)
+            left = left - 1
+
+    def _write(self, rows: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Each step is written twice, `window` rows apart. Returns the first row of each, (n,)."""
+        place = which * 2 * self._window + self._n_pushed[which] % self._window
+        is_known = ~np.isnan(rows)
+        for at in (place, place + self._window):
+            self._values[at] = np.where(is_known, rows, 0)
+            self._observed[at] = is_known
+        self._n_pushed[which] += 1
+        return place
+
+    def _first_rows(self, which: np.ndarray) -> np.ndarray:
+        """Where the last `window` steps of each stream begin, (n,)."""
+        return which * 2 * self._window + self._n_pushed[which] % self._window
+
     def _newest(self, starts: np.ndarray) -> np.ndarray:
         """The score of the last step of the window that starts at each row. Returns (n,)."""
-        lengths = np.full(len(starts), self._window, np.int64)
-        return self._scorer.last_scores(Ragged.view(self._values, starts, lengths))
+        windows = Ragged.view(self._values, starts, np.full(len(starts), self._window, np.int64), self._observed)
+        if windows.observed[windows.step_indices()].all():
+            windows = Ragged.view(self._values, starts, windows.lengths)
+        return self._scorer.last_scores(windows)
 
     def _checked(self, steps: ArrayLike, streams: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
         which = self._indices(streams)
@@ -152,12 +231,9 @@ class Stream:
             raise InvalidSequence(
                 f"steps must be ({len(which)}, {n_channels}), one row for each stream, got shape {np.shape(steps)}"
             )
-        for row in unusable_rows(rows)[:1]:
-            channel = unusable_channel(rows[row])
-            place, value = f"stream {which[row]}, channel {channel}", rows[row, channel]
-            if not np.isfinite(value):
-                raise InvalidSequence(f"{place} is {value}, but a stream has no missing values; replace it")
-            raise unusable(place, value)
+        for row in unusable_rows(rows, allow_nan=True)[:1]:
+            channel = unusable_channel(rows[row], allow_nan=True)
+            raise unusable(f"stream {which[row]}, channel {channel}", rows[row, channel])
         return rows, which
 
     def _checked_tokens(self, steps: ArrayLike, which: np.ndarray) -> np.ndarray:

@@ -169,13 +169,18 @@ def texts(value: Mapping[str, Any], name: str) -> list[str]:
     return found
 
 
+def _no_constant(name: str) -> float:
+    """JSON has no NaN and no infinity, though Python reads them."""
+    raise ValueError(f"{name} is no JSON")
+
+
 def step_of(text: str) -> object:
-    """A step of a stream: a list of numbers, or a number where there is one channel."""
+    """A step of a stream: a list of numbers, null where missing, or a number where there is one channel."""
     try:
-        step = json.loads(text)
+        step = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise unreadable("a step must be JSON: a list with a number for each channel") from error
     values = step if isinstance(step, list) else [step]
-    if not values or not all(type(number) in (int, float) for number in values):
+    if not values or not all(number is None or type(number) in (int, float) for number in values):
         raise unreadable("a step must be a list with a number for each channel")
     return values
