@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from seqae import AnomalyDetector, SequenceAutoencoder, load
+from seqae import AnomalyDetector, Events, SequenceAutoencoder, load
 from seqae.cli import app
 from seqae.cli.learning import AutoencoderOptions, LearningOptions
 from seqae.cli.training import ModelOptions, TrainingOptions
@@ -152,7 +152,27 @@ def test_the_normal_file_can_be_judged_which_is_told(folder: Path) -> None:
     for threshold in ("scored", "dynamic"):
         result = run(*own, *learning, "--threshold", threshold)
         assert result.exit_code == 0
-        assert "note:" not in result.stderr
+        assert "learnt from these data" not in result.stderr
+
+
+def test_events_are_as_options_say(folder: Path) -> None:
+    learning = ("--normal", folder / "normal.csv", "--baseline", "pca", "--time", "minute", "--window", WINDOW)
+    target = folder / "events.csv"
+    options = ("--merge", 5, "--shortest", 4, "--max-alarms-per-day", 50)
+    result = run(folder / "today.csv", "-o", target, *learning, *options, "--save", folder / "events.seqae")
+    assert result.exit_code == 0, result.output
+    assert load(folder / "events.seqae").threshold == Events(merge=5, shortest=4, max_alarms_per_day=50.0)
+    found = pd.read_csv(target)
+    assert len(found)
+    assert (found["end"] - found["start"]).min() >= 4
+    kept = ("--model", folder / "events.seqae", "--time", "minute")
+    again = run(folder / "today.csv", "-o", target, *kept, "--shortest", 60)
+    assert again.exit_code == 0, again.output
+    assert not len(pd.read_csv(target))
+    assert "note: the highest score is" in again.stderr
+    result = run(folder / "today.csv", "-o", target, *learning, "--merge", 5, "--threshold", "sigmas")
+    assert result.exit_code == 2
+    assert "--merge is for events" in result.stderr
 
 
 def test_what_was_chosen_is_told(folder: Path) -> None:
@@ -167,11 +187,12 @@ def test_what_was_chosen_is_told(folder: Path) -> None:
     assert result.stderr.splitlines() == [
         f"judges steps, through windows of {WINDOW}, 3 apart, by error, linear, nearest",
         f"limit {detector.threshold_:.4g}, by MeanPlusSigmas(n_sigmas=3.0); 180 steps were held out",
+        "in the 0.12 days held out, 0 events above the limit",
         f"autoencoder: best epoch {model.history_.best_epoch} of 2 (all were run)",
     ]
     result = run(*arguments, "--baseline", "pca", "--window", WINDOW)
     assert result.exit_code == 0, result.output
-    assert len(result.stderr.splitlines()) == 2
+    assert len(result.stderr.splitlines()) == 3
 
 
 def test_defaults_are_those_of_python(folder: Path) -> None:

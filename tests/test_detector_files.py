@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from seqae import Ragged
+from seqae.detection.conformal import Conformal
 from seqae.detection.detector import AnomalyDetector
 from seqae.errors import ModelFileError
 from seqae.storage.model_file import ModelFile
@@ -24,7 +25,7 @@ MADE: dict[str, Callable[[], AnomalyDetector]] = {
         score=("error", "nearest", "linear", "mahalanobis", "latent"), autoencoder=autoencoder(max_epochs=1)
     ).fit([wave(300)]),
     "whole": lambda: detector(
-        window=None, score="auto", threshold="conformal", autoencoder=autoencoder(max_epochs=1)
+        window=None, score="auto", threshold=Conformal(0.2), autoencoder=autoencoder(max_epochs=1)
     ).fit([wave(20, seed) for seed in range(40)]),
     "some channels": lambda: detector(autoencoder=autoencoder(max_epochs=1), scored_channels=[1]).fit([wave(300)]),
     "linear": lambda: detector(baseline="pca", score="latent", threshold=1.5).fit([wave(300)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from seqae.detection.limits import Limit, Threshold
 from seqae.detection.series import fingerprint_of
 from seqae.detection.stream import Stream
 from seqae.detection.thresholds import THRESHOLDS, Conformal, MeanPlusSigmas, PeaksOverThreshold, Quantile
+from seqae.errors import DataWarning
 
 from .test_detect import WINDOW, broken_wave, detector, wave
 
@@ -48,7 +50,8 @@ def test_a_threshold_set_after_fit_is_the_one_that_judges_and_is_saved(
 
 
 def test_too_few_held_out_scores_for_the_rate_mark_nothing() -> None:
-    made = detector(baseline="pca", threshold=Conformal(0.001), held_out_fraction=0.1).fit([wave(600)])
+    with pytest.warns(DataWarning, match=r"marks nothing: \d+ held-out scores give no p-value .* hold out 999 or more"):
+        made = detector(baseline="pca", threshold=Conformal(0.001), held_out_fraction=0.1).fit([wave(600)])
     assert len(made.held_out_scores_) < 999
     far = broken_wave()[290:310] + 50
     assert made.threshold_ == np.inf
@@ -156,3 +159,22 @@ def test_a_new_threshold_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPat
     limit = 2 * np.median(made.learnt_.stream_scores)
     np.testing.assert_array_equal(stream.is_anomaly(scores), scores > limit)
     assert stream.is_anomaly(scores).any()
+
+
+@pytest.mark.parametrize(
+    ("threshold", "why"),
+    [
+        (MeanPlusSigmas(9.0), r"the highest score is [\d.]+, the limit [\d.]+"),
+        ("conformal", r"the lowest of 100 p-values is [\d.]+, and alone it would have to be 0\.001; .* below [\d.]+"),
+        (
+            "dynamic",
+            r"no smoothed score is 4 standard deviations above the mean of its stretch, and 0\.1 of itself",
+        ),
+        (None, r"Unlimited\(\) marks nothing"),
+    ],
+)
+def test_it_is_told_why_nothing_is_marked(threshold: object, why: str, fitted: AnomalyDetector) -> None:
+    made = pickle.loads(pickle.dumps(fitted)).set_params(threshold=threshold)
+    found = made.detect([wave(100, 8)])
+    assert not found.intervals
+    assert re.match(why, made.rule_.why_nothing(found.judged_scores))

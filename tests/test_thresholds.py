@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, genpareto
 
-from seqae.detection.limits import Threshold
+from seqae.detection.conformal import p_values
+from seqae.detection.limits import Limit, Threshold
 from seqae.detection.thresholds import (
     Conformal,
     Events,
@@ -20,11 +21,10 @@ from seqae.detection.thresholds import (
     Quantile,
     Unlimited,
     as_threshold,
-    p_values,
     threshold_from_json,
     threshold_to_json,
 )
-from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
+from seqae.errors import DataWarning, InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 
 NORMAL = np.random.default_rng(0).gamma(2.0, size=500)
 few_scores = st.lists(st.integers(0, 8), min_size=1, max_size=12)
@@ -93,6 +93,46 @@ def test_events_of_scores_that_do_not_vary() -> None:
         assert limit.value == normal[0]
         assert Events().marks(np.array([0.5, 2.0]), limit).is_marked.tolist() == [normal[0] == 0.0, True]
     assert learnt(Events(), np.array([0.0] * 60 + [1.0] * 40)) == pytest.approx(10.0)  # a median of a hundredth
+
+
+def test_events_that_are_shorter_are_not_marked() -> None:
+    limit = Events().fit(NORMAL)
+    high, low = 2 * float(limit.value or 0), 0.1
+    scores = np.array([low, high, low, high, high, low, low, high, low, high, low])
+    assert Events(merge=0, shortest=2).marks(scores, limit).is_marked.tolist() == [False] * 3 + [True] * 2 + [False] * 6
+    joined = Events(merge=1, shortest=3).marks(scores, limit).is_marked  # what is merged counts as one
+    assert joined.tolist() == [False, *[True] * 4, False, False, *[True] * 3, False]
+
+
+@pytest.mark.parametrize("most", [0.5, 1.0, 3.0, 100.0])
+def test_no_more_events_of_normal_data_than_a_day_may_have(most: float) -> None:
+    scores = np.random.default_rng(0).lognormal(sigma=1.5, size=4000)  # with heavy tails: many events
+    steps_per_day, usual = 400.0, Events(merge=3)
+    threshold = Events(merge=3, max_alarms_per_day=most)
+    limit = threshold.fit_in_time(scores, None, steps_per_day)
+
+    def n_events(limit: Limit) -> int:
+        is_marked = usual.marks(scores, limit).is_marked
+        return int(np.sum(np.diff(np.concatenate([[False], is_marked])) & is_marked))
+
+    assert n_events(limit) <= most * 10
+    assert limit.value is not None
+    if n_events(usual.fit(scores)) <= most * 10:
+        assert limit.value == usual.fit(scores).value
+    else:
+        assert n_events(Limit(limit.value * (1 - 1e-9), scores)) > most * 10
+
+
+def test_held_out_days_that_are_too_few_for_a_rate_are_told() -> None:
+    scores = np.random.default_rng(0).lognormal(sigma=1.5, size=400)
+    with pytest.warns(DataWarning, match=r"the held-out 2 days are too few to tell a rate of 0\.1 alarms a day"):
+        limit = Events(max_alarms_per_day=0.1).fit_in_time(scores, None, 200.0)
+    assert not Events().marks(scores, limit).is_marked.any()
+    with pytest.raises(InvalidParameter, match="needs dates as times"):
+        Events(max_alarms_per_day=0.1).fit_in_time(scores, None, None)
+    for wrong in ({"merge": -1}, {"shortest": 0}, {"max_alarms_per_day": 0.0}):
+        with pytest.raises(InvalidParameter, match=f"Events.{next(iter(wrong))} must be"):
+            Events(**wrong)
 
 
 @given(few_scores, st.data(), st.sampled_from([0.1, 1.0, 2.0]))

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from .detection.encdec_ad import EncDecAD
     from .detection.result import Detection, Interval
     from .detection.stream import Stream
-    from .detection.thresholds import Conformal, FBeta, FromScoredData, MeanPlusSigmas, PeaksOverThreshold, Quantile
+    from .detection.thresholds import (
+        Conformal,
+        Events,
+        FBeta,
+        FromScoredData,
+        MeanPlusSigmas,
+        PeaksOverThreshold,
+        Quantile,
+    )
     from .estimator import SequenceAutoencoder
     from .forecasting import NextSteps, forecast, next_steps
     from .model.losses import Loss
@@ -40,6 +48,7 @@ __all__ = [
     "Dynamic",
     "EncDecAD",
     "Epoch",
+    "Events",
     "FBeta",
     "FromScoredData",
     "History",
@@ -78,6 +87,7 @@ _HOMES = {
     "Dynamic": "detection.dynamic",
     "EncDecAD": "detection.encdec_ad",
     "Epoch": "training.history",
+    "Events": "detection.thresholds",
     "FBeta": "detection.thresholds",
     "FromScoredData": "detection.thresholds",
     "History": "training.history",

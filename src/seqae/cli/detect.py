@@ -27,6 +27,7 @@ from .files import (
 from .learning import (
     LEARNING,
     AutoencoderOptions,
+    EventOptions,
     LearningOptions,
     changed,
     training_parameters,
@@ -101,6 +102,7 @@ def detect(
     *,
     files: FileOptions,
     learning: LearningOptions,
+    events: EventOptions,
     autoencoder: AutoencoderOptions,
     sizes: ModelOptions,
     training: TrainingOptions,
@@ -120,10 +122,10 @@ def detect(
         raise InvalidParameter("--part needs --model with a saved detector, so that all parts have one limit")
     check_figure_target(plot, output, *data.inputs)
     data = data.following(files.model)
-    trained = changed(autoencoder, sizes, training)
+    trained, threshold = changed(autoencoder, sizes, training), threshold_of(files.threshold, events)
     if files.normal is None:
         _refuse([*changed(learning), *trained], "is for learning; add --normal FILE, or leave it out")
-        detector = _saved(files.model, files.threshold)
+        detector = _saved(files.model, threshold)
     else:
         if files.model is not None:
             _refuse(trained, "is for training, but the --model is trained already; leave it out")
@@ -131,8 +133,8 @@ def detect(
             _refuse(trained, "is for an autoencoder, but the --baseline has none; leave it out")
         normal = _normal(replace(data, paths=[str(files.normal)]), autoencoder, symbols)
         parameters = training_parameters(autoencoder, sizes, training)
-        detector = fitted_detector(normal, files.model, _number(files.threshold or "auto"), learning, parameters)
-    work = _work(part, output, data.read_for(detector), files, detector, rows)
+        detector = fitted_detector(normal, files.model, threshold, learning, parameters)
+    work = _work(part, output, data.read_for(detector), files.model, detector, rows)
     if work.is_finished:
         say_kept(work.output)
         return
@@ -145,21 +147,28 @@ def detect(
     if files.save is not None:
         save_model(detector, files.save, data)
     draw(plot, "timeline", detection)
+    if not detection.intervals and len(work.source):
+        note(f"note: {detector.rule_.why_nothing(detection.judged_scores)}")
     found = counted(len(detection.intervals), "interval" if detector.window_ else "anomalous sequence")
     say(f"{found} above the threshold in {counted(len(work.source), 'sequence')}: {work.output}", beside=output)
 
 
 def _work(
-    part: str | None, output: Path, source: Source, files: FileOptions, detector: AnomalyDetector, rows: Rows
+    part: str | None,
+    output: Path,
+    source: Source,
+    model: Path | None,
+    detector: AnomalyDetector,
+    rows: Rows,
 ) -> Work:
     """The whole, or a part of what a saved detector judges."""
     from ..storage.parts import Work, work_of
 
-    if part is None or files.model is None:
+    if part is None or model is None:
         return Work(output, source)
     if detector.rule_.threshold.judges_together:
         raise InvalidParameter("--part needs a detector whose limit does not depend on the other sequences")
-    return work_of(part, output, source, files.model, "detect", rows.value, files.threshold)
+    return work_of(part, output, source, model, "detect", rows.value, detector.rule_.threshold)
 
 
 def _check_files(output: Path, files: FileOptions, data: DataFile, symbols: SymbolOptions) -> None:
@@ -199,7 +208,7 @@ def _detected(detector: AnomalyDetector, source: Source) -> Detection:
     return detection
 
 
-def _saved(model: Path | None, threshold: str | None) -> AnomalyDetector:
+def _saved(model: Path | None, threshold: Mapping[str, Any]) -> AnomalyDetector:
     from ..detection.detector import AnomalyDetector
     from ..detection.storage import KIND
     from ..storage.model_file import read_model_file
@@ -209,8 +218,19 @@ def _saved(model: Path | None, threshold: str | None) -> AnomalyDetector:
     file = read_model_file(model)
     if file.kind != KIND:
         raise InvalidParameter(f"{model} is not a detector; add --normal FILE to learn from what is normal")
-    detector = AnomalyDetector.from_model_file(file)
-    return detector if threshold is None else detector.set_params(threshold=_number(threshold))
+    return AnomalyDetector.from_model_file(file).set_params(**threshold)
+
+
+def threshold_of(name: str | None, events: EventOptions) -> dict[str, Any]:
+    """The parameter threshold, if an option says what it is."""
+    from ..detection.thresholds import Events
+
+    said = changed(events)
+    if not said:
+        return {} if name is None else {"threshold": _number(name)}
+    if name not in (None, "auto", "events"):
+        raise InvalidParameter(f"{said[0]} is for events, but --threshold {name} marks none; leave one of them out")
+    return {"threshold": Events(counted_or_auto("--merge", events.merge), events.shortest, events.max_alarms_per_day)}
 
 
 def _number(text: str) -> float | str | None:
@@ -225,7 +245,7 @@ def _number(text: str) -> float | str | None:
 def fitted_detector(
     file: DataFile,
     model: Path | None,
-    threshold: str | float | None,
+    threshold: Mapping[str, Any],
     learning: LearningOptions,
     training: Mapping[str, Any],
 ) -> AnomalyDetector:
@@ -254,7 +274,7 @@ def fitted_detector(
         "max_gap": None if learning.max_gap is None else _number(learning.max_gap),
         "scored_channels": None if learning.scored_channels is None else split(learning.scored_channels),
     }
-    return AnomalyDetector(given, threshold=threshold, **parameters).fit(normal)
+    return AnomalyDetector(given, **threshold, **parameters).fit(normal)
 
 
 def _own(training: Mapping[str, object]) -> Mapping[str, object]:
@@ -266,6 +286,8 @@ def _own(training: Mapping[str, object]) -> Mapping[str, object]:
 
 def told(detector: AnomalyDetector) -> list[str]:
     """What a detector chose, in a few short lines."""
+    from ..detection.limits import runs
+
     setting, rule = detector.learnt_.setting, detector.rule_
     unit = "sequences" if setting.window is None else "steps"
     apart = "" if setting.stride == 1 else f", {setting.stride} apart"
@@ -275,6 +297,10 @@ def told(detector: AnomalyDetector) -> list[str]:
         f"judges {judged}, by {', '.join(part.score.name for part in detector.scorer_.parts)}",
         f"limit {limit}, by {rule.threshold}; {len(detector.held_out_scores_):,} {unit} were held out",
     ]
+    if setting.window is not None and rule.steps_per_day is not None and rule.limit.value is not None:
+        n_events = len(runs(rule.marks(detector.held_out_scores_).is_marked))
+        n_days = len(detector.held_out_scores_) / rule.steps_per_day
+        lines.append(f"in the {n_days:.2g} days held out, {counted(n_events, 'event')} above the limit")
     model = detector.autoencoder_
     if model is not None and model.history_.epochs:
         lines.append(f"autoencoder: best epoch {best_epoch(model.history_)}")

@@ -10,7 +10,7 @@ import typer
 from ..parameters import DEFAULTS
 from .training import MODEL, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
-LEARNING = "What is normal"
+LEARNING, EVENTS = "What is normal", "Events of long series"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,27 @@ class LearningOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class EventOptions:
+    """What an event of a long series is, as settings of Events."""
+
+    merge: Annotated[
+        str,
+        typer.Option(
+            metavar="N", help="Steps between events that are one; auto is the window.", rich_help_panel=EVENTS
+        ),
+    ] = "auto"
+    shortest: Annotated[
+        int, typer.Option(metavar="N", help="Steps of the shortest event that is marked.", rich_help_panel=EVENTS)
+    ] = 1
+    max_alarms_per_day: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Raises the limit until normal data have no more events a day.", rich_help_panel=EVENTS
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class AutoencoderOptions:
     """The autoencoder beside ModelOptions; without an architecture it is the one that suits the data."""
 
@@ -88,7 +109,7 @@ class AutoencoderOptions:
     ] = str(DEFAULTS.latent_size)
 
 
-def changed(*groups: LearningOptions | AutoencoderOptions | ModelOptions | TrainingOptions) -> list[str]:
+def changed(*groups: LearningOptions | EventOptions | AutoencoderOptions | ModelOptions | TrainingOptions) -> list[str]:
     """The options, such as --window, that are not as their groups have them by default."""
     return [
         "--seed" if field.name == "random_state" else f"--{field.name.replace('_', '-')}"

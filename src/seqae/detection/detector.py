@@ -36,9 +36,10 @@ from .series import (
     as_window,
     fingerprint_of,
     split_normal,
+    steps_per_day,
 )
 from .storage import SAVED, Learnt, pack, unpack
-from .thresholds import Unlimited, learn_rule, suited
+from .thresholds import Unlimited, learn_rule, rule_by, suited
 
 Fitting = Fit[SequenceAutoencoder | None]
 ANY_SYMBOL = 2**31
@@ -178,8 +179,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         found = self._scores(source)
         is_known = np.isfinite(found)
         normal, anomalous = found[is_known & ~is_anomaly], found[is_known & is_anomaly]
-        rule = learn_rule(threshold, normal, None if y is None else anomalous, fingerprint_of(source.ragged))
-        is_mixed, series = bool(is_anomaly.any()), self._series(source)
+        is_mixed, series, labelled = bool(is_anomaly.any()), self._series(source), None if y is None else anomalous
+        rule = learn_rule(threshold, normal, labelled, fingerprint_of(source.ragged), steps_per_day(series))
         streamed = self.learnt_.stream_scores if is_mixed else self.scorer_.stream_scores(series)
         self.learnt_ = replace(self.learnt_, rule=rule, stream_scores=streamed)
         return self
@@ -230,7 +231,8 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         fitted = None if model is None else model.to_fitted()
         scorer, found = fit_scorer(chosen, evidence, columns, setting)
         found = found if len(self.left_out_) else lowest(found, 1 - (self.contamination or 0.0))
-        data, names, rule = fingerprint_of(source.ragged), source.channel_names, Rule(Unlimited(), Limit(None, found))
+        data, names = fingerprint_of(source.ragged), source.channel_names
+        rule = Rule(Unlimited(), Limit(None, found), steps_per_day=steps_per_day(held))
         streamed = scorer.stream_scores(held)
         self._keep(Learnt(fitted, scorer, setting, found, streamed, data, rule, names, source.vocabulary), model)
 
@@ -245,8 +247,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         labelled = None
         if threshold.learns_from_labels and len(anomalous) and self.window_ is None:
             labelled = self._scores(Source(anomalous, np.arange(len(anomalous)), None, self.channel_names_))
-        rule = learn_rule(threshold, self.held_out_scores_, labelled, self.learnt_.data)
-        self.learnt_ = replace(self.learnt_, rule=rule)
+        self.learnt_ = replace(self.learnt_, rule=rule_by(threshold, self.learnt_, labelled))
         return self
 
     def _checked(self) -> float:
@@ -314,9 +315,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         """The present rule; if the threshold was set after fit(), learnt from the held-out scores."""
         learnt = self._fitted()
         threshold = suited(self.threshold, self.window_)
-        if threshold == learnt.rule.threshold:
-            return learnt.rule
-        return learn_rule(threshold, self.held_out_scores_, None, self.learnt_.data)
+        return learnt.rule if threshold == learnt.rule.threshold else rule_by(threshold, learnt)
 
     @property
     def threshold_(self) -> float | None:

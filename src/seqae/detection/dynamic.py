@@ -85,6 +85,14 @@ class Dynamic(Threshold):
                 limits[start:end] = np.minimum(limits[start:end], height)
         return Marks(marked, limits)
 
+    def why_nothing(self, limit: Limit, scores: np.ndarray) -> str:
+        """See Threshold.why_nothing."""
+        far = "as many" if self.n_sigmas is None else f"{self.n_sigmas:g}"
+        return (
+            f"no smoothed score is {far} standard deviations above the mean of its stretch, and {self.least_drop:g} of "
+            "itself above the next"
+        )
+
     def _height(self, scores: np.ndarray) -> float:
         """The limit of one stretch. scores: (n,) known."""
         if not len(scores):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from ..errors import NotFitted
+from ..errors import InvalidParameter, NotFitted
 from ..storage.vetting import checked, misfit
 
 KNOWN_DATA = (
@@ -62,6 +62,14 @@ class Threshold(ABC):
         Raises InvalidSequence if there are too few.
         """
 
+    def fit_in_time(self, normal: np.ndarray, anomalous: np.ndarray | None, steps_per_day: float | None) -> Limit:
+        """As fit(), with the steps of a day; None where the data have no dates."""
+        return self.fit(normal, anomalous)
+
+    def for_window(self, window: int | None) -> Threshold:
+        """With the settings that are "auto" resolved. window: None for whole sequences."""
+        return self
+
     def for_scores(self, limit: Limit, scores: np.ndarray) -> Limit:
         """The limit for scores that are judged together. scores: (n,), NaN where unknown."""
         return limit
@@ -76,6 +84,12 @@ class Threshold(ABC):
         if limit.value is None:
             raise NotFitted(f"threshold={self!r} gives no limit here; choose another, or use score_samples()")
         return limit.value
+
+    def why_nothing(self, limit: Limit, scores: np.ndarray) -> str:
+        """Why none of the scores is marked, as a sentence without its full stop. scores: (n,), NaN where unknown."""
+        if limit.value is None:
+            return f"{self!r} marks nothing"
+        return f"the highest score is {np.nanmax(scores, initial=0.0):.4g}, the limit {limit.value:.4g}"
 
     def restored(self, value: float | None, normal: np.ndarray) -> Limit:
         """A saved limit. Raises ModelFileError for one that this threshold cannot have learnt."""
@@ -92,11 +106,14 @@ class Threshold(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A threshold and its limit. data: the fingerprint of the data that it was learnt from, empty if there are none."""
+    """A threshold and its limit. data: the fingerprint of the data that it was learnt from, empty if there are none;
+    steps_per_day: of these data, None if they had no dates.
+    """
 
     threshold: Threshold
     limit: Limit
     data: bytes = b""
+    steps_per_day: float | None = None
 
     def warn_if_known(self, data: bytes) -> None:
         """Warn (UserWarning) if the limit was learnt from these data. data: their fingerprint."""
@@ -105,24 +122,29 @@ class Rule:
 
     def for_scores(self, scores: np.ndarray) -> Rule:
         """The rule for scores, (n,), that are judged together."""
-        return Rule(self.threshold, self.threshold.for_scores(self.limit, scores), self.data)
+        return replace(self, limit=self.threshold.for_scores(self.limit, scores))
 
     def marks(self, scores: np.ndarray) -> Marks:
         """See Threshold.marks."""
         return self.threshold.marks(scores, self.limit)
 
+    def why_nothing(self, scores: np.ndarray) -> str:
+        """See Threshold.why_nothing."""
+        return self.threshold.why_nothing(self.limit, scores)
+
     def single(self) -> float:
         """See Threshold.single."""
         return self.threshold.single(self.limit)
 
-    def streaming(self, normal: np.ndarray) -> float:
-        """The limit for scores of another kind, such as those of a stream. normal: (n,), of this kind and finite.
+    def streaming(self, normal: np.ndarray, stride: int) -> float:
+        """The limit for scores of a stream. normal: (n,), of a stream and finite, `stride` steps apart.
 
         A limit that does not come from normal scores alone is kept.
         """
         if not self.threshold.learns or self.threshold.learns_from_labels or not len(normal):
             return self.single()
-        return self.threshold.single(self.threshold.fit(normal))
+        per_day = None if self.steps_per_day is None else self.steps_per_day / stride
+        return self.threshold.single(self.threshold.fit_in_time(normal, None, per_day))
 
 
 def runs(is_marked: np.ndarray) -> list[tuple[int, int]]:
@@ -137,3 +159,9 @@ def widened(is_marked: np.ndarray, n_steps: int) -> np.ndarray:
     for start, end in runs(is_marked):
         wide[max(0, start - n_steps) : end + n_steps] = True
     return wide
+
+
+def check_level(name: str, value: object) -> None:
+    """Raise InvalidParameter unless value lies between 0 and 1, both excluded."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise InvalidParameter(f"{name} must be a number above 0 and below 1, got {value!r}")

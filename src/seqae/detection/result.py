@@ -64,6 +64,11 @@ class Detection(Card):
     time_name: str | None = None
     time_zone: str | None = None
 
+    @property
+    def judged_scores(self) -> np.ndarray:
+        """The scores that the limit was for: (n_sequences,), or (n_steps,) of long series."""
+        return self.scores.values[:, 0] if self.sequence_scores is None else self.sequence_scores
+
     def facts(self) -> dict[str, str]:
         """What was judged, and of the intervals with the highest scores their place, as text."""
         told = {"judged": f"{self.scores.n_steps:,} steps of {len(self.ids):,} sequences"}

@@ -113,6 +113,16 @@ def fingerprint_of(sequences: Ragged) -> bytes:
     return digest.digest()
 
 
+def steps_per_day(series: Series) -> float | None:
+    """By the median difference of times; None without dates."""
+    if series.times is None or series.times.dtype.kind != "M":
+        return None
+    apart = np.diff(series.times[series.ragged.step_indices()])
+    within = apart[np.diff(series.ragged.owners()) == 0]
+    usual = np.median(within) if len(within) else np.timedelta64(0, "ns")
+    return float(np.timedelta64(1, "D") / usual) if usual > np.timedelta64(0, "ns") else None
+
+
 # -- windows -----------------------------------------------------------------------------------------------------------
 
 

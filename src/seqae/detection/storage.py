@@ -99,6 +99,7 @@ class SavedDetector:
     vocabulary: tuple[str, ...] | None
     evidence: tuple[SavedEvidence, ...]
     parts: tuple[SavedPart, ...]
+    steps_per_day: float | None = None
 
 
 def pack(learnt: Learnt, parameters: Mapping[str, object]) -> ModelFile:
@@ -131,6 +132,7 @@ def pack(learnt: Learnt, parameters: Mapping[str, object]) -> ModelFile:
         scored_channels=None if setting.channels is None else tuple(setting.channels.tolist()),
         vocabulary=learnt.vocabulary,
         evidence=tuple(SavedEvidence(one.name, one.kinds) for one in scorer.evidence),
+        steps_per_day=rule.steps_per_day,
         parts=tuple(SavedPart(p.score.name, p.measure.name, p.median, p.weight) for p in scorer.parts),
     )
     config = json.loads(json.dumps(asdict(saved))) | {"autoencoder": None if inner is None else dict(inner.config)}
@@ -162,7 +164,7 @@ def unpack(file: ModelFile, constructor: Callable[..., None]) -> tuple[Learnt, d
     setting = _setting(saved, fitted)
     threshold = threshold_from_json(saved.threshold)
     limit = threshold.restored(saved.limit, arrays.take("limit.normal", (None,), np.float64))
-    rule = Rule(threshold, limit, _bytes(saved.limit_data, "limit_data"))
+    rule = Rule(threshold, limit, _bytes(saved.limit_data, "limit_data"), saved.steps_per_day)
     held_out, streamed = (arrays.take(f"{name}_scores", (None,), np.float64) for name in ("held_out", "stream"))
     scorer, data = _scorer(saved, arrays, setting), _bytes(saved.data, "data")
     names, words = saved.channel_names, saved.vocabulary

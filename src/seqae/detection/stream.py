@@ -125,7 +125,7 @@ class Stream:
         """
         rule = self._detector.rule_
         if rule is not self._limit[0]:
-            self._limit = rule, rule.streaming(self._detector.learnt_.stream_scores)
+            self._limit = rule, rule.streaming(self._detector.learnt_.stream_scores, self._scorer.stride)
         return np.asarray(scores) > self._limit[1]
 
     def reset(self, streams: ArrayLike | None = None) -> None:

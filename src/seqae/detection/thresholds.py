@@ -6,20 +6,26 @@ Higher scores are more anomalous; a score above the limit is an anomaly.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, cast
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar, Literal, Protocol, cast
 
 import numpy as np
 
-from ..errors import InvalidParameter, InvalidSequence, NotFitted
+from ..errors import DataWarning, InvalidParameter
 from ..parameters import check_count, check_positive
+from ..sequences.checks import check_scores
 from ..storage.vetting import as_mapping, checked, misfit, shown
+from .conformal import Conformal
 from .dynamic import Dynamic
-from .limits import Limit, Marks, Rule, Threshold, runs
+from .fbeta import FBeta
+from .limits import Limit, Marks, Rule, Threshold, check_level, runs
 
 LEAST_MEDIAN = 1e-2
 """Of the median of normal scores, relative to their 0.99 quantile: below it, scores are as good as 0."""
+UNMERGED = 100
+"""Steps between events that are one, where no window is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +35,15 @@ class Quantile(Threshold):
     level: float = 0.99
 
     def __post_init__(self) -> None:
-        _check_share("Quantile.level", self.level)
+        check_level("Quantile.level", self.level)
 
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
         """See Threshold.fit."""
-        _require_scores(normal)
+        check_scores(normal)
         return Limit(float(np.quantile(normal, self.level)), normal)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Events(Threshold):
     """Marks events of long series: runs of high scores, in which at least one step is far above normal ones.
 
@@ -47,30 +53,79 @@ class Events(Threshold):
     log-normal scores 1 step in 4,000 starts an event. Two limits are hysteresis (Canny 1986, section VIII).
     A single score, as of a stream, is judged by the first.
 
-    merge: steps; "auto" stands for Events(merge=window).
+    merge: steps; "auto" is the window. shortest: steps of the shortest event that is marked. max_alarms_per_day: the
+    first limit is raised until the held-out data have no more events than this for each of their days; it needs dates
+    as times.
     """
 
     needs_windows: ClassVar[bool] = True
 
-    merge: int = 100
+    merge: int | Literal["auto"] = "auto"
+    shortest: int = 1
+    max_alarms_per_day: float | None = None
 
     def __post_init__(self) -> None:
-        check_count("Events.merge", self.merge, least=0)
+        if self.merge != "auto":
+            check_count("Events.merge", self.merge, least=0)
+        check_count("Events.shortest", self.shortest)
+        if self.max_alarms_per_day is not None:
+            check_positive("Events.max_alarms_per_day", self.max_alarms_per_day)
+
+    def __repr__(self) -> str:
+        changed = [f"{one.name}={value!r}" for one in fields(self) if (value := getattr(self, one.name)) != one.default]
+        return f"Events({', '.join(changed)})"
+
+    def for_window(self, window: int | None) -> Events:
+        """See Threshold.for_window."""
+        return replace(self, merge=window) if self.merge == "auto" and window is not None else self
 
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
-        """See Threshold.fit."""
-        _require_scores(normal)
+        """See Threshold.fit; without times, the limit is not raised."""
+        check_scores(normal)
         return Limit(self._height(normal, 1.5), normal)
+
+    def fit_in_time(self, normal: np.ndarray, anomalous: np.ndarray | None, steps_per_day: float | None) -> Limit:
+        """See Threshold.fit_in_time."""
+        limit = self.fit(normal)
+        return limit if self.max_alarms_per_day is None else self._raised(limit, self.max_alarms_per_day, steps_per_day)
 
     def marks(self, scores: np.ndarray, limit: Limit) -> Marks:
         """See Threshold.marks; the limits are those that start an event."""
         high, is_marked = self.single(limit), np.zeros(len(scores), bool)
-        end = 0
-        for first, last in runs(scores > self._height(limit.normal, 0.5)):
-            if np.max(scores[first:last]) > high:
-                is_marked[end if end and first - end <= self.merge else first : last] = True
-                end = last
+        for first, end in self._events(scores, limit, high):
+            is_marked[first:end] = True
         return Marks(is_marked & ~np.isnan(scores), np.full(len(scores), high))
+
+    def _events(self, scores: np.ndarray, limit: Limit, high: float) -> list[tuple[int, int]]:
+        """Events as [start, end), with a score above high."""
+        apart = UNMERGED if self.merge == "auto" else self.merge
+        found: list[tuple[int, int]] = []
+        for first, end in runs(scores > self._height(limit.normal, 0.5)):
+            if np.max(scores[first:end]) > high:
+                is_near = bool(found) and first - found[-1][1] <= apart
+                found.append((found.pop()[0] if is_near else first, end))
+        return [(first, end) for first, end in found if end - first >= self.shortest]
+
+    def _raised(self, limit: Limit, most_per_day: float, steps_per_day: float | None) -> Limit:
+        """A limit that no more events of the normal scores exceed."""
+        if steps_per_day is None:
+            raise InvalidParameter(
+                f"max_alarms_per_day={most_per_day:g} needs dates as times, which tell how many steps a day has; "
+                "read the data with time=",
+                parameter="max_alarms_per_day",
+            )
+        scores, high = limit.normal, self.single(limit)
+        n_days = len(scores) / steps_per_day
+        while len(found := self._events(scores, limit, high)) > int(most_per_day * n_days):
+            high = min(float(np.max(scores[first:end])) for first, end in found)
+        if most_per_day * n_days < 1:
+            warnings.warn(
+                f"the held-out {n_days:.2g} days are too few to tell a rate of {most_per_day:g} alarms a day: none of "
+                f"their events is above the limit, which tells that there are at most about {1 / n_days:.2g} a day",
+                DataWarning,
+                stacklevel=2,
+            )
+        return Limit(high, scores)
 
     def _height(self, normal: np.ndarray, share: float) -> float:
         """The limit at a share of the way from the median to the quantile, in logarithms."""
@@ -90,54 +145,8 @@ class MeanPlusSigmas(Threshold):
 
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
         """See Threshold.fit."""
-        _require_scores(normal)
+        check_scores(normal)
         return Limit(float(np.mean(normal) + self.n_sigmas * np.std(normal)), normal)
-
-
-@dataclass(frozen=True, slots=True)
-class FBeta(Threshold):
-    """The limit with the highest F_beta on labelled scores: tau of Malhotra et al. 2016 (1607.00148, section 2).
-
-        F_beta = (1 + beta^2) P R / (beta^2 P + R);  the paper uses beta < 1, so that precision counts more.
-
-    The limit lies half-way between two neighbouring scores. If all labels are normal it is the highest score; if all
-    are anomalous it lies below the lowest.
-    """
-
-    learns_from_labels: ClassVar[bool] = True
-
-    beta: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_positive("FBeta.beta", self.beta)
-
-    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
-        """See Threshold.fit; without labels nothing is learnt."""
-        if anomalous is None:
-            return Limit(None, normal)
-        scores = np.concatenate([normal, anomalous])
-        _require_scores(scores)
-        return Limit(self._best_cut(scores, np.repeat([False, True], [len(normal), len(anomalous)])), normal)
-
-    def single(self, limit: Limit) -> float:
-        """See Threshold.single."""
-        if limit.value is None:
-            raise NotFitted("threshold 'fbeta' has no limit yet: call fit_threshold(X, y) with labelled data")
-        return limit.value
-
-    def _best_cut(self, scores: np.ndarray, is_anomaly: np.ndarray) -> float:
-        """Both: (n,). Returns the limit."""
-        order = np.argsort(-scores, kind="stable")
-        ranked, hits = scores[order], np.cumsum(is_anomaly[order])
-        if hits[-1] == 0:
-            return float(ranked[0])
-        n_alarms = np.arange(1, len(ranked) + 1)
-        weight = self.beta**2
-        f_beta = (1 + weight) * hits / (weight * hits[-1] + n_alarms)
-        is_cut = np.append(ranked[1:] < ranked[:-1], True)  # tied scores fall on one side
-        best = int(np.argmax(np.where(is_cut, f_beta, -1.0)))
-        below = ranked[best + 1] if best + 1 < len(ranked) else np.nextafter(ranked[best], -np.inf)
-        return _between(float(below), float(ranked[best]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +161,12 @@ class PeaksOverThreshold(Threshold):
     level: float = 0.9
 
     def __post_init__(self) -> None:
-        _check_share("PeaksOverThreshold.risk", self.risk)
-        _check_share("PeaksOverThreshold.level", self.level)
+        check_level("PeaksOverThreshold.risk", self.risk)
+        check_level("PeaksOverThreshold.level", self.level)
 
     def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
         """See Threshold.fit; with fewer than 10 different excesses, the tail is an exponential one."""
-        _require_scores(normal)
+        check_scores(normal)
         return Limit(self._tail_limit(normal), normal)
 
     def _tail_limit(self, scores: np.ndarray) -> float:
@@ -174,40 +183,6 @@ class PeaksOverThreshold(Threshold):
         shape, _, scale = genpareto.fit(excesses / mean, floc=0)
         tail = genpareto.isf(min(1.0, self.risk / share), np.clip(shape, -0.5, 0.5), scale=scale)
         return start + mean * float(tail)
-
-
-@dataclass(frozen=True, slots=True)
-class Conformal(Threshold):
-    """Keeps the expected share of false alarms among all alarms at false_discovery_rate, for any distribution.
-
-    Conformal p-values p = (1 + held-out scores >= s) / (n + 1) (Bates et al. 2023, 2104.08279), then Benjamini &
-    Hochberg (1995) over the scores that are judged together. So the limit depends on them. The limit for a single
-    score is where p falls to false_discovery_rate. No p is below 1 / (n + 1): with fewer than
-    1 / false_discovery_rate - 1 held-out scores the limit is infinite, and nothing is marked.
-    """
-
-    judges_together: ClassVar[bool] = True
-
-    false_discovery_rate: float = 0.1
-
-    def __post_init__(self) -> None:
-        _check_share("Conformal.false_discovery_rate", self.false_discovery_rate)
-
-    def fit(self, normal: np.ndarray, anomalous: np.ndarray | None = None) -> Limit:
-        """See Threshold.fit. The value is the limit for a single score."""
-        _require_scores(normal)
-        return Limit(_conformal_limit(np.sort(normal), self.false_discovery_rate), normal)
-
-    def for_scores(self, limit: Limit, scores: np.ndarray) -> Limit:
-        """See Threshold.for_scores."""
-        normal, judged = limit.normal, scores[np.isfinite(scores)]
-        if not len(judged):
-            return Limit(float("inf"), normal)
-        n_higher = np.sort(np.round(p_values(normal, judged) * (len(normal) + 1)))
-        shares = self.false_discovery_rate * np.arange(1, len(judged) + 1) / len(judged)
-        passing = np.flatnonzero(n_higher <= _n_higher_at(shares, len(normal)))
-        last = passing[-1] if len(passing) else 0  # if none passes, the limit is that of a first one
-        return Limit(_conformal_limit(np.sort(normal), float(shares[last])), normal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +275,7 @@ def as_threshold(threshold: object, window: int | None = None) -> Threshold:
     if threshold is None:
         return Unlimited()
     if isinstance(threshold, str) and threshold == "auto":
-        return Quantile(0.98) if window is None else Events(window)
+        return Quantile(0.98) if window is None else Events(merge=window)
     if isinstance(threshold, str) and threshold in THRESHOLDS and threshold != "fixed":
         return THRESHOLDS[threshold]()
     if isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool) and np.isfinite(threshold):
@@ -318,7 +293,7 @@ def suited(threshold: object, window: int | None, contamination: float | None = 
     """as_threshold() for windows of that length. Raises InvalidParameter for one of long series with window=None, and
     for a contamination of steps by which nothing is learnt.
     """
-    found = as_threshold(threshold, window)
+    found = as_threshold(threshold, window).for_window(window)
     if contamination is not None and window is not None and not found.learns:
         raise InvalidParameter(
             f"contamination={contamination!r} of steps is for a limit that is learnt, but threshold {found!r} learns "
@@ -353,43 +328,43 @@ def threshold_from_json(saved: Mapping[str, object]) -> Threshold:
     return checked(lambda: kind(**settings), "threshold")
 
 
-def learn_rule(threshold: Threshold, normal: np.ndarray, anomalous: np.ndarray | None, data: bytes) -> Rule:
-    """normal, anomalous: finite scores, (n,) and (m,), see Threshold.fit; data: the fingerprint of their data."""
-    limit = threshold.fit(normal, anomalous)
-    return Rule(threshold, limit, data if threshold.learns and limit.value is not None else b"")
+class HeldOut(Protocol):
+    """What was learnt of held-out normal data: see storage.Learnt."""
+
+    @property
+    def held_out_scores(self) -> np.ndarray:
+        """(n,) finite scores."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """The fingerprint of the data."""
+        ...
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that was learnt from them."""
+        ...
 
 
-def p_values(held_out: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Conformal p-values (1 + number of held-out scores >= s) / (n + 1). held_out: (n,); scores: (m,). Returns (m,)."""
-    ranked = np.sort(held_out)
-    n_higher = len(ranked) - np.searchsorted(ranked, scores, side="left")
-    return (1 + n_higher) / (len(ranked) + 1)
+def rule_by(threshold: Threshold, learnt: HeldOut, anomalous: np.ndarray | None = None) -> Rule:
+    """The rule of a threshold, from the held-out scores. anomalous: (m,) finite scores of labelled anomalies."""
+    return learn_rule(threshold, learnt.held_out_scores, anomalous, learnt.data, learnt.rule.steps_per_day)
 
 
-def _require_scores(normal: np.ndarray) -> None:
-    """Raise InvalidSequence if there are no scores."""
-    if not len(normal):
-        raise InvalidSequence("there are no normal scores to learn the threshold from; label some data as normal")
+def learn_rule(
+    threshold: Threshold,
+    normal: np.ndarray,
+    anomalous: np.ndarray | None,
+    data: bytes,
+    steps_per_day: float | None = None,
+) -> Rule:
+    """normal, anomalous: finite scores, (n,) and (m,), see Threshold.fit; data: the fingerprint of their data.
 
-
-def _conformal_limit(ranked: np.ndarray, p: float) -> float:
-    """The limit above which, and only above which, p-values are at most p; inf if none can be. ranked: ascending."""
-    n_higher = int(_n_higher_at(p, len(ranked)))
-    return float(ranked[-min(n_higher, len(ranked))]) if n_higher else float("inf")
-
-
-def _n_higher_at(p: np.ndarray | float, n_held_out: int) -> np.ndarray:
-    """The largest rank, 1 + held-out scores >= s, with a p-value of at most p."""
-    return np.floor(p * (n_held_out + 1) + 1e-9)
-
-
-def _between(low: float, high: float) -> float:
-    """A number in [low, high): half-way if floats allow."""
-    middle = low + (high - low) / 2
-    return middle if middle < high else low
-
-
-def _check_share(name: str, value: object) -> None:
-    """Raise InvalidParameter unless value lies between 0 and 1, both excluded."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise InvalidParameter(f"{name} must be a number above 0 and below 1, got {value!r}")
+    steps_per_day: as their times tell it, None where they do not. Warns (DataWarning) if nothing can be marked.
+    """
+    limit = threshold.fit_in_time(normal, anomalous, steps_per_day)
+    if limit.value == np.inf:
+        why = threshold.why_nothing(limit, np.zeros(0))
+        warnings.warn(f"{threshold!r} marks nothing: {why}", DataWarning, stacklevel=3)
+    return Rule(threshold, limit, data if threshold.learns and limit.value is not None else b"", steps_per_day)

@@ -181,6 +181,12 @@ def _covered(starts: np.ndarray, lengths: np.ndarray, n_rows: int) -> np.ndarray
     return np.cumsum(opened)[:n_rows] > 0
 
 
+def check_scores(scores: np.ndarray) -> None:
+    """Raise InvalidSequence if there are no scores."""
+    if not len(scores):
+        raise InvalidSequence("there are no normal scores to learn the threshold from; label some data as normal")
+
+
 def unusable_rows(values: np.ndarray, *, allow_nan: bool = False) -> np.ndarray:
     """Rows that hold NaN, infinity or a value beyond MAX_MAGNITUDE. values: (n_rows, n_channels). Returns (k,)."""
     if not values.size:
