@@ -155,6 +155,19 @@ def test_the_normal_file_can_be_judged_which_is_told(folder: Path) -> None:
         assert "learnt from these data" not in result.stderr
 
 
+def test_scores_that_moved_are_told(folder: Path) -> None:
+    detector(baseline="pca").fit([wave(600)]).save(folder / "moved.seqae")
+    x = wave(300, 9) * 1.5
+    pd.DataFrame({"a": x[:, 0], "b": x[:, 1]}).to_csv(folder / "moved.csv", index=False)
+    pd.DataFrame({"a": wave(300, 8)[:, 0], "b": wave(300, 8)[:, 1]}).to_csv(folder / "alike.csv", index=False)
+    for name, is_told in (("moved", True), ("alike", False)):
+        result = run(
+            folder / f"{name}.csv", "-o", folder / "found.csv", "--model", folder / "moved.seqae", "--channels", "a,b"
+        )
+        assert result.exit_code == 0, result.output
+        assert ("note: scores have moved: population stability" in result.stderr) == is_told
+
+
 def test_events_are_as_options_say(folder: Path) -> None:
     learning = ("--normal", folder / "normal.csv", "--baseline", "pca", "--time", "minute", "--window", WINDOW)
     target = folder / "events.csv"

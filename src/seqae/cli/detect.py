@@ -39,10 +39,15 @@ if TYPE_CHECKING:
     from sklearn.frozen import FrozenEstimator
 
     from ..detection.detector import AnomalyDetector
+    from ..detection.limits import Threshold
     from ..detection.result import Detection
     from ..estimator import SequenceAutoencoder
     from ..reading import Source
     from ..storage.parts import Work
+
+
+Said = tuple["Threshold | str | float | None", ...]
+"""The threshold that an option says; empty if none does."""
 
 
 class Rows(StrEnum):
@@ -147,10 +152,24 @@ def detect(
     if files.save is not None:
         save_model(detector, files.save, data)
     draw(plot, "timeline", detection)
-    if not detection.intervals and len(work.source):
-        note(f"note: {detector.rule_.why_nothing(detection.judged_scores)}")
+    for line in _noticed(detector, detection, is_saved=files.normal is None):
+        note(f"note: {line}")
     found = counted(len(detection.intervals), "interval" if detector.window_ else "anomalous sequence")
     say(f"{found} above the threshold in {counted(len(work.source), 'sequence')}: {work.output}", beside=output)
+
+
+def _noticed(detector: AnomalyDetector, detection: Detection, *, is_saved: bool) -> list[str]:
+    """Whether the scores have moved, where the limit is not of today; and why nothing is marked."""
+    from ..detection.drift import drift_between
+
+    scores = detection.judged_scores
+    known = scores[scores == scores]
+    told = []
+    if is_saved and len(known) and (moved := drift_between(detector.held_out_scores_, known)).has_moved:
+        told.append(f"{moved}; if these data are normal, let the detector follow them: detector.update(X)")
+    if not detection.intervals:
+        told.append(detector.rule_.why_nothing(scores))
+    return told
 
 
 def _work(
@@ -208,7 +227,7 @@ def _detected(detector: AnomalyDetector, source: Source) -> Detection:
     return detection
 
 
-def _saved(model: Path | None, threshold: Mapping[str, Any]) -> AnomalyDetector:
+def _saved(model: Path | None, threshold: Said) -> AnomalyDetector:
     from ..detection.detector import AnomalyDetector
     from ..detection.storage import KIND
     from ..storage.model_file import read_model_file
@@ -218,19 +237,24 @@ def _saved(model: Path | None, threshold: Mapping[str, Any]) -> AnomalyDetector:
     file = read_model_file(model)
     if file.kind != KIND:
         raise InvalidParameter(f"{model} is not a detector; add --normal FILE to learn from what is normal")
-    return AnomalyDetector.from_model_file(file).set_params(**threshold)
+    return _judging(AnomalyDetector.from_model_file(file), threshold)
 
 
-def threshold_of(name: str | None, events: EventOptions) -> dict[str, Any]:
+def threshold_of(name: str | None, events: EventOptions) -> Said:
     """The parameter threshold, if an option says what it is."""
     from ..detection.thresholds import Events
 
     said = changed(events)
     if not said:
-        return {} if name is None else {"threshold": _number(name)}
+        return () if name is None else (_number(name),)
     if name not in (None, "auto", "events"):
         raise InvalidParameter(f"{said[0]} is for events, but --threshold {name} marks none; leave one of them out")
-    return {"threshold": Events(counted_or_auto("--merge", events.merge), events.shortest, events.max_alarms_per_day)}
+    return (Events(counted_or_auto("--merge", events.merge), events.shortest, events.max_alarms_per_day),)
+
+
+def _judging(detector: AnomalyDetector, threshold: Said) -> AnomalyDetector:
+    """The detector with the threshold, if one is said."""
+    return detector.set_params(threshold=threshold[0]) if threshold else detector
 
 
 def _number(text: str) -> float | str | None:
@@ -245,7 +269,7 @@ def _number(text: str) -> float | str | None:
 def fitted_detector(
     file: DataFile,
     model: Path | None,
-    threshold: Mapping[str, Any],
+    threshold: Said,
     learning: LearningOptions,
     training: Mapping[str, Any],
 ) -> AnomalyDetector:
@@ -274,7 +298,7 @@ def fitted_detector(
         "max_gap": None if learning.max_gap is None else _number(learning.max_gap),
         "scored_channels": None if learning.scored_channels is None else split(learning.scored_channels),
     }
-    return AnomalyDetector(given, **threshold, **parameters).fit(normal)
+    return _judging(AnomalyDetector(given, **parameters), threshold).fit(normal)
 
 
 def _own(training: Mapping[str, object]) -> Mapping[str, object]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
@@ -25,12 +25,12 @@ from .crossing import Crossing, Fit, tell_masked
 from .evidence.interface import Score, Setting, Trained
 from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores, setting_of
 from .limits import Limit, Rule, Threshold
+from .operating import Operated
 from .result import Detection, find_intervals
 from .scoring import columns_read, fit_scorer, lowest
 from .series import (
     Series,
     anomalous_sequences,
-    anomalous_steps,
     as_channels,
     as_stride,
     as_window,
@@ -39,14 +39,14 @@ from .series import (
     steps_per_day,
 )
 from .storage import SAVED, Learnt, pack, unpack
-from .thresholds import Unlimited, learn_rule, rule_by, suited
+from .thresholds import Unlimited, rule_by, suited
 
 Fitting = Fit[SequenceAutoencoder | None]
 ANY_SYMBOL = 2**31
 """Above all tokens: a detector accepts unknown symbols, since they are anomalies."""
 
 
-class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
+class AnomalyDetector(EstimatorCard, Operated, OutlierMixin, BaseEstimator):
     """Finds sequences, or steps of long series, that an autoencoder of normal data does not reproduce.
 
     Parameters:
@@ -167,24 +167,6 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         self._learn(fit, chosen, columns_read(fit[-1], held_out, setting), source, held_out)
         return self._learn_rule(threshold, source.ragged[:0])
 
-    def fit_threshold(self, X: object, y: Iterable[object] | None = None) -> Self:
-        """Learn the threshold again, from data that the detector was not fitted on; scores do not change.
-
-        y: None if all of X is normal; else labels, 1 for anomalous: (n_sequences,) for whole sequences, one vector per
-        series for windows. Only an "fbeta" threshold uses anomalous data.
-        """
-        source = self._take(X)
-        threshold, lengths = suited(self.threshold, self.window_), source.ragged.lengths
-        is_anomaly = anomalous_sequences(y, len(lengths)) if self.window_ is None else anomalous_steps(y, lengths)
-        found = self._scores(source)
-        is_known = np.isfinite(found)
-        normal, anomalous = found[is_known & ~is_anomaly], found[is_known & is_anomaly]
-        is_mixed, series, labelled = bool(is_anomaly.any()), self._series(source), None if y is None else anomalous
-        rule = learn_rule(threshold, normal, labelled, fingerprint_of(source.ragged), steps_per_day(series))
-        streamed = self.learnt_.stream_scores if is_mixed else self.scorer_.stream_scores(series)
-        self.learnt_ = replace(self.learnt_, rule=rule, stream_scores=streamed)
-        return self
-
     def _taken(self, X: object) -> Source:
         """Normal data, read as the autoencoder takes them."""
         if self.baseline or self.autoencoder is None:
@@ -247,8 +229,7 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
         labelled = None
         if threshold.learns_from_labels and len(anomalous) and self.window_ is None:
             labelled = self._scores(Source(anomalous, np.arange(len(anomalous)), None, self.channel_names_))
-        self.learnt_ = replace(self.learnt_, rule=rule_by(threshold, self.learnt_, labelled))
-        return self
+        return self._change(rule=rule_by(threshold, self.learnt_, labelled))
 
     def _checked(self) -> float:
         """The fraction to hold out."""
@@ -355,6 +336,14 @@ class AnomalyDetector(EstimatorCard, OutlierMixin, BaseEstimator):
     def _shaped(self, values: np.ndarray, source: Source) -> np.ndarray | Ragged:
         """Values in the form of results. values: (n_sequences,) or (n_steps,)."""
         return values if self.window_ is None else back_to_back(values[:, None], source.ragged.lengths)
+
+    def _change(self, **parts: Any) -> Self:
+        self.learnt_ = replace(self.learnt_, **parts)
+        self.held_out_scores_ = self.learnt_.held_out_scores
+        return self
+
+    def _stream_scores(self, series: Series) -> np.ndarray:
+        return self.scorer_.stream_scores(series)
 
     def _fitted(self) -> Learnt:
         if not self.__sklearn_is_fitted__():

@@ -337,6 +337,11 @@ class HeldOut(Protocol):
         ...
 
     @property
+    def stream_scores(self) -> np.ndarray:
+        """(m,) finite scores, as a stream gives them."""
+        ...
+
+    @property
     def data(self) -> bytes:
         """The fingerprint of the data."""
         ...
