@@ -173,7 +173,8 @@ def test_on_the_command_line(model: SequenceAutoencoder, tmp_path: Path) -> None
     result = run(*arguments, tmp_path / "m.seqae", "-o", tmp_path / "found.csv", "--scored-channels", "b, a")
     assert result.exit_code == 0, result.output
     found = pd.read_csv(tmp_path / "found.csv")
-    assert list(found.columns[-2:]) == ["share_b", "share_a"]
+    assert list(found.columns[-7:-5]) == ["share_b", "share_a"]
+    assert list(found.columns[-5:]) == ["observed_b", "observed_a", "expected_b", "expected_a", "words"]
     result = run(*arguments, tmp_path / "m.seqae", "-o", tmp_path / "no.csv", "--scored-channels", "b,c")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "--scored-channels names 'c', but the channels are 'a', 'b', 'command'" in result.stderr

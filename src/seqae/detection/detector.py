@@ -24,6 +24,7 @@ from ..training.history import tracked
 from .crossing import Crossing, Fit, tell_masked
 from .evidence.interface import Score, Setting, Trained
 from .evidence.registry import BASELINES, UNTRAINED, as_names, choose_scores, fit_evidence, scores, setting_of
+from .explaining import explained
 from .limits import Limit, Rule, Threshold
 from .operating import Operated
 from .result import Detection, find_intervals
@@ -284,7 +285,8 @@ class AnomalyDetector(EstimatorCard, Operated, OutlierMixin, BaseEstimator):
             rule = rule.for_scores(self._scores(source))
         names, scored = source.channel_names, self.scored_channels_
         scored_names = names if scored is None else tuple(names[k] for k in scored)
-        return find_intervals(self.scorer_, source, self._read(source), rule.marks, scored_names)
+        found = find_intervals(self.scorer_, source, self._read(source), rule.marks, scored_names)
+        return explained(found, self.scorer_.evidence[0], self._series(source), self.window_, scored)
 
     def _rule(self, source: Source) -> Rule:
         """The rule for source; warns if it was learnt from it."""

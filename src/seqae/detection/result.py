@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Rows = Literal["step", "sequence", "interval"]
 MOST_ON_CARD = 5
+MOST_IN_WORDS, LEAST_SHARE = 3, 0.2
+"""Channels of an interval that are told, and the share that the second and third of them must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Interval:
     peak: the step with the highest score, which is score. end_time is the time of the last step, end - 1.
     Times are None if the data had none, and in UTC if they had a time zone.
     shares: of each scored channel in the interval's scaled error; they add up to 1.
+    observed, expected: the values of the scored channels at the peak, and what the main model writes in their place, in
+    the units of the data; empty for symbols, and for all but the 1000 intervals with the highest scores.
     """
 
     id: object
@@ -39,6 +43,8 @@ class Interval:
     start_time: object = None
     end_time: object = None
     peak_time: object = None
+    observed: tuple[float, ...] = ()
+    expected: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -127,7 +133,7 @@ class Detection(Card):
         return {self.id_name: self.ids, "score": scores, "threshold": limits, "is_anomaly": is_anomaly}
 
     def _of_intervals(self) -> dict[str, np.ndarray | pa.Array]:
-        found = self.intervals
+        found, unknown = self.intervals, (np.nan,) * len(self.channel_names)
         columns: dict[str, np.ndarray | pa.Array] = {self.id_name: _like(self.ids, [interval.id for interval in found])}
         for name in ("start", "end", "peak"):
             columns[name] = np.array([getattr(interval, name) for interval in found], np.int64)
@@ -137,7 +143,27 @@ class Detection(Card):
         columns["score"] = np.array([interval.score for interval in found], np.float64)
         for k, channel in enumerate(self.channel_names):
             columns[f"share_{channel}"] = np.array([interval.shares[k] for interval in found], np.float64)
+        is_explained = any(interval.expected for interval in found)
+        if is_explained:
+            for name in ("observed", "expected"):
+                for k, channel in enumerate(self.channel_names):
+                    values = [(getattr(interval, name) or unknown)[k] for interval in found]
+                    columns[f"{name}_{channel}"] = np.array(values, np.float64)
+        if is_explained or len(self.channel_names) > 1:
+            columns["words"] = np.array([self.in_words(interval) for interval in found], object)
         return columns
+
+    def in_words(self, interval: Interval) -> str:
+        """What is unlike normal data in an interval of this detection, by the channels with the largest shares."""
+        ranked = sorted(range(len(interval.shares)), key=lambda k: -interval.shares[k])
+        told = [k for k in ranked[:MOST_IN_WORDS] if k == ranked[0] or interval.shares[k] >= LEAST_SHARE]
+        return ", ".join(self._of_channel(interval, k) for k in told)
+
+    def _of_channel(self, interval: Interval, k: int) -> str:
+        share = f"{self.channel_names[k]} has {interval.shares[k]:.0%} of the error"
+        if not interval.expected or np.isnan(interval.observed[k]):
+            return share
+        return f"{share} ({interval.observed[k]:.4g} where {interval.expected[k]:.4g} was expected)"
 
     def _zoned(self, times: np.ndarray) -> np.ndarray | pa.Array:
         """times: (n,), in UTC if there is a time zone. Returns a column with that time zone."""

@@ -18,6 +18,8 @@ from .interface import LATENT, RECONSTRUCTION, Evidence, Score, Setting, Trained
 from .linear import LinearModel, Neighbours, fit_linear, fit_neighbours
 
 PREDICTION, LINEAR = "prediction", "linear"
+VALUED = ("mse", "mae", "huber")
+"""Losses of decoders that write values, not logits."""
 CHUNK = 1024
 """Windows that are encoded at a time."""
 
@@ -89,6 +91,16 @@ class AutoencoderEvidence(Evidence):
             distances = self.neighbours.distances(code.latent.cpu().numpy())
             columns.append(np.repeat(distances, windows.lengths)[:, None])
         return columns
+
+    @torch.no_grad()
+    def expected(self, windows: Ragged) -> np.ndarray | None:
+        """See Evidence.expected."""
+        if self.trained.loss.kind not in VALUED or PREDICTION in self.kinds:
+            return None
+        model, batch = self.trained.model, self._load(windows)
+        code = model.encoder.encode(batch)
+        rebuilt = model.reconstructor(code.latent, batch.lengths, code.memory).values
+        return self.trained.scaling.undo(rebuilt.cpu().numpy())
 
     @torch.no_grad()
     def latent(self, windows: Ragged) -> np.ndarray:
@@ -186,6 +198,10 @@ class LinearEvidence(Evidence):
             distances = self.neighbours.distances(coefficients)
             columns.append(np.repeat(distances, windows.lengths)[:, None])
         return columns
+
+    def expected(self, windows: Ragged) -> np.ndarray:
+        """See Evidence.expected."""
+        return self.model.rebuilt(windows)
 
     def to_arrays(self) -> Mapping[str, np.ndarray]:
         """See Evidence.to_arrays."""

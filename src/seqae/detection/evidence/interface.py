@@ -134,6 +134,10 @@ class Evidence(ABC):
         depend on other windows. windows: of any lengths, in the units of the data.
         """
 
+    def expected(self, windows: Ragged) -> np.ndarray | None:
+        """What is expected of each value, (n_steps, n_channels) in the units of the data; None where there are none."""
+        return None
+
     @abstractmethod
     def to_arrays(self) -> Mapping[str, np.ndarray]:
         """The arrays that fit() learnt, without the autoencoder and the kinds."""

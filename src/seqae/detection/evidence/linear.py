@@ -163,6 +163,14 @@ class LinearModel:
             errors[~np.asarray(batch.observed)] = np.nan
         return errors, coefficients
 
+    def rebuilt(self, windows: Ragged) -> np.ndarray:
+        """Every value as its window's coefficients have it, (n_steps, n_channels) in the units of the data."""
+        batch = scaled(windows, self.scaling, CPU)
+        found = np.empty((batch.n_steps, self.n_channels), np.float32)
+        for _, rows, x in _by_length(batch):
+            found[rows] = (x.numpy() - self._residual(x)[0]).reshape(-1, self.n_channels)
+        return self.scaling.undo(found)
+
     def coefficients(self, windows: Ragged) -> np.ndarray:
         """Of every window's first `length` steps, as read() has them. Returns (n_windows, n_components)."""
         batch = scaled(windows, self.scaling, CPU)
