@@ -6,7 +6,9 @@ INSTALLED := .venv/.installed
 TRACER = $(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')")
 OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.operations import kernels; print(*kernels()[1:])")
 
-.PHONY: install demo test test-kernels test-long test-browser fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize clean
+SITE := sphinx myst-parser pydata-sphinx-theme
+
+.PHONY: install demo test test-kernels test-long test-browser fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize docs clean
 
 install: $(INSTALLED)
 
@@ -63,6 +65,12 @@ bench-vectors: $(INSTALLED)
 
 sanitize: $(INSTALLED)
 	bash native/sanitize.sh
+
+# The site of docs/, strict: a link or a directive that leads nowhere fails.
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(SITE)
+	$(BIN)/python -m sphinx -W -n --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
 
 clean:
 	rm -rf .venv build dist

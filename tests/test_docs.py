@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+import seqae
 from seqae.cli import app
 
 from .conftest import make_waves
@@ -73,8 +75,8 @@ def test_commands_run(page: Path, folder: Path) -> None:
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "benchmarks" / "README.md"], ids=names_of)
 def test_blocks_have_a_language_that_is_run_and_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
-    languages = set(re.findall(r"^```(\w*)\n(?:.*?)^```$", text, re.MULTILINE | re.DOTALL))
-    assert languages <= {"python", "sh", "text", "c", "bash", "yaml"}
+    languages = set(re.findall(r"^```([\w{}-]*)\n(?:.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert languages <= {"python", "sh", "text", "c", "bash", "yaml", "{toctree}"}
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
 
@@ -102,3 +104,39 @@ def test_recipes_for_many_machines_run(folder: Path) -> None:
     for name in ("slurm", "pods"):
         part = pq.read_table(f"{name}.part-2-of-2.parquet")
         assert part.equals(whole.slice(len(whole) - len(part)))
+
+
+@pytest.mark.long
+def test_the_site_is_built_without_a_warning_and_has_each_public_name(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx")
+    pytest.importorskip("myst_parser")
+    pytest.importorskip("pydata_sphinx_theme")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("api"))
+    command = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", "docs", "site"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name in seqae.__all__:
+        page = (tmp_path / "site" / "api" / f"{name}.html").read_text()
+        assert f"seqae.{name}" in page
+        assert "Parameters:" not in page  # it is a heading there
+
+
+def test_docstrings_become_paragraphs_lists_and_formulas() -> None:
+    rst = runpy.run_path(str(ROOT / "docs" / "docstrings.py"))["as_rst"]
+    plain = [
+        "What it is, by `name` and *star.",
+        "",
+        "Parameters:",
+        "a: one",
+        "    more of it",
+        "b, c_: two",
+        "",
+        "    y = x",
+    ]
+    assert rst(plain) == [
+        *("What it is, by ``name`` and \\*star.", ""),
+        *("**Parameters**", "", "", "* **a**: one", "  more of it", "", "* **b, c\\_**: two", ""),
+        *("::", "", "    y = x", ""),
+    ]
+    assert rst(["Note: a sentence of", "two lines."]) == ["", "* **Note**: a sentence of", "  two lines.", ""]
+    assert rst([">>> 1 + 1", "2"]) == [">>> 1 + 1", "2", ""]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator as Base
@@ -20,7 +20,7 @@ CELL = "text-align:left;vertical-align:top;background:none;border:0;padding:.1re
 MOST_TEXT = 200
 
 
-class Card(Protocol):
+class Card(ABC):
     """What shows itself as a card in a notebook."""
 
     __slots__ = ()
