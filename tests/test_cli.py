@@ -17,7 +17,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from seqae import SequenceAutoencoder, __version__, load
+from seqae import SequenceAutoencoder, __version__, load, read
 from seqae.cli import COMMANDS, app
 from seqae.cli.fit import fit
 from seqae.cli.options import spread
@@ -175,6 +175,28 @@ def test_checkpoint_resumes(folder: Path, tmp_path: Path) -> None:
     seqae(*command, "-o", tmp_path / "second.seqae")
     first, second = load(tmp_path / "first.seqae"), load(tmp_path / "second.seqae")
     assert second.history_ == first.history_  # to the seconds: no epoch was run again
+
+
+def test_training_goes_on_from_a_saved_model(folder: Path, tmp_path: Path) -> None:
+    first, further = folder / "walks.seqae", tmp_path / "further.seqae"
+    seqae("fit", folder / "walks.csv", "--from", first, "--max-epochs", 2, "--freeze", "encoder", "-o", further)
+    before, after = load(first), load(further)
+    assert after.get_params()["hidden_size"] == before.get_params()["hidden_size"]
+    assert np.array_equal(before.scaling_.centre, after.scaling_.centre)
+    walks = read(folder / "walks.csv", id="person", time="second")
+    assert np.array_equal(before.transform(walks), after.transform(walks))  # the encoder is frozen
+    assert not np.array_equal(before.reconstruct(walks)[0], after.reconstruct(walks)[0])
+    for options, message in (
+        (("--hidden-size", 9), "--hidden-size says what a new model is"),
+        (("--architecture", "state"), "--architecture says what a new model is"),
+        (("--freeze", "head"), "freeze must be"),
+    ):
+        done = CliRunner().invoke(
+            app, [str(x) for x in ("fit", folder / "walks.csv", "--from", first, *options, "-o", tmp_path / "no.seqae")]
+        )
+        assert done.exit_code == 2
+        assert message in done.stderr
+    assert not (tmp_path / "no.seqae").exists()
 
 
 def test_a_constant_channel_and_a_single_sequence_are_fine(tmp_path: Path) -> None:

@@ -36,17 +36,18 @@ VECTORS, TOKENS = DataShape(2), DataShape(1, n_symbols=7)
 def test_the_architecture_is_hybrid_wherever_that_can_be(
     latent_size: int | str, kind: str, shape: DataShape, wanted: tuple[str, int]
 ) -> None:
-    assert chosen("auto", latent_size, Loss(kind), shape, 1000) == wanted  # pyright: ignore[reportArgumentType]
+    found = chosen("auto", latent_size, Loss(kind), shape, 1000)
+    assert (found["architecture"], found["latent_size"]) == wanted  # pyright: ignore[reportArgumentType]
 
 
 @given(n_sequences=st.integers(1, 10_000), n_channels=st.integers(1, 50))
 def test_a_hybrid_has_no_more_values_than_few_sequences_can_fill(n_sequences: int, n_channels: int) -> None:
-    _, size = chosen("auto", "auto", Loss("mse"), DataShape(n_channels), n_sequences)
+    size = chosen("auto", "auto", Loss("mse"), DataShape(n_channels), n_sequences)["latent_size"]
     assert size == (128 if n_sequences >= 96 else max(64, 32 + n_sequences))
 
 
 def test_a_vector_that_is_cut_into_steps_is_a_multiple_of_them() -> None:
-    assert chosen("reshape", "auto", Loss("mse"), DataShape(2, n_steps=9), 10) == ("reshape", 36)
+    assert chosen("reshape", "auto", Loss("mse"), DataShape(2, n_steps=9), 10)["latent_size"] == 36
 
 
 def test_a_closed_form_of_probabilities_is_refused() -> None:

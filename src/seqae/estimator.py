@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from . import inference
 from .cards import EstimatorCard
+from .continuing import check_is_trained, continued, frozen
 from .errors import InvalidParameter, ModelFileError, NotFitted
 from .model.autoencoder import Autoencoder
-from .model.building import build_for, chosen
+from .model.building import begin
 from .model.interface import Decoder, Encoder
 from .model.losses import Loss, as_loss
-from .model.plans import DataShape, Plan
-from .model.presets import AUTO, takes_symbols
+from .model.plans import Plan
+from .model.presets import takes_symbols
 from .parameters import (
     DEFAULTS,
     as_random_state,
@@ -123,45 +125,53 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
     # -- learning --------------------------------------------------------------------------------------------------
 
     def fit(
-        self, X: object, y: object = None, *, validation: object = None, interrupt: Literal["raise", "keep"] = "raise"
+        self,
+        X: object,
+        y: object = None,
+        *,
+        validation: object = None,
+        interrupt: Literal["raise", "keep"] = "raise",
+        init: SequenceAutoencoder | None = None,
+        refit_scaling: bool = False,
+        freeze: Sequence[str] = (),
     ) -> Self:
         """Learn from the sequences of X; y is ignored. Raises TrainingDiverged if the loss stops being finite.
 
         validation: sequences to find the best epoch; None holds out validation_fraction of X instead.
         interrupt: what Ctrl-C does. The best model of whole epochs so far is kept, and history_.stopped_by is
             "interrupt"; then "raise" raises KeyboardInterrupt, so that loops over fits end too, and "keep" returns.
+        init: a fitted estimator of the same model, from whose weights training goes on; X must have its channels or
+            symbols. Its closed form is kept and, unless refit_scaling, its scaling. freeze: "encoder" or "decoder".
         """
-        of_symbols, budget = takes_symbols(self.architecture), self._budget()
-        fraction = check_fraction("validation_fraction", self.validation_fraction)
+        budget, fraction = self._budget(), check_fraction("validation_fraction", self.validation_fraction)
         check_choice("interrupt", interrupt, ("raise", "keep"))
         callbacks, checkpoints = self._callbacks()
-        is_scaled = check_choice("scale", self.scale, (True, False))
-        device = device_of(self.device)
+        is_scaled, device = check_choice("scale", self.scale, (True, False)), device_of(self.device)
         self._check_sizes()
-        source = take(X, takes_symbols=of_symbols)
-        shape = DataShape.of(source.ragged)
-        loss = as_loss(self.loss, of_tokens=of_symbols or (self.architecture == AUTO and source.ragged.is_tokens))
-        parameters = self._chosen(loss, shape, len(source))
-        model = build_for(parameters, shape)
+        given, is_new, of_symbols = self.get_params(deep=False), init is None, takes_symbols(self.architecture)
+        source = take(X, takes_symbols=of_symbols) if init is None else take(X, init.schema_)
+        begun = begin(given, source.ragged, budget.seed) if init is None else continued(given, init)
+        shape, loss, parameters, model, scaling = begun
         loss.check_target(source.ragged)
         model.check_lengths(source.ragged.lengths)
         settings = planned(budget, model, source.ragged.lengths)
+        if not is_new:
+            check_is_trained(settings)
         is_judged = validation is None and (settings is not None or budget.quality != "fast")
         kept, which = held_out_of(source.ragged, fraction if is_judged else 0.0, budget.seed)
-        training, held_out = source.ragged, None
-        if len(which):
-            training, held_out = source.ragged[kept], source.ragged[which]
+        training, held_out = (source.ragged[kept], source.ragged[which]) if len(which) else (source.ragged, None)
         if validation is not None:
             held_out = take(validation, schema_of(source, shape.n_symbols)).ragged
             model.check_lengths(held_out.lengths)
         scale = fit_scaling if is_scaled and loss.takes_scaled else lambda data: identity_scaling(data.n_channels)
-        scaling = scale(training)
-        model.initialise(budget.seed)
+        if scaling is None or refit_scaling:
+            scaling = scale(training)
         model.to(device)
         judge = None if held_out is None else BatchLoader(held_out, scaling, device)
         loader = BatchLoader(training, scaling, device)
-        history = learn(model, loss, loader, judge, settings, callbacks=callbacks, checkpoints=checkpoints)
-        if not history.best_epoch and is_judged and held_out is not None:  # nothing is left to hold out for
+        with frozen(model, freeze, is_continued=not is_new) if freeze else nullcontext():
+            history = learn(model, loss, loader, judge, settings, is_new, callbacks=callbacks, checkpoints=checkpoints)
+        if is_new and not history.best_epoch and is_judged and held_out is not None:  # nothing is left to hold out for
             scaling = scale(source.ragged)
             model.fit_closed_form(BatchLoader(source.ragged, scaling, device))
         history = replace(history, measured=measured(model, loss, BatchLoader(source.ragged, scaling, device)))
@@ -191,11 +201,6 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         check_choice("cell", self.cell, ("lstm", "gru"))
         check_optional_count("hidden_size", self.hidden_size)
         check_optional_count("n_layers", self.n_layers)
-
-    def _chosen(self, loss: Loss, shape: DataShape, n_sequences: int) -> dict[str, Any]:
-        """The parameters, with what "auto" stands for in architecture and latent_size."""
-        architecture, size = chosen(self.architecture, self.latent_size, loss, shape, n_sequences)
-        return self.get_params(deep=False) | {"architecture": architecture, "latent_size": size}
 
     def _callbacks(self) -> tuple[tuple[Callback, ...], tuple[Checkpoint, ...]]:
         check_choice("verbose", self.verbose, (True, False, "auto"))
@@ -355,9 +360,8 @@ class SequenceAutoencoder(EstimatorCard, ClassNamePrefixFeaturesOutMixin, Transf
         return BatchLoader(sequences, self.scaling_, model.device)
 
     def _unscaled(self, scaled: Ragged) -> Ragged:
-        if scaled.is_tokens:
-            return scaled
-        return Ragged.view(self.scaling_.undo(scaled.values), scaled.starts, scaled.lengths)
+        values = scaled.values if scaled.is_tokens else self.scaling_.undo(scaled.values)
+        return Ragged.view(values, scaled.starts, scaled.lengths)
 
     @property
     def _n_features_out(self) -> int:

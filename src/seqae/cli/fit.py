@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import InvalidParameter
 from ..model.plans import Plan
 from ..model.presets import AUTO, PRESETS, takes_symbols
-from ..parameters import DEFAULTS
+from ..parameters import DEFAULTS, seeded_copy
 from . import options
-from .files import DataFile, WindowOptions, check_differs, check_figure_target, check_model_target, draw, save_model
+from .files import (
+    DataFile,
+    WindowOptions,
+    check_differs,
+    check_figure_target,
+    check_model_target,
+    draw,
+    load_autoencoder,
+    save_model,
+)
 from .screen import best_epoch, counted, duration, explained, facts, lengths, listed, losses, place, say, steps
 from .training import MODEL, TRAINING, ModelOptions, TrainingOptions, counted_or_auto, parameters_of
 
@@ -21,6 +31,35 @@ if TYPE_CHECKING:
     from ..reading import Source
 
 MOST_JUDGED = 1024  # sequences, beside simpler models
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """From where training starts, and what is kept of it."""
+
+    random_state: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
+    ] = 0
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Kept after each epoch; to resume.", rich_help_panel=TRAINING),
+    ] = None
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="A model to go on from, with data that have its channels or symbols.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    refit_scaling: Annotated[
+        bool, typer.Option("--refit-scaling", help="Scale by the new data, not as in --from.", rich_help_panel=TRAINING)
+    ] = False
+    freeze: Annotated[
+        str | None,
+        typer.Option(metavar="PART", help="encoder or decoder: stays as in --from.", rich_help_panel=TRAINING),
+    ] = None
 
 
 def fit(
@@ -49,13 +88,7 @@ def fit(
         ),
     ] = None,
     training: TrainingOptions,
-    random_state: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
-    ] = 0,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Kept after each epoch; to resume.", rich_help_panel=TRAINING),
-    ] = None,
+    run: RunOptions,
     windows: WindowOptions,
     plot: options.Plot = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -67,13 +100,16 @@ def fit(
 
     Ctrl-C and SIGTERM end the training and save the best model so far; the exit code is then 130 or 143.
     """
-    _check_files(data, output, checkpoint, plot)
-    whole = replace(data, symbols=split.value if takes_symbols(architecture) else None).read()
-    source, later = windows.split(whole, training.validation_fraction)
+    _check_files(data, output, run, plot)
+    data, init = data.following(run.start), None if run.start is None else load_autoencoder(run.start)
     named = architecture if predicted_steps is None else _predicting(architecture, predicted_steps)
-    given = parameters_of(model, training) | _size(latent_size) | {"random_state": random_state}
-    estimator = _estimator(checkpoint, quiet, architecture=named, **given)
-    estimator.fit(source, validation=later, interrupt="keep")
+    told = parameters_of(model, training) | _size(latent_size) | {"architecture": named}
+    estimator = _estimator(told, run, quiet) if init is None else _going_on(init, told, run, quiet)
+    symbols = split.value if takes_symbols(architecture) else None
+    whole = replace(data, symbols=symbols).read() if init is None else data.read_for(init)
+    source, later = windows.split(whole, training.validation_fraction)
+    parts = () if run.freeze is None else (run.freeze,)
+    estimator.fit(source, validation=later, interrupt="keep", init=init, refit_scaling=run.refit_scaling, freeze=parts)
     save_model(estimator, output, data)
     _draw(estimator, source, plot)
     if not quiet:
@@ -87,25 +123,45 @@ def _predicting(architecture: str, n_steps: int) -> Plan:
     return PRESETS["hybrid" if architecture == AUTO else architecture].predicting(n_steps)
 
 
-def _estimator(checkpoint: Path | None, is_quiet: bool, **parameters: object) -> SequenceAutoencoder:
+def _estimator(told: dict[str, object], run: RunOptions, is_quiet: bool) -> SequenceAutoencoder:
     from ..estimator import SequenceAutoencoder
     from ..training.checkpoint import Checkpoint
 
-    callbacks = () if checkpoint is None else (Checkpoint(checkpoint),)
-    verbose = False if is_quiet else "auto"
-    return SequenceAutoencoder(**parameters, callbacks=callbacks, verbose=verbose)  # pyright: ignore[reportArgumentType]
+    given = told | {"random_state": run.random_state, "verbose": False if is_quiet else "auto"}
+    callbacks = () if run.checkpoint is None else (Checkpoint(run.checkpoint),)
+    return SequenceAutoencoder(**given, callbacks=callbacks)  # pyright: ignore[reportArgumentType]
+
+
+def _going_on(
+    init: SequenceAutoencoder, told: dict[str, object], run: RunOptions, is_quiet: bool
+) -> SequenceAutoencoder:
+    """An estimator of the model of init, trained as options say.
+
+    Raises InvalidParameter for an option that says what the model is.
+    """
+    from ..continuing import MODEL as OF_MODEL
+    from ..estimator import SequenceAutoencoder
+
+    described = _estimator(told, run, is_quiet).get_params(deep=False)
+    usual = SequenceAutoencoder().get_params(deep=False)
+    for name in OF_MODEL:
+        if described[name] != usual[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise InvalidParameter(f"{option} says what a new model is, but --from {run.start} is one; leave it out")
+    own = {name: value for name, value in described.items() if name not in OF_MODEL}
+    return seeded_copy(init, None).set_params(**own)
 
 
 def _size(latent_size: str) -> dict[str, object]:
     return {"latent_size": counted_or_auto("--latent-size", latent_size)}
 
 
-def _check_files(data: DataFile, output: Path, checkpoint: Path | None, plot: Path | None) -> None:
+def _check_files(data: DataFile, output: Path, run: RunOptions, plot: Path | None) -> None:
     check_model_target(output, *data.inputs)
     check_figure_target(plot, *data.inputs, output)
-    if checkpoint is not None:
-        check_model_target(checkpoint, *data.inputs)
-        check_differs(checkpoint, output)
+    if run.checkpoint is not None:
+        check_model_target(run.checkpoint, *data.inputs)
+        check_differs(run.checkpoint, output)
 
 
 def _tell(estimator: SequenceAutoencoder, source: Source, output: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidParameter, InvalidSequence
 from ..parameters import check_count
 from ..recurrence import Cell
+from ..sequences.ragged import Ragged
+from ..sequences.scaling import Scaling
 from .architecture import Architecture
 from .autoencoder import Autoencoder, Objective
 from .chains.building import build_chain
@@ -19,9 +21,9 @@ from .hybrid import Hybrid
 from .interface import Decoder, LengthCode, LengthHead
 from .layers import Embedding, LinearMap, RecurrentLayer, bidirectional_layers, layers
 from .learnt import NGramValues, learnt_in
-from .losses import Loss
+from .losses import Loss, as_loss
 from .plans import DataShape, Plan
-from .presets import AUTO, as_architecture
+from .presets import AUTO, as_architecture, takes_symbols
 from .recurrent import Attention, Conditioning, RecurrentDecoder, RecurrentEncoder, size_of_summary
 from .symbols import SymbolDecoder
 
@@ -62,10 +64,33 @@ def build(
     return _FAMILIES[type(plan)](plan, cell, shape, latent_size, hidden_size, n_layers)
 
 
+class Begun(NamedTuple):
+    """What training starts from. parameters: with what "auto" stood for; scaling: of a model that is continued, None of
+    a new one.
+    """
+
+    shape: DataShape
+    loss: Loss
+    parameters: Mapping[str, Any]
+    model: Autoencoder
+    scaling: Scaling | None = None
+
+
+def begin(parameters: Mapping[str, Any], sequences: Ragged, seed: int) -> Begun:
+    """The model that the parameters of an estimator and its data describe, with initial weights."""
+    architecture, shape = parameters["architecture"], DataShape.of(sequences)
+    of_tokens = takes_symbols(architecture) or (architecture == AUTO and sequences.is_tokens)
+    loss = as_loss(parameters["loss"], of_tokens=of_tokens)
+    described = {**parameters, **chosen(architecture, parameters["latent_size"], loss, shape, len(sequences))}
+    model = build_for(described, shape)
+    model.initialise(seed)
+    return Begun(shape, loss, described, model)
+
+
 def chosen(
     architecture: str | Plan, latent_size: object, loss: Loss, shape: DataShape, n_sequences: int
-) -> tuple[str | Plan, int]:
-    """The architecture and the size of its vectors, where either is "auto".
+) -> dict[str, Any]:
+    """The parameters architecture and latent_size, where either is "auto".
 
     The architecture is hybrid_tokens for tokens (tokens for vectors of one value), and else hybrid, unless that cannot
     be: a closed form fits curves, so a loss of probabilities ("bce") takes repeat, and so do vectors of fewer than 3
@@ -84,7 +109,8 @@ def chosen(
             "architecture='repeat'",
             parameter="loss",
         )
-    return architecture, plan.usual_size(shape, n_sequences) if size is None else size
+    size = plan.usual_size(shape, n_sequences) if size is None else size
+    return {"architecture": architecture, "latent_size": size}
 
 
 def build_for(parameters: Mapping[str, Any], shape: DataShape) -> Autoencoder:

@@ -230,18 +230,20 @@ def learn(
     training: BatchLoader,
     validation: BatchLoader | None,
     settings: Settings | None,
+    is_new: bool = True,
     *,
     callbacks: Sequence[Callback] = (),
     checkpoints: Sequence[Checkpoint] = (),
 ) -> History:
-    """What the parts learn in closed form, and then train(); settings None trains nothing.
+    """What the parts of a new model learn in closed form, and then train(); settings None trains nothing.
 
     The best epoch of a model that has a closed form may be 0, which is that alone: it is unless the mean over held-out
     sequences of what each gains by training is larger than its standard error. Without held-out sequences, what
     train() leaves is kept. Raises as train() does, but a closed form stands if KeyboardInterrupt comes early.
     """
     started = time.perf_counter()
-    model.fit_closed_form(training)
+    if is_new:
+        model.fit_closed_form(training)
     seconds = time.perf_counter() - started
     judge = training if validation is None else validation
     if settings is not None and not model.has_closed_form:
