@@ -154,3 +154,25 @@ def test_errors_are_one_line(arguments: list[str], message: str, folder: Path) -
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_unknown_symbols_are_a_token_where_asked(folder: Path) -> None:
+    (folder / "seen.txt").write_text("open read close\nopen close\nopen stat close\n" + "read open\n")
+    (folder / "later.txt").write_text("open fork close\nopen mmap close\n")
+    seqae("fit", folder / "seen.txt", *TOKENS, "--max-epochs", 1, "--unknown", "token", "-o", folder / "u.seqae", "-q")
+    assert load(folder / "u.seqae").vocabulary_ == ("close", "open", "read", "<unknown>")
+    seqae("embed", folder / "u.seqae", folder / "later.txt", "-o", folder / "u.csv")
+    vectors = pd.read_csv(folder / "u.csv").filter(like="z").to_numpy()
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    plain = CliRunner().invoke(
+        app,
+        [
+            *("embed", str(folder / "m.seqae"), str(folder / "names.csv"), "--id", "name"),
+            *("--unknown", "token", "-o", str(folder / "no.csv")),
+        ],
+    )
+    assert plain.exit_code == 2
+    assert (
+        "the model has no token for symbols that it never saw; fit it on text that is read with --unknown token"
+        in plain.stderr
+    )

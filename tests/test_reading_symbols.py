@@ -133,7 +133,7 @@ def test_unknown_symbols_are_refused_or_skipped() -> None:
     assert taken.times.tolist() == [1, 3, 4, 1, 2]
     with pytest.raises(InvalidSequence, match=r"sequence 1 holds no symbol that fit.. saw"):
         ae.transform(read(["die", "xyz"], symbols="auto", unknown="skip"))
-    with pytest.raises(InvalidParameter, match="unknown must be 'error' or 'skip', got 'drop'"):
+    with pytest.raises(InvalidParameter, match="unknown must be 'error', 'skip' or 'token', got 'drop'"):
         read(["die"], symbols="auto", unknown="drop")  # pyright: ignore[reportArgumentType]
 
 
@@ -180,3 +180,25 @@ def test_whole_numbers_are_tokens_as_they_are() -> None:
     with pytest.raises(InvalidSequence, match="token 9"):
         models[0].transform(["4 9"])
     assert tokens_of().fit([[10**12, 7], [7]]).vocabulary_ == ("1000000000000", "7")
+
+
+def test_unknown_symbols_are_a_token_that_was_learnt_from_rare_ones() -> None:
+    texts = ["a b c", "a b a", "c a d", "b e c"]  # d and e occur once
+    ae = tokens_of().fit(read(texts, symbols="words", unknown="token"))
+    assert ae.vocabulary_ == ("a", "b", "c", "<unknown>")
+    assert ae.shape_.n_symbols == 4
+    vectors = ae.transform(["a x c", "y b a", "<unknown> b a", "d b a"])
+    np.testing.assert_array_equal(vectors[1:3], vectors[[2, 3]])  # whatever is unknown is the same
+    with pytest.warns(DataWarning, match="skipped 1 of 3 steps"):
+        skipped = ae.transform(read(["a x c"], symbols="words", unknown="skip"))
+    np.testing.assert_array_equal(skipped, ae.transform(["a c"]))
+    numbers = tokens_of().fit(read(["1 2 1", "2 1 77"], symbols="words", unknown="token"))
+    assert numbers.vocabulary_ == ("1", "2", "<unknown>")
+
+
+def test_a_token_for_unknown_symbols_that_there_is_not_is_named() -> None:
+    ae = tokens_of().fit(["die", "did"])
+    with pytest.raises(InvalidParameter, match="the model has no token for symbols that it never saw; fit it on text"):
+        ae.transform(read(["dog"], symbols="auto", unknown="token"))
+    with pytest.raises(InvalidParameter, match="is for symbols that are read as text, but X holds numbers"):
+        tokens_of().fit(read([np.array([0, 1, 2]), np.array([2, 1])], symbols="auto", unknown="token"))

@@ -64,7 +64,7 @@ class DataFile:
     na: options.Na = None
     max_bytes: options.MaxBytes = None
     symbols: Literal["auto", "words", "characters"] | None = None
-    unknown: Literal["error", "skip"] = "error"
+    unknown: Literal["error", "skip", "token"] = "error"
 
     def read(self) -> Source:
         """Its sequences."""

@@ -69,6 +69,7 @@ def fit(
     ],
     *,
     split: options.SplitText = options.Split.auto,
+    unknown: options.UnknownSymbols = options.Unknown.error,
     architecture: Annotated[
         str,
         typer.Option(
@@ -101,7 +102,8 @@ def fit(
     Ctrl-C and SIGTERM end the training and save the best model so far; the exit code is then 130 or 143.
     """
     _check_files(data, output, run, plot)
-    data, init = data.following(run.start), None if run.start is None else load_autoencoder(run.start)
+    data = replace(data.following(run.start), unknown=unknown.value)
+    init = None if run.start is None else load_autoencoder(run.start)
     named = architecture if predicted_steps is None else _predicting(architecture, predicted_steps)
     told = parameters_of(model, training) | _size(latent_size) | {"architecture": named}
     estimator = _estimator(told, run, quiet) if init is None else _going_on(init, told, run, quiet)

@@ -27,6 +27,7 @@ class Unknown(StrEnum):
 
     error = "error"
     skip = "skip"
+    token = "token"
 
 
 class Split(StrEnum):
@@ -156,7 +157,9 @@ Plot = Annotated[
 UnknownSymbols = Annotated[
     Unknown,
     typer.Option(
-        "--unknown", help="Steps whose symbol the model never saw: refuse, or skip them.", rich_help_panel=DATA_PANEL
+        "--unknown",
+        help="Steps whose symbol the model never saw: refuse or skip them, or take them as one token.",
+        rich_help_panel=DATA_PANEL,
     ),
 ]
 Part = Annotated[

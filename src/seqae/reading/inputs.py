@@ -17,7 +17,7 @@ from ..sequences.scaling import Spread, at_needed_precision, in_float32, spread_
 from .containers import groups_of, is_open_file, steps_first, unwrapped
 from .grouping import plain
 from .schema import Schema, with_channels_of
-from .source import MAX_BYTES, Layout, Source, notice_arrays, source_of_arrays, warn
+from .source import MAX_BYTES, Layout, Source, Unknown, notice_arrays, source_of_arrays, warn
 from .vocabulary import with_own_tokens, with_tokens_of, without_unknown
 
 GROUP = "group"
@@ -40,7 +40,7 @@ def read(
     names: Iterable[object] | None = None,
     decimal: Literal[".", ","] | None = None,
     na: Iterable[object] = (),
-    unknown: Literal["error", "skip"] = "error",
+    unknown: Unknown = "error",
     channels_first: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> Source:
@@ -67,7 +67,8 @@ def read(
         sequence per line. A text is split into "words" or "characters"; "auto" means words if there is a space.
         The Source's vocabulary is the text of each token.
     unknown: what a fitted model does with steps whose symbol it never saw: "error" refuses them by name, "skip" leaves
-        them out, with a DataWarning.
+        them out, with a DataWarning. "token", said for the data of fit(), gives the model a token for them, which it
+        learns from symbols that occur once; it then takes unknown ones as it.
     time_format: how times are written, as for strptime ("%d.%m.%Y %H:%M"), or "s", "ms", "us", "ns" for numbers since
         1970. Without it, common forms of dates are known, months and quarters too; the month comes first in 1/2/2026
         unless the dates then cannot be, the day in 1.2.2026.
@@ -159,7 +160,7 @@ def take(
     _check_lengths(source.ragged)
     if schema is None:
         source = _noticed(source, X)
-        if source.vocabulary is not None:
+        if source.vocabulary is not None or source.unknown == "token":
             source = with_own_tokens(source)
     else:
         source = with_tokens_of(source, schema.vocabulary, takes_unknown=schema.takes_unknown)

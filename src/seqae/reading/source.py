@@ -161,6 +161,7 @@ def _rises(values: np.ndarray, ragged: Ragged) -> bool:
 
 MAX_BYTES = 1 << 31
 """What a compressed file may expand to where nothing else is said: 2 GiB."""
+Unknown = Literal["error", "skip", "token"]
 ORDINAL = "sequence"
 """The name of the ids if the data have none; ids are then 0, 1, 2, ..."""
 VALUE, TOKEN = "value", "token"
@@ -178,7 +179,8 @@ class Source:
     channel_names: (n_channels,).
     id_name, time_name: the columns that ids and times came from; time_name is None without times.
     vocabulary: the text of each token; None for vectors, and where tokens came as numbers.
-    unknown: what a model does with steps whose symbol it does not know: "error" refuses them, "skip" leaves them out.
+    unknown: what a model does with steps whose symbol it does not know: "error" refuses them, "skip" leaves them out,
+        "token" takes them as one token, which fit() learns from symbols that occur once.
 
     It is a sequence: its length is the number of sequences, an index gives one of them, (n_steps, n_channels), and a
     slice or an array of indices gives a Source of the chosen ones with their ids and times, as scikit-learn's
@@ -193,7 +195,7 @@ class Source:
     time_name: str | None = None
     vocabulary: tuple[str, ...] | None = None
     time_zone: str | None = None
-    unknown: Literal["error", "skip"] = "error"
+    unknown: Unknown = "error"
 
     def __len__(self) -> int:
         return len(self.ragged)
@@ -296,14 +298,16 @@ class Layout:
     names: tuple[str, ...] | None = None
     decimal: Literal[".", ","] | None = None
     na: tuple[str, ...] = ()
-    unknown: Literal["error", "skip"] = "error"
+    unknown: Unknown = "error"
     skips_others: bool = False
 
     def __post_init__(self) -> None:
         if self.symbols not in (None, "auto", "words", "characters"):
             raise InvalidParameter(f"symbols must be None, 'auto', 'words' or 'characters', got {self.symbols!r}")
-        if self.unknown not in ("error", "skip"):
-            raise InvalidParameter(f"unknown must be 'error' or 'skip', got {self.unknown!r}", parameter="unknown")
+        if self.unknown not in ("error", "skip", "token"):
+            raise InvalidParameter(
+                f"unknown must be 'error', 'skip' or 'token', got {self.unknown!r}", parameter="unknown"
+            )
         if self.missing not in (None, "mask", "error"):
             raise InvalidParameter(f"missing must be None, 'mask' or 'error', got {self.missing!r}")
         if self.wide and self.time is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import InvalidSequence
+from ..errors import InvalidParameter, InvalidSequence
 from ..sequences.checks import to_numpy
 from ..sequences.ragged import Ragged, back_to_back, owner_of
 from .grouping import plain
@@ -16,31 +16,62 @@ MAX_NUMBER = 1 << 24
 """Whole numbers below this are used as tokens; text with larger numbers gets a vocabulary, which has no gaps."""
 
 
+UNKNOWN = "<unknown>"
+"""The text of the token that stands for symbols of which there are none, or one, in training."""
+
+
 def with_own_tokens(source: Source) -> Source:
-    """For training: whole numbers in text are used as tokens; other text keeps its vocabulary."""
+    """For training: whole numbers in text are used as tokens; other text keeps its vocabulary.
+
+    Where unknown symbols are to be a token, symbols that occur once are it, so that it is learnt.
+    """
+    if source.unknown == "token":
+        if source.vocabulary is None:
+            raise InvalidParameter(
+                "unknown='token' is for symbols that are read as text, but X holds numbers; read it with symbols=",
+                parameter="unknown",
+            )
+        return _with_unknown(source, source.vocabulary)
     if source.vocabulary is None or not all(map(_is_number, source.vocabulary)):
         return source
     return _renumbered(source, np.array([int(text) for text in source.vocabulary], np.int32), None)
 
 
+def _with_unknown(source: Source, vocabulary: tuple[str, ...]) -> Source:
+    counts = np.bincount(to_numpy(source.ragged.values)[source.ragged.step_indices()], minlength=len(vocabulary))
+    is_kept = (counts > 1) & np.array([text != UNKNOWN for text in vocabulary])
+    tokens = np.where(is_kept, np.cumsum(is_kept) - 1, is_kept.sum()).astype(np.int32)
+    return _renumbered(
+        source, tokens, (*(text for text, keep in zip(vocabulary, is_kept, strict=True) if keep), UNKNOWN)
+    )
+
+
 def with_tokens_of(source: Source, vocabulary: tuple[str, ...] | None, *, takes_unknown: bool = False) -> Source:
     """For a model with this vocabulary (None: whole numbers); a Source without a vocabulary is unchanged.
 
-    takes_unknown: whether unknown text becomes the token after the last.
+    takes_unknown: whether unknown text becomes the token after the last. Else it becomes the token of unknown symbols,
+    if the vocabulary has one.
 
     Raises InvalidSequence naming the first symbol that is not in the vocabulary, unless such are skipped; they get
-    token -1 then.
+    token -1 then. Raises InvalidParameter where they are to be a token, and there is none.
     """
+    if source.unknown == "token" and UNKNOWN not in (vocabulary or ()):
+        raise InvalidParameter(
+            "the model has no token for symbols that it never saw; fit it on text that is read with unknown='token', "
+            "or take unknown='skip'",
+            parameter="unknown",
+        )
     if source.vocabulary is None or source.vocabulary == vocabulary:
         return source
     if vocabulary is None:
         tokens = [int(text) if _is_number(text) else -1 for text in source.vocabulary]
     else:
         known = {text: token for token, text in enumerate(vocabulary)}
-        unknown = len(vocabulary) if takes_unknown else -1
+        own = -1 if source.unknown == "skip" else known.get(UNKNOWN, -1)
+        unknown = len(vocabulary) if takes_unknown else own
         tokens = [known.get(text, unknown) for text in source.vocabulary]
     table = np.array(tokens, np.int32)
-    if source.unknown == "error" and (table == -1).any():
+    if source.unknown != "skip" and (table == -1).any():
         raise InvalidSequence(_unknown(source, int(np.argmin(table)), vocabulary))
     return _renumbered(source, table, vocabulary)
 
@@ -51,7 +82,7 @@ def without_unknown(source: Source, n_symbols: int | None) -> Source:
     Raises InvalidSequence naming a sequence of which nothing is left.
     """
     ragged = source.ragged
-    if source.unknown == "error" or n_symbols is None or not ragged.is_tokens:
+    if source.unknown != "skip" or n_symbols is None or not ragged.is_tokens:
         return source
     rows = ragged.step_indices()
     tokens = to_numpy(ragged.values)[rows]
