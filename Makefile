@@ -8,7 +8,7 @@ OTHERS = $(shell $(BIN)/python -c "from seqae.recurrence.native.operations impor
 
 SITE := sphinx myst-parser pydata-sphinx-theme
 
-.PHONY: install demo test test-kernels test-long test-browser fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize docs clean
+.PHONY: install demo test test-kernels test-long test-browser fuzz check bench bench-stream bench-growth bench-detect bench-vectors sanitize docs wheels clean
 
 install: $(INSTALLED)
 
@@ -71,6 +71,10 @@ docs: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(SITE)
 	$(BIN)/python -m sphinx -W -n --keep-going -q -b html docs build/docs
 	@echo "build/docs/index.html"
+
+# A source archive, and from it a wheel for each Python that is found; each is installed in an empty environment.
+wheels: $(INSTALLED)
+	$(BIN)/python scripts/wheels.py
 
 clean:
 	rm -rf .venv build dist

@@ -38,7 +38,7 @@ inline const ExchangeApi* exchange_api(nb::handle object) {
         if (api->version.major != 1 || !api->borrow) api = nullptr;
     }
     if (n_known < 4) {
-        Py_INCREF(Py_TYPE(object.ptr()));  // so that no other type is ever found at this address
+        Py_INCREF(reinterpret_cast<PyObject*>(Py_TYPE(object.ptr())));  // so that no other type is ever found at this address
         known[n_known++] = {Py_TYPE(object.ptr()), api};
     }
     return api;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import platform
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from seqae import SequenceAutoencoder, __version__, load, read
+from seqae import SequenceAutoencoder, __version__, active_kernel, load, read
 from seqae.cli import COMMANDS, app
 from seqae.cli.fit import fit
 from seqae.cli.options import spread
@@ -78,7 +79,9 @@ def test_help_and_no_arguments_list_the_commands() -> None:
 
 
 def test_version() -> None:
-    assert seqae("--version") == f"seqae {__version__}\n"
+    first, second = seqae("--version").splitlines()
+    assert first == f"seqae {__version__}, kernel {active_kernel()}"
+    assert second.startswith(f"Python {platform.python_version()}, numpy {np.__version__}, torch ")
 
 
 def test_help_of_every_command_imports_nothing_heavy() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import signal
 import warnings
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,7 @@ from ..errors import DataWarning, SeqaeError
 from ..version import __version__
 
 BAD_INPUT = 2
+LIBRARIES = ("numpy", "torch", "scikit-learn", "pyarrow", "narwhals")
 
 
 class Group(TyperGroup):
@@ -102,13 +105,20 @@ def _spelt(option: TyperOption, value: str) -> str:
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"seqae {__version__}")
+        from ..recurrence import active_kernel
+
+        libraries = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+        typer.echo(f"seqae {__version__}, kernel {active_kernel()}")
+        typer.echo(f"Python {platform.python_version()}, {libraries}")
         raise typer.Exit
 
 
 def show_version(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print version, kernel and libraries, and exit."
+        ),
     ] = False,
 ) -> None:
     """Turn sequences of any length into vectors of one size, and back.
