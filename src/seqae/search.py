@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import InvalidParameter, InvalidSequence, UnreadableFile
 from .parameters import check_count
-from .storage.files import reason_of, written_whole
+from .storage.files import refused, written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,11 +130,8 @@ class VectorIndex:
         vectors = pa.FixedSizeListArray.from_arrays(values, self.vectors.shape[1])
         kept = {name: self.columns[name] for name in self.columns.column_names if name != "id"}
         table = pa.table({"id": pa.array(self.ids), **kept, VECTOR: vectors})
-        try:
-            with written_whole(path) as file, pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
-        except OSError as error:
-            raise InvalidParameter(f"cannot write {os.fspath(path)}: {reason_of(error)}") from error
+        with refused(path), written_whole(path) as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:

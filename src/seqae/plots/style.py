@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidParameter, MissingExtra
-from ..storage.files import check_target, reason_of, written_whole
+from ..storage.files import check_target, refused, written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,8 +87,5 @@ def save(drawn: Figure, path: Path) -> None:
 
     suffix = path.suffix.lower().removeprefix(".")
     undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[suffix]
-    try:
-        with mpl.rc_context({"svg.hashsalt": "seqae"}), written_whole(path) as file:
-            drawn.savefig(file, format=suffix, metadata=undated)
-    except OSError as error:
-        raise InvalidParameter(f"cannot write {path}: {reason_of(error)}") from error
+    with refused(path), mpl.rc_context({"svg.hashsalt": "seqae"}), written_whole(path) as file:
+        drawn.savefig(file, format=suffix, metadata=undated)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ..errors import InvalidParameter
-from ..storage.files import reason_of, written_whole
+from ..storage.files import refused, written_whole
 from .c_source import Source, c_source
 from .onnx_model import onnx_model
 from .program import Program
@@ -42,9 +42,7 @@ def write_onnx(folder: str | os.PathLike[str], programs: tuple[Program, ...]) ->
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
+    with refused(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
             file.write(content)
-    except OSError as error:
-        raise InvalidParameter(f"cannot write {path}: {reason_of(error)}") from error

@@ -17,7 +17,7 @@ import numpy as np
 from ..detection.result import Detection
 from ..errors import InvalidParameter
 from ..examination.result import Examination
-from ..storage.files import reason_of, written_whole
+from ..storage.files import refused, written_whole
 from ..version import __version__
 from . import sections
 from .content import MOST_POINTS, Content, content_of
@@ -91,11 +91,8 @@ def page_of(
 
 def write_report(path: str | os.PathLike[str], page: str) -> None:
     """Write a page whole, or not at all. Raises InvalidParameter if it cannot be written."""
-    try:
-        with written_whole(path) as file:
-            file.write(page.encode())
-    except OSError as error:
-        raise InvalidParameter(f"cannot write {os.fspath(path)}: {reason_of(error)}") from error
+    with refused(path), written_whole(path) as file:
+        file.write(page.encode())
 
 
 def _texts(

@@ -51,6 +51,15 @@ def reason_of(error: OSError) -> str:
     return reason if remedy is None else f"{reason}; {remedy}"
 
 
+@contextmanager
+def refused(path: str | os.PathLike[str]) -> Iterator[None]:
+    """In this context, what goes wrong with writing a path is an InvalidParameter that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidParameter(f"cannot write {os.fspath(path)}: {reason_of(error)}") from error
+
+
 def check_target(path: str | os.PathLike[str]) -> Path:
     """The path, if a file can be written there; called before the work whose result is written.
 

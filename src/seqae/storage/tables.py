@@ -14,7 +14,7 @@ from ..errors import InvalidParameter, InvalidSequence, UnreadableFile
 from ..sequences.checks import to_numpy
 from ..sequences.ragged import Ragged
 from . import files
-from .files import is_standard_output, reason_of, written_whole
+from .files import is_standard_output, refused, written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,10 +100,8 @@ def _written(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     import pyarrow as pa
 
     try:
-        with written_whole(path) as file:
+        with refused(path), written_whole(path) as file:
             yield file
-    except OSError as error:
-        raise InvalidParameter(f"cannot write {os.fspath(path)}: {reason_of(error)}") from error
     except pa.ArrowException as error:
         raise InvalidParameter(f"cannot write {os.fspath(path)}: {' '.join(str(error).split())}") from error
 
