@@ -59,8 +59,12 @@ def test_demo_writes_what_it_says(tmp_path: Path) -> None:
         "PCA, 33 components",
         "logistic regression",
         "Next:",
+        "report.html in a browser",
     ):
         assert part in result.stdout
+    page = (folder / "report.html").read_text()
+    assert "seqae embed" in page
+    assert "370" in page
     vectors = pd.read_parquet(folder / "vectors.parquet")
     assert vectors.shape == (370, 129)
     assert list(vectors["utterance"]) == list(range(270, 640))

@@ -28,7 +28,7 @@ def demo(
 ) -> None:
     """Train on spoken vowels and measure the result.
 
-    Two simpler methods are measured beside it; model, vectors and reconstructions are written to a folder.
+    Two simpler methods are measured beside it; model, vectors, reconstructions and a report are written to a folder.
 
     The data comes with the package: 640 utterances of Japanese vowels by nine men, 7 to 29 steps of 12 channels
     (Kudo, Toyama & Shimbo 1999; UCI; CC BY 4.0).
@@ -37,10 +37,24 @@ def demo(
 
     check_folder(output)
     say("Training on 270 spoken vowels; 370 others are held out.")
-    _show(run(output, max_epochs=counted_or_auto("--max-epochs", max_epochs)))
+    result = run(output, max_epochs=counted_or_auto("--max-epochs", max_epochs))
+    _show(result, _report(result))
 
 
-def _show(result: Demo) -> None:
+def _report(result: Demo) -> Path:
+    """The page about the default model and the held-out utterances."""
+    from ..data import japanese_vowels
+    from ..examination import examine
+    from ..report import Origin, decoding_of, page_of, write_report
+
+    page, test = result.folder / "report.html", result.test
+    examined = examine(result.model, test.source, test.speakers, learnt_from=japanese_vowels("train").source)
+    origin = Origin(str(result.paths[0]), (str(result.paths[3]),), "--id utterance --time step")
+    write_report(page, page_of(examined, decoding_of(result.model), origin=origin))
+    return page
+
+
+def _show(result: Demo, page: Path) -> None:
     history = result.recurrent.history_
     epochs = f"{len(history.epochs)} epochs, the best was {history.best_epoch}"
     usual = result.model.history_
@@ -48,7 +62,8 @@ def _show(result: Demo) -> None:
     say(f"Recurrent autoencoder: {duration(history.seconds)} on {place(result.recurrent.model_.device)}, {epochs}.\n")
     console().print(_table(result))
     console().print("\n" + result.verdict)
-    say("\nWritten:\n" + "\n".join(f"  {path}" for path in result.paths))
+    say("\nWritten:\n" + "\n".join(f"  {path}" for path in (*result.paths, page)))
+    say(f"\nOpen {page} in a browser: a map of the utterances, and a decoder that follows the pointer.")
     say("\nNext:\n" + "\n".join(f"  {command}" for command in _next(result)))
 
 

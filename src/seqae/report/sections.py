@@ -58,11 +58,14 @@ def strangest_sentence(examination: Examination) -> str:
         return "There are too few sequences to call one strange."
     name, k = examination.source.ids[i], int(examination.shares[i].argmax())
     times = f"its error is {examination.times_usual[i]:.2g} times the usual"
-    told = f"{examination.source.id_name} {name} is the strangest: {times}"
+    what = examination.source.id_name
+    told = f"{what[:1].upper()}{what[1:]} {name} is the strangest: {times}"
     if examination.source.ragged.n_channels == 1 or not examination.shares[i].any():
         return told + "."
     part = "most of it" if examination.shares[i, k] > 0.5 else "the largest part"
-    return f"{told}, {part} in channel {examination.source.channel_names[k]} ({examination.shares[i, k]:.0%})."
+    channel = examination.source.channel_names[k]
+    named = channel if channel.startswith("channel") else f"channel {channel}"
+    return f"{told}, {part} in {named} ({examination.shares[i, k]:.0%})."
 
 
 def data_section(examination: Examination) -> str:
