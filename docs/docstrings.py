@@ -39,6 +39,8 @@ def rendered(paragraph: list[str]) -> list[str]:
         item = ITEM.fullmatch(line) if is_list else None
         if item:
             found += ["", f"* **{escaped(item[1])}**: {escaped(item[2])}"]
+        elif line.startswith(("Raises ", "Returns ")):
+            found += ["", escaped(line)]
         elif line == "Parameters:":
             found += ["**Parameters**", ""]
         else:

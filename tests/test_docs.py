@@ -139,4 +139,7 @@ def test_docstrings_become_paragraphs_lists_and_formulas() -> None:
         *("::", "", "    y = x", ""),
     ]
     assert rst(["Note: a sentence of", "two lines."]) == ["", "* **Note**: a sentence of", "  two lines.", ""]
+    assert rst(["x: a number.", "Raises InvalidSequence for", "text."]) == [
+        *("", "* **x**: a number.", "", "Raises InvalidSequence for", "text.", ""),
+    ]
     assert rst([">>> 1 + 1", "2"]) == [">>> 1 + 1", "2", ""]

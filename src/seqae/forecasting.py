@@ -49,6 +49,12 @@ def forecast(estimator: SequenceAutoencoder, X: object, n_steps: int) -> Ragged:
 
     The estimator's architecture must predict, such as composite; n_steps may differ from the task's.
     Raises InvalidParameter for an architecture that does not continue sequences.
+
+    >>> import numpy as np
+    >>> waves = [np.sin(np.arange(n) / 4)[:, None] for n in (30, 40, 50)]
+    >>> predictor = SequenceAutoencoder("composite", max_epochs=1, random_state=0, verbose=False).fit(waves)
+    >>> [len(sequence) for sequence in forecast(predictor, waves, 5)]
+    [5, 5, 5]
     """
     return estimator.predict_steps(X, n_steps)
 

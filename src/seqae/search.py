@@ -65,6 +65,12 @@ class VectorIndex:
     not given. columns: further ones to choose by, each (n,), such as labels or lengths.
 
     Raises InvalidSequence for vectors of another shape, InvalidParameter for columns of another length.
+
+    >>> import numpy as np
+    >>> index = VectorIndex(np.array([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]]), ids=["a", "b", "c"])
+    >>> found = index.nearest(np.array([[0.9, 0.1]]), k=2)
+    >>> found.ids.tolist(), found.distances.round(2).tolist()
+    ([['b', 'a']], [[0.14, 0.91]])
     """
 
     def __init__(

@@ -84,6 +84,13 @@ class AnomalyDetector(EstimatorCard, Operated, OutlierMixin, BaseEstimator):
     Learnt by fit: autoencoder_, window_, scorer_, threshold_ (limit on anomaly_score) and offset_ = -threshold_, both
     of the present threshold, rule_, held_out_scores_, n_channels_, channel_names_, vocabulary_, scored_channels_ (None
     or numbers), learnt_ (all of it, as a value); and, not saved, left_out_ (numbers of sequences).
+
+    >>> import numpy as np
+    >>> wave = np.sin(np.arange(600) / 4)[:, None]
+    >>> detector = AnomalyDetector(window=25, baseline="pca", random_state=0).fit([wave[:500]])
+    >>> wave[550:560] = 0.0
+    >>> [50 <= found.peak < 60 for found in detector.detect([wave[500:]]).intervals]
+    [True]
     """
 
     learnt_: Learnt

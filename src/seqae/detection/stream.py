@@ -49,6 +49,16 @@ class Stream:
 
     detector: fitted with windows. n_streams: number of streams.
     Raises InvalidParameter for a detector of whole sequences, NotFitted for one that is not fitted.
+
+    >>> import numpy as np
+    >>> from seqae import AnomalyDetector, Stream
+    >>> wave = np.sin(np.arange(400) / 4)[:, None]
+    >>> stream = Stream(AnomalyDetector(window=25, baseline="pca", random_state=0).fit([wave]))
+    >>> scores = [stream.push(step) for step in wave[:40]]
+    >>> bool(np.isnan(scores[23])), bool(np.isfinite(scores[24]))  # from the first whole window on
+    (True, True)
+    >>> stream.is_anomaly(stream.push([9.0])).item()
+    True
     """
 
     def __init__(self, detector: Scoring, n_streams: int = 1) -> None:

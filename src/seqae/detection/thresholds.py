@@ -56,6 +56,12 @@ class Events(Threshold):
     merge: steps; "auto" is the window. shortest: steps of the shortest event that is marked. max_alarms_per_day: the
     first limit is raised until the held-out data have no more events than this for each of their days; it needs dates
     as times.
+
+    >>> import numpy as np
+    >>> threshold = Events(merge=1, shortest=2)
+    >>> limit = threshold.fit(np.linspace(1.0, 2.0, 101))
+    >>> threshold.marks(np.array([1.0, 9.0, 9.0, 1.0, 9.0, 1.0, 1.0, 9.0]), limit).is_marked.tolist()
+    [False, True, True, True, True, False, False, False]
     """
 
     needs_windows: ClassVar[bool] = True

@@ -85,6 +85,12 @@ def read(
 
     Raises InvalidSequence for data that cannot be used, InvalidParameter for a column that does not exist,
     UnreadableFile for a file that is absent, damaged, empty or of an unknown kind.
+
+    >>> import pyarrow as pa
+    >>> table = pa.table({"who": ["a", "a", "b"], "second": [0, 1, 0], "x": [0.5, 1.5, 2.5]})
+    >>> source = read(table, id="who", time="second")
+    >>> source.ids.tolist(), source.ragged.lengths.tolist(), source.channel_names
+    (['a', 'b'], [2, 1], ('x',))
     """
     layout = Layout(
         _name(id),

@@ -235,6 +235,11 @@ class Source:
         Values and times are not copied. Warns (DataWarning) of sequences shorter than `length`, which have none.
 
         Raises InvalidSequence if all are shorter, InvalidParameter unless length and stride are 1 or more.
+
+        >>> from seqae import read
+        >>> windows = read([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0]]).windows(3)
+        >>> [window.ravel().tolist() for window in windows], windows.ids.tolist()
+        ([[1.0, 2.0, 3.0], [2.0, 3.0, 4.0], [5.0, 6.0, 7.0]], [0, 0, 1])
         """
         ragged = self.ragged.windows(length, stride)
         is_long = self.ragged.lengths >= length

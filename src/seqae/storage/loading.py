@@ -15,6 +15,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     """The SequenceAutoencoder or AnomalyDetector that was saved to path. Runs no code from the file.
 
     Raises ModelFileError for a file that is missing, damaged, of another kind, or from a newer or older version.
+
+    >>> load("walks.seqae")
+    Traceback (most recent call last):
+    seqae.errors.ModelFileError: walks.seqae cannot be opened: No such file or directory
     """
     file = read_model_file(path)
     if file.kind == KIND:
