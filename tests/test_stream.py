@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from seqae import Ragged, SequenceAutoencoder
@@ -17,6 +18,7 @@ from seqae.detection.stream import Stream
 from seqae.detection.thresholds import FBeta, Quantile
 from seqae.errors import InvalidParameter, InvalidSequence, ModelFileError, NotFitted
 from seqae.reading import read
+from seqae.recurrence import active_kernel
 from seqae.storage.model_file import ModelFile, write_model_file
 
 from .test_detect import WINDOW, assert_same, broken_wave, detector, wave, whole_sequences
@@ -234,6 +236,12 @@ def batch_scores(fitted: AnomalyDetector, x: np.ndarray, times: np.ndarray) -> n
     return scores
 
 
+def assert_alike(found: ArrayLike, expected: ArrayLike) -> None:
+    """The same bits; on the reference kernel to float rounding, of which small distances are large multiples."""
+    rounding = 1e-3 if active_kernel() == "reference" else 0.0
+    np.testing.assert_allclose(found, expected, rtol=5 * rounding, atol=rounding)
+
+
 @pytest.mark.parametrize("in_datetimes", [False, True])
 def test_times_mean_what_they_mean_in_batch(fitted: AnomalyDetector, in_datetimes: bool) -> None:
     recordings = [recorded(seed) for seed in (0, 1)]
@@ -244,11 +252,11 @@ def test_times_mean_what_they_mean_in_batch(fitted: AnomalyDetector, in_datetime
         steps, seconds = np.stack([x[k] for x, _ in recordings]), np.array([t[k] for _, t in recordings])
         times = start + seconds.astype("m8[s]") if in_datetimes else seconds
         scores = np.asarray(stream.push(steps, times=times))
-        assert_same(np.asarray(alone.push(steps[0], times=times[0])), scores[0])
+        assert_alike(alone.push(steps[0], times=times[0]), scores[0])
         for own, score in zip(found, scores, strict=True):
             own.append(score)
     for (x, times), own in zip(recordings, found, strict=True):
-        assert_same(np.array(own), batch_scores(fitted, x, times)[: len(own)])
+        assert_alike(own, batch_scores(fitted, x, times)[: len(own)])
         assert np.isfinite(own).sum() > 2 * WINDOW
     assert stream.n_late.tolist() == [0, 0]
 
