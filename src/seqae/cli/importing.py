@@ -13,7 +13,10 @@ from .screen import counted, say
 
 
 def import_model(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .keras file of Keras 3.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A .keras file of Keras 3, or of Keras 2.13 to 2.15.", show_default=False),
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.", show_default=False)
     ],

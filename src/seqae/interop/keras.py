@@ -20,13 +20,14 @@ from ..training.history import History
 from .archive import KerasArchive, read_keras_archive
 from .keras_chain import KerasChain, chain_of, parameters_of_chain
 from .keras_graph import graph_of
+from .keras_legacy import modern_arrays, modern_config
 from .keras_route import route_of
 
 NO_HISTORY = History((), 0, "max_epochs")
 
 
 def load_keras(path: str | os.PathLike[str], *, start: int | Sequence[float] | None = None) -> SequenceAutoencoder:
-    """The autoencoder in a .keras file of Keras 3, with its weights and without scaling.
+    """The autoencoder in a .keras file of Keras 3, or of Keras 2.13 to 2.15, with its weights and without scaling.
 
     The graph is a chain of Input, Masking, Embedding, LSTM, GRU, Bidirectional, RepeatVector, TimeDistributed, Dense,
     Reshape and Dropout layers, or two such chains, where the states of recurrent layers are handed from the encoder to
@@ -44,7 +45,7 @@ def load_keras(path: str | os.PathLike[str], *, start: int | Sequence[float] | N
     """
     archive = read_keras_archive(path)
     with _naming(archive):
-        chain = chain_of(route_of(graph_of(archive.config)))
+        chain = chain_of(route_of(graph_of(modern_config(archive.config))))
         if start is None and chain.mask == 0:
             raise ModelFileError(
                 "its decoder takes zeros for padding, so they cannot stand before the first step; pass start="
@@ -110,7 +111,9 @@ def _estimator(chain: KerasChain, archive: KerasArchive, start: np.ndarray | Non
             n_steps=shape.n_steps,
             n_symbols=shape.n_symbols,
         )
-    parameters = parameters_of_chain(chain, archive.arrays) | ({} if start is None else {"decoder.start": start})
+    parameters = parameters_of_chain(chain, modern_arrays(archive.arrays)) | (
+        {} if start is None else {"decoder.start": start}
+    )
     model.load_state_dict(
         {name: torch.from_numpy(np.array(array, order="C")) for name, array in parameters.items()}, assign=True
     )

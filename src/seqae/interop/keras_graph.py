@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..errors import ModelFileError
+from .keras_legacy import Json
 
 CONTAINERS = ("Functional", "Sequential", "Model")
 MAX_CALLS, MAX_DEPTH = 20_000, 20
@@ -19,7 +19,7 @@ class KerasLayer:
 
     kind: str
     name: str
-    config: Mapping[str, Any]
+    config: Mapping[str, Json]
     model: str
     place: str
 
@@ -49,7 +49,7 @@ class Graph:
     outputs: Sequence[Output]
 
 
-def graph_of(config: Mapping[str, Any]) -> Graph:
+def graph_of(config: Mapping[str, Json]) -> Graph:
     """The calls that lead to the model's outputs.
 
     Raises ModelFileError for another kind of model, and for a graph that runs in a circle or is too large.
@@ -59,7 +59,7 @@ def graph_of(config: Mapping[str, Any]) -> Graph:
 
 
 def _opened(
-    config: Mapping[str, Any], prefix: str, inputs: Sequence[Output] | None, calls: list[Call], depth: int
+    config: Mapping[str, Json], prefix: str, inputs: Sequence[Output] | None, calls: list[Call], depth: int
 ) -> list[Output]:
     """The outputs of a model applied to `inputs`; None: the outermost model, whose InputLayers become calls."""
     kind = config.get("class_name")
@@ -75,7 +75,7 @@ def _opened(
 
 
 def _one_after_the_other(
-    config: Mapping[str, Any],
+    config: Mapping[str, Json],
     layers: Sequence[KerasLayer],
     inputs: Sequence[Output] | None,
     calls: list[Call],
@@ -95,7 +95,7 @@ def _one_after_the_other(
     return flow
 
 
-def _input_of(config: Mapping[str, Any], layers: Sequence[KerasLayer]) -> KerasLayer:
+def _input_of(config: Mapping[str, Json], layers: Sequence[KerasLayer]) -> KerasLayer:
     """The InputLayer of a Sequential model; if it has none, one with its build shape."""
     if layers and layers[0].kind == "InputLayer":
         return layers[0]
@@ -113,8 +113,8 @@ def _input_of(config: Mapping[str, Any], layers: Sequence[KerasLayer]) -> KerasL
 class _Functional:
     """A Functional model during expansion. found: outputs of each node, by (layer name, number of the use)."""
 
-    config: Mapping[str, Any]
-    layers: list[tuple[KerasLayer, list[Any]]]
+    config: Mapping[str, Json]
+    layers: list[tuple[KerasLayer, list[Json]]]
     inputs: Sequence[Output] | None
     calls: list[Call]
     depth: int
@@ -150,7 +150,7 @@ class _Functional:
             self.found[node] = self._gives(layer, spec)
         return [self._output(history) for history in wanted]
 
-    def _gives(self, layer: KerasLayer, spec: Mapping[str, Any]) -> list[Output] | int:
+    def _gives(self, layer: KerasLayer, spec: Mapping[str, Json]) -> list[Output] | int:
         arguments = spec.get("kwargs", {})
         read = [*_tensors(spec.get("args", [])), *_tensors({k: v for k, v in arguments.items() if k != "mask"})]
         inputs = tuple(self._output(history) for history in read)
@@ -172,7 +172,7 @@ def _called(calls: list[Call], call: Call) -> Output:
     return Output(len(calls) - 1)
 
 
-def _layers(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[KerasLayer, list[Any]]]:
+def _layers(config: Mapping[str, Json], prefix: str) -> Iterator[tuple[KerasLayer, list[Json]]]:
     """Each layer with its uses. Weights lie under the layers' kinds, counted in the order of the configuration."""
     counts: dict[str, int] = {}
     for item in config["config"]["layers"]:
@@ -185,11 +185,11 @@ def _layers(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[KerasLayer
         yield KerasLayer(kind, name, item["config"], prefix, place), list(item.get("inbound_nodes", []))
 
 
-def _as_model(layer: KerasLayer) -> dict[str, Any]:
+def _as_model(layer: KerasLayer) -> dict[str, Json]:
     return {"class_name": layer.kind, "config": layer.config}
 
 
-def _tensors(value: Any) -> Iterator[tuple[str, int, int]]:
+def _tensors(value: Json) -> Iterator[tuple[str, int, int]]:
     """The symbolic tensors in a call's arguments: (layer name, number of the use, number of the tensor)."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
@@ -203,7 +203,7 @@ def _tensors(value: Any) -> Iterator[tuple[str, int, int]]:
             yield from _tensors(part)
 
 
-def _histories(value: Any) -> Iterator[tuple[str, int, int]]:
+def _histories(value: Json) -> Iterator[tuple[str, int, int]]:
     """["name", 0, 0], or such in lists or dictionaries."""
     if isinstance(value, dict):
         value = list(value.values())

@@ -137,6 +137,11 @@ def _recurrent(layer: KerasLayer, kind: str, config: Mapping[str, Any]) -> Chain
         )
     if config.get("stateful"):
         raise ModelFileError(f"layer {layer.name!r} is stateful, which cannot be imported; set stateful=False")
+    if config.get("time_major"):
+        raise ModelFileError(
+            f"layer {layer.name!r} has time_major=True, steps before sequences, which cannot be imported; set "
+            "time_major=False"
+        )
     has_bias = bool(config.get("use_bias", True))
     return ChainLayer(
         kind="lstm" if kind == "LSTM" else "gru",
