@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import zipfile
@@ -100,6 +101,52 @@ def test_two_arrays_for_one_place_are_refused() -> None:
     places = ("layers/lstm/vars/0", "_layer_checkpoint_dependencies/lstm/vars/0")
     with pytest.raises(ModelFileError, match="weights layers/lstm/vars/0 are in the file twice"):
         modern_arrays(dict.fromkeys(places, np.zeros(1, np.float32)))
+
+
+H5_NAMES = ["functional", "nested", "sequentials", "frozen"]
+
+
+def recorded_h5(name: str, path: Path) -> Path:
+    """A recorded .h5 file, which is kept compressed."""
+    path.write_bytes(gzip.decompress((FIXTURES / f"{name}.h5.gz").read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("name", H5_NAMES)
+def test_h5_files_give_the_vectors_of_keras_2(name: str, tmp_path: Path) -> None:
+    check(name, recorded_h5(name, tmp_path / "m.h5"))
+
+
+def h5_changed(path: Path, old: str, new: str) -> Path:
+    """A recorded .h5 file with another configuration."""
+    with h5py.File(recorded_h5("functional", path), "r+") as file:
+        file.attrs["model_config"] = file.attrs["model_config"].replace(old, new)
+    return path
+
+
+def test_code_in_an_h5_file_is_refused_by_name(tmp_path: Path) -> None:
+    path = h5_changed(tmp_path / "m.h5", '"class_name": "RepeatVector"', '"class_name": "Lambda"')
+    with pytest.raises(ModelFileError, match="layer 'repeat_vector' is a Lambda, which cannot be imported"):
+        load_keras(path)
+
+
+def test_weights_that_a_layer_lacks_are_refused_by_its_name(tmp_path: Path) -> None:
+    path = recorded_h5("functional", tmp_path / "m.h5")
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/lstm_1/lstm_1/lstm_cell/bias:0"]
+    with pytest.raises(ModelFileError, match=r"layer 'lstm_1' \(LSTM\) has 2 weights in the file"):
+        load_keras(path)
+
+
+def test_h5_files_of_weights_alone_and_damaged_ones_are_refused(tmp_path: Path) -> None:
+    alone, damaged = tmp_path / "w.h5", tmp_path / "d.h5"
+    with h5py.File(alone, "w") as file:
+        file["lstm/kernel:0"] = np.zeros(3, np.float32)
+    damaged.write_bytes(recorded_h5("functional", damaged).read_bytes()[:3000])
+    with pytest.raises(ModelFileError, match="holds weights without their model"):
+        load_keras(alone)
+    with pytest.raises(ModelFileError, match=r"d\.h5 is damaged"):
+        load_keras(damaged)
 
 
 def steps_first(layers: dict[str, dict[str, Any]]) -> None:

@@ -15,7 +15,11 @@ from .screen import counted, say
 def import_model(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A .keras file of Keras 3, or of Keras 2.13 to 2.15.", show_default=False),
+        typer.Argument(
+            metavar="FILE",
+            help="A .keras file (Keras 3, 2.13 to 2.15) or .h5 file.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.", show_default=False)
@@ -31,8 +35,8 @@ def import_model(
 ) -> None:
     """Read an autoencoder that Keras saved, and save it as seqae does. Keras is not needed; no code in it runs."""
     check_model_target(output, file)
-    if file.suffix.lower() != ".keras":
-        raise InvalidParameter(f"{file} must be a .keras file; save it with model.save('name.keras') in Keras 3")
+    if file.suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        raise InvalidParameter(f"{file} must be a .keras file or a .h5 file; save it with model.save('name.keras')")
     from ..interop.keras import load_keras
 
     model = load_keras(file, start=None if start is None else _step(start))

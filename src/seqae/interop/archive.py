@@ -21,11 +21,15 @@ MAX_BYTES = {_CONFIG: 1 << 26, _WEIGHTS: 1 << 31}
 
 @dataclass(frozen=True, slots=True)
 class KerasArchive:
-    """config: the model's configuration in JSON. arrays: float32 weights by path, "layers/lstm/cell/vars/0"."""
+    """config: the model's configuration in JSON. arrays: float32 weights by path, "layers/lstm/cell/vars/0".
+
+    is_h5: the file is a .h5 file, whose weights lie by the names of layers.
+    """
 
     path: Path
     config: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
+    is_h5: bool = False
 
 
 def read_keras_archive(path: str | os.PathLike[str]) -> KerasArchive:
@@ -73,7 +77,7 @@ def _arrays(target: Path, data: bytes) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            _collect(file, "", arrays, len(data))
+            collect(file, "", arrays, len(data))
     except ModelFileError:
         raise
     except Exception as error:  # h5py raises many kinds of errors for damaged files
@@ -81,7 +85,7 @@ def _arrays(target: Path, data: bytes) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _collect(group: Any, prefix: str, arrays: dict[str, np.ndarray], n_bytes: int) -> None:
+def collect(group: Any, prefix: str, arrays: dict[str, np.ndarray], n_bytes: int) -> None:
     """Every plain float dataset below group. Links and external storage may lead elsewhere."""
     import h5py
 
@@ -93,7 +97,7 @@ def _collect(group: Any, prefix: str, arrays: dict[str, np.ndarray], n_bytes: in
         if isinstance(item, h5py.Group):
             if place.count("/") > 40:
                 raise ModelFileError(f"the weights are nested too deep at {place[:80]}")
-            _collect(item, place + "/", arrays, n_bytes)
+            collect(item, place + "/", arrays, n_bytes)
         elif isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
             is_plain = not item.external and not item.is_virtual and item.id.get_storage_size() >= item.nbytes
             if not is_plain or item.nbytes > n_bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..training.history import History
 from .archive import KerasArchive, read_keras_archive
 from .keras_chain import KerasChain, chain_of, parameters_of_chain
 from .keras_graph import graph_of
+from .keras_h5 import arrays_by_place, is_h5, read_keras_h5
 from .keras_legacy import modern_arrays, modern_config
 from .keras_route import route_of
 
@@ -27,7 +29,9 @@ NO_HISTORY = History((), 0, "max_epochs")
 
 
 def load_keras(path: str | os.PathLike[str], *, start: int | Sequence[float] | None = None) -> SequenceAutoencoder:
-    """The autoencoder in a .keras file of Keras 3, or of Keras 2.13 to 2.15, with its weights and without scaling.
+    """The autoencoder in a file of Keras, with its weights and without scaling.
+
+    The file is a .keras file of Keras 3 or of Keras 2.13 to 2.15, or a .h5 file.
 
     The graph is a chain of Input, Masking, Embedding, LSTM, GRU, Bidirectional, RepeatVector, TimeDistributed, Dense,
     Reshape and Dropout layers, or two such chains, where the states of recurrent layers are handed from the encoder to
@@ -43,7 +47,7 @@ def load_keras(path: str | os.PathLike[str], *, start: int | Sequence[float] | N
     Raises ModelFileError for a damaged file, and for a layer that cannot be taken, which it names; InvalidParameter
     for a start that does not fit.
     """
-    archive = read_keras_archive(path)
+    archive = read_keras_h5(Path(path)) if is_h5(Path(path)) else read_keras_archive(path)
     with _naming(archive):
         chain = chain_of(route_of(graph_of(modern_config(archive.config))))
         if start is None and chain.mask == 0:
@@ -100,6 +104,13 @@ def _start(chain: KerasChain, start: int | Sequence[float] | None) -> np.ndarray
     return first
 
 
+def _placed(archive: KerasArchive) -> dict[str, np.ndarray]:
+    """The weights by their places in a file of Keras 3."""
+    if archive.is_h5:
+        return arrays_by_place(modern_config(archive.config), archive.arrays)
+    return modern_arrays(archive.arrays)
+
+
 def _estimator(chain: KerasChain, archive: KerasArchive, start: np.ndarray | None) -> SequenceAutoencoder:
     architecture, shape = ChainPlan(chain.links), chain.shape
     with torch.device("meta"):  # sizes in a hostile file must not allocate anything
@@ -111,9 +122,7 @@ def _estimator(chain: KerasChain, archive: KerasArchive, start: np.ndarray | Non
             n_steps=shape.n_steps,
             n_symbols=shape.n_symbols,
         )
-    parameters = parameters_of_chain(chain, modern_arrays(archive.arrays)) | (
-        {} if start is None else {"decoder.start": start}
-    )
+    parameters = parameters_of_chain(chain, _placed(archive)) | ({} if start is None else {"decoder.start": start})
     model.load_state_dict(
         {name: torch.from_numpy(np.array(array, order="C")) for name, array in parameters.items()}, assign=True
     )

@@ -68,7 +68,7 @@ def _opened(
     if depth > MAX_DEPTH:
         raise ModelFileError(f"models are nested more than {MAX_DEPTH} deep")
     _called(calls, Call(KerasLayer(kind, "", {}, prefix, prefix)))  # counts as a use, but no call reads it
-    layers = list(_layers(config, prefix))
+    layers = list(layers_of(config, prefix))
     if kind == "Sequential":
         return _one_after_the_other(config, [layer for layer, _ in layers], inputs, calls, depth)
     return _Functional(config, layers, inputs, calls, depth).outputs()
@@ -89,7 +89,7 @@ def _one_after_the_other(
         raise ModelFileError(f"a Sequential model reads {len(flow)} tensors; it can take only one")
     for layer in layers:
         if layer.kind in CONTAINERS:
-            flow = _opened(_as_model(layer), layer.place + "/", flow, calls, depth + 1)
+            flow = _opened(as_model(layer), layer.place + "/", flow, calls, depth + 1)
         elif layer.kind != "InputLayer":
             flow = [_called(calls, Call(layer, tuple(flow)))]
     return flow
@@ -100,8 +100,8 @@ def _input_of(config: Mapping[str, Json], layers: Sequence[KerasLayer]) -> Keras
     if layers and layers[0].kind == "InputLayer":
         return layers[0]
     if layers and layers[0].kind in CONTAINERS:
-        inner = _as_model(layers[0])
-        found = [layer for layer, _ in _layers(inner, "") if layer.kind == "InputLayer"]
+        inner = as_model(layers[0])
+        found = [layer for layer, _ in layers_of(inner, "") if layer.kind == "InputLayer"]
         if found:
             return found[0]
     shape = (config.get("build_config") or {}).get("input_shape")
@@ -155,7 +155,7 @@ class _Functional:
         read = [*_tensors(spec.get("args", [])), *_tensors({k: v for k, v in arguments.items() if k != "mask"})]
         inputs = tuple(self._output(history) for history in read)
         if layer.kind in CONTAINERS:
-            return _opened(_as_model(layer), layer.place + "/", inputs, self.calls, self.depth + 1)
+            return _opened(as_model(layer), layer.place + "/", inputs, self.calls, self.depth + 1)
         masks = [self._output(history) for history in _tensors(arguments.get("mask"))]
         return _called(self.calls, Call(layer, inputs, masks[0] if masks else None)).call
 
@@ -172,7 +172,7 @@ def _called(calls: list[Call], call: Call) -> Output:
     return Output(len(calls) - 1)
 
 
-def _layers(config: Mapping[str, Json], prefix: str) -> Iterator[tuple[KerasLayer, list[Json]]]:
+def layers_of(config: Mapping[str, Json], prefix: str) -> Iterator[tuple[KerasLayer, list[Json]]]:
     """Each layer with its uses. Weights lie under the layers' kinds, counted in the order of the configuration."""
     counts: dict[str, int] = {}
     for item in config["config"]["layers"]:
@@ -185,7 +185,8 @@ def _layers(config: Mapping[str, Json], prefix: str) -> Iterator[tuple[KerasLaye
         yield KerasLayer(kind, name, item["config"], prefix, place), list(item.get("inbound_nodes", []))
 
 
-def _as_model(layer: KerasLayer) -> dict[str, Json]:
+def as_model(layer: KerasLayer) -> dict[str, Json]:
+    """The configuration of a layer that is a model."""
     return {"class_name": layer.kind, "config": layer.config}
 
 

@@ -80,6 +80,8 @@ def _modern_model(config: Mapping[str, Json], depth: int) -> Mapping[str, Json]:
     if depth > _MAX_DEPTH:
         raise ModelFileError(f"models are nested more than {_MAX_DEPTH} deep")
     inner = config.get("config")
+    if config.get("class_name") == "Sequential" and isinstance(inner, list):  # as Keras wrote until 2.2
+        inner = {"layers": inner}
     if config.get("class_name") not in _CONTAINERS or not isinstance(inner, dict):
         return config
     layers = [_modern_model(item, depth + 1) for item in inner.get("layers", [])]
