@@ -11,6 +11,7 @@ from .bench import bench
 from .compare import compare
 from .demo import demo
 from .detect import detect
+from .drift import drift
 from .embed import embed
 from .export import export
 from .fit import fit
@@ -27,6 +28,7 @@ from .options import spread
 from .reconstruct import reconstruct
 from .report import report
 from .serve import serve
+from .update import update
 
 __all__ = ["app", "main"]
 
@@ -50,6 +52,8 @@ COMMANDS = {
     reconstruct: "seqae reconstruct walks.seqae new.csv --id person --time second -o again.csv",
     impute: "seqae impute walks.seqae new.csv --id person --time second -o filled.csv",
     detect: "seqae detect today.csv --normal last_month.csv --time minute -o found.parquet",
+    drift: "seqae drift detector.seqae today.csv --time minute",
+    update: "seqae update detector.seqae today.csv --time minute -o detector.seqae",
     join: "seqae join vectors.part-*.parquet -o vectors.parquet",
     forecast: "seqae forecast walks.seqae new.csv --id person --time second --steps 10 -o next.csv",
     compare: "seqae compare walks.csv --id person --time second -o table.csv",

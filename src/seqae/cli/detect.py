@@ -20,6 +20,7 @@ from .files import (
     check_figure_target,
     check_model_target,
     check_table_target,
+    detector_file,
     draw,
     load_autoencoder,
     save_model,
@@ -166,7 +167,7 @@ def _noticed(detector: AnomalyDetector, detection: Detection, *, is_saved: bool)
     known = scores[scores == scores]
     told = []
     if is_saved and len(known) and (moved := drift_between(detector.held_out_scores_, known)).has_moved:
-        told.append(f"{moved}; if these data are normal, let the detector follow them: detector.update(X)")
+        told.append(f"{moved}; if these data are normal, let the detector follow them: seqae update")
     if not detection.intervals:
         told.append(detector.rule_.why_nothing(scores))
     return told
@@ -229,15 +230,10 @@ def _detected(detector: AnomalyDetector, source: Source) -> Detection:
 
 def _saved(model: Path | None, threshold: Said) -> AnomalyDetector:
     from ..detection.detector import AnomalyDetector
-    from ..detection.storage import KIND
-    from ..storage.model_file import read_model_file
 
     if model is None:
         raise InvalidParameter("give --normal FILE to learn what is normal, or --model FILE with a saved detector")
-    file = read_model_file(model)
-    if file.kind != KIND:
-        raise InvalidParameter(f"{model} is not a detector; add --normal FILE to learn from what is normal")
-    return _judging(AnomalyDetector.from_model_file(file), threshold)
+    return _judging(AnomalyDetector.from_model_file(detector_file(model)), threshold)
 
 
 def threshold_of(name: str | None, events: EventOptions) -> Said:

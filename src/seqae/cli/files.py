@@ -309,3 +309,14 @@ def load_autoencoder(path: Path) -> SequenceAutoencoder:
     if file.kind != KIND:
         raise ModelFileError(f"{path} holds no autoencoder but a {file.kind}; name a file that fit saved")
     return SequenceAutoencoder.from_model_file(file)
+
+
+def detector_file(path: Path) -> ModelFile:
+    """The file of an AnomalyDetector. Raises ModelFileError as load() does, and for an autoencoder."""
+    from ..detection.storage import KIND
+    from ..storage.model_file import read_model_file
+
+    file = read_model_file(path)
+    if file.kind != KIND:
+        raise ModelFileError(f"{path} is not a detector but a {file.kind}; detect --normal FILE --save FILE learns one")
+    return file

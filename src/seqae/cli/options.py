@@ -47,6 +47,9 @@ Data = Annotated[
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that fit saved.", show_default=False)]
+Detector = Annotated[
+    Path, typer.Argument(metavar="DETECTOR", help="A detector that detect --save wrote.", show_default=False)
+]
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="A .parquet or .csv file to write.", show_default=False)
 ]
