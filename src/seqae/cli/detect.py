@@ -33,7 +33,7 @@ from .learning import (
     changed,
     training_parameters,
 )
-from .screen import best_epoch, counted, note, say, say_kept
+from .screen import best_epoch, counted, limit_shown, note, say, say_kept
 from .training import ModelOptions, TrainingOptions, counted_or_auto
 
 if TYPE_CHECKING:
@@ -312,14 +312,14 @@ def told(detector: AnomalyDetector) -> list[str]:
     unit = "sequences" if setting.window is None else "steps"
     apart = "" if setting.stride == 1 else f", {setting.stride} apart"
     judged = "whole sequences" if setting.window is None else f"steps, through windows of {setting.window:,}{apart}"
-    limit = "none" if rule.limit.value is None else f"{rule.limit.value:.4g}"
+    limit, n_held_out = limit_shown(rule.limit.value), len(detector.held_out_scores_)
     lines = [
         f"judges {judged}, by {', '.join(part.score.name for part in detector.scorer_.parts)}",
-        f"limit {limit}, by {rule.threshold}; {len(detector.held_out_scores_):,} {unit} were held out",
+        f"limit {limit}, by {rule.threshold}; {n_held_out:,} {unit} were held out",
     ]
     if setting.window is not None and rule.steps_per_day is not None and rule.limit.value is not None:
         n_events = len(runs(rule.marks(detector.held_out_scores_).is_marked))
-        n_days = len(detector.held_out_scores_) / rule.steps_per_day
+        n_days = n_held_out / rule.steps_per_day
         lines.append(f"in the {n_days:.2g} days held out, {counted(n_events, 'event')} above the limit")
     model = detector.autoencoder_
     if model is not None and model.history_.epochs:

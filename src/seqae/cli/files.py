@@ -318,5 +318,6 @@ def detector_file(path: Path) -> ModelFile:
 
     file = read_model_file(path)
     if file.kind != KIND:
-        raise ModelFileError(f"{path} is not a detector but a {file.kind}; detect --normal FILE --save FILE learns one")
+        learns = "detect --normal FILE --save FILE learns one"
+        raise ModelFileError(f"{path} is not a detector, its kind is {file.kind!r}; {learns}")
     return file

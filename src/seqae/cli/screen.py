@@ -60,6 +60,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:,.0f} s"
 
 
+def limit_shown(limit: float | None) -> str:
+    """A detector's limit on a single score: 1.292, or none."""
+    return "none" if limit is None else f"{limit:.4g}"
+
+
 def lengths(sequences: Ragged) -> str:
     """The range of lengths: 7 to 29 steps."""
     shortest, longest = int(sequences.lengths.min()), int(sequences.lengths.max())

@@ -9,7 +9,7 @@ import typer
 
 from . import options
 from .files import DataFile, check_model_target, detector_file, save_model
-from .screen import note, say
+from .screen import limit_shown, note, say
 
 
 def update(
@@ -34,8 +34,4 @@ def update(
     note(str(fitted.drift(source)))
     fitted.update(source)
     save_model(fitted, output, data)
-    say(f"limit {_shown(fitted.threshold_)}, before {_shown(before)}: {output}", beside=output)
-
-
-def _shown(limit: float | None) -> str:
-    return "none" if limit is None else f"{limit:.4g}"
+    say(f"limit {limit_shown(fitted.threshold_)}, before {limit_shown(before)}: {output}", beside=output)
